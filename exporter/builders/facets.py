@@ -1,0 +1,56 @@
+"""Numbered lists and facets: the catalogue's and the indexes of all."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from exporter import layout
+from exporter.documents import Document, FacetValue, encode, listing
+
+T = TypeVar("T")
+
+
+def numbered(name: str, items: list[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
+    """The pages of a numbered list; `show` turns an item into what stands in the page at a path."""
+    for page in layout.pages(name, len(items)):
+        yield Document(
+            page.path, encode(listing([show(item, page.path) for item in items[page.items]], page.pagination))
+        )
+
+
+def index(family: str, facet: str, totals: Mapping[str, int]) -> Iterator[Document]:
+    """A facet's index: its values in code point order."""
+
+    def show(value: str, path: str) -> FacetValue:
+        target = layout.document(layout.facet_list(family, facet, value))
+        return {"value": value, "total": totals[value], "href": layout.relative(path, target)}
+
+    yield from numbered(layout.facet(family, facet), sorted(totals), show)
+
+
+def lists(
+    family: str,
+    facet: str,
+    items: Iterable[T],
+    values: Callable[[T], Iterable[str | None]],
+    show: Callable[[T, str], Any],
+    always: Iterable[str] = (),
+) -> Iterator[Document]:
+    """A facet's numbered lists and its index.
+
+    Args:
+        family: what is listed, such as `samples`.
+        facet: the facet's name.
+        items: in the order of the lists.
+        values: an item's values of this facet; it is listed once under each, and under none for None.
+        show: turns an item into what stands in the page at a path.
+        always: values that have a list even if it is empty.
+
+    """
+    found: dict[str, list[T]] = {value: [] for value in always}
+    for item in items:
+        for value in dict.fromkeys(values(item)):
+            if value is not None:
+                found.setdefault(value, []).append(item)
+    for value, listed in found.items():
+        yield from numbered(layout.facet_list(family, facet, value), listed, show)
+    yield from index(family, facet, {value: len(listed) for value, listed in found.items()})

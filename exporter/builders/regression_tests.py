@@ -1,0 +1,102 @@
+"""Regression tests, categories and tags: their lists, facets and documents."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from exporter import layout
+from exporter.builders.facets import lists, numbered
+from exporter.builders.results import category_names
+from exporter.builders.samples import Newest
+from exporter.documents import Document, ExpectedOutput, RegressionTest, encode
+from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
+
+_ACTIVE = {True: "true", False: "false", None: None}
+
+
+def _item(test: TestRow, catalog: Catalog) -> RegressionTest:
+    sample = catalog.samples[test.sample_id] if test.sample_id is not None else None
+    return {
+        "regression_test_id": test.id,
+        "sample_id": test.sample_id,
+        "sample_name": sample.original_name if sample else None,
+        "command": test.command,
+        "input_type": test.input_type,
+        "output_type": test.output_type,
+        "expected_rc": test.expected_rc,
+        "active": test.active,
+        "categories": category_names(catalog, test),
+        "description": test.description,
+    }
+
+
+def _output(output: OutputRow) -> ExpectedOutput:
+    return {
+        "id": output.id,
+        "correct": output.correct,
+        "correct_extension": output.correct_extension,
+        "expected_filename": output.expected_filename,
+        "ignore": output.ignore,
+        "variants": [{"id": id_, "hash": hash_} for id_, hash_ in output.variants],
+    }
+
+
+def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
+    """Every list, facet and document of the regression tests."""
+    items = [_item(test, catalog) for test in catalog.tests.values()]
+
+    def show(item: RegressionTest, path: str) -> dict[str, Any]:
+        return {**item, "href": layout.relative(path, layout.regression_test(item["regression_test_id"]))}
+
+    def tags(item: RegressionTest) -> list[str | None]:
+        sample = item["sample_id"]
+        return [] if sample is None else [catalog.tags[tag].name for tag in catalog.samples[sample].tags]
+
+    family = layout.REGRESSION_TESTS
+    yield from numbered(family, items, show)
+    yield from lists(family, "active", items, lambda item: [_ACTIVE[item["active"]]], show, always=("true", "false"))
+    yield from lists(family, "category", items, lambda item: item["categories"], show)
+    yield from lists(family, "tag", items, tags, show)
+    for item, test in zip(items, catalog.tests.values(), strict=True):
+        yield _document(item, test, newest)
+
+
+def _document(item: RegressionTest, test: TestRow, newest: Newest) -> Document:
+    path = layout.regression_test(test.id)
+    sample = item["sample_id"]
+    history = None if sample is None else layout.document(layout.sample_history(sample))
+    return Document(
+        path,
+        encode(
+            {
+                **item,
+                "outputs": [_output(output) for output in test.outputs],
+                "last_passed_on_linux": test.last_passed_on_linux,
+                "last_passed_on_windows": test.last_passed_on_windows,
+                "recent": newest[test.id],
+                "links": {
+                    "sample": None if sample is None else layout.relative(path, layout.sample(sample)),
+                    "history": None if history is None else layout.relative(path, history),
+                },
+            }
+        ),
+    )
+
+
+def named_documents(catalog: Catalog) -> Iterator[Document]:
+    """The lists of categories and tags, by name."""
+
+    def by_name(row: Named) -> tuple[bool, str, str, int]:
+        name = row.name or ""
+        return row.name is None, name.casefold(), name, row.id
+
+    counts = Counter(category for test in catalog.tests.values() for category in test.categories)
+
+    def tag(row: Named, _path: str) -> dict[str, Any]:
+        return {"id": row.id, "name": row.name, "description": row.description}
+
+    def category(row: Named, path: str) -> dict[str, Any]:
+        return {**tag(row, path), "test_count": counts[row.id]}
+
+    yield from numbered(layout.CATEGORIES, sorted(catalog.categories.values(), key=by_name), category)
+    yield from numbered(layout.TAGS, sorted(catalog.tags.values(), key=by_name), tag)

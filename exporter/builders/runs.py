@@ -1,0 +1,112 @@
+"""Runs: a run as the lists show it, and its own document."""
+
+from collections import Counter
+
+from exporter import layout
+from exporter.builders.results import Result
+from exporter.documents import Document, InfrastructureError, Progress, Run, Summary, encode
+from exporter.source.catalog import Catalog
+from exporter.source.partitions import RunRows
+from exporter.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status
+
+_GITHUB = "https://github.com/"
+_WEB = ("https://", "http://")
+
+
+def active_tests(catalog: Catalog) -> list[int]:
+    """The ids of the active regression tests: what a run executes that is not limited to some."""
+    return [test.id for test in catalog.tests.values() if test.active]
+
+
+def latest(run: RunRows) -> str | None:
+    """The time of the run's latest progress row."""
+    return run.progress[-1].timestamp if run.progress else None
+
+
+def item(run: RunRows, results: list[Result], catalog: Catalog) -> Run:
+    """A run as every list of runs shows it."""
+    fork = catalog.forks.get(run.fork_id) if run.fork_id is not None else None
+    url = fork.removesuffix(".git") if fork else None
+    statuses = Counter(result.outcome.status for result in results)
+    last = run.progress[-1].status or "unknown" if run.progress else None
+    created = run.progress[0].timestamp if run.progress else None
+    return {
+        "run_id": run.run_id,
+        "status": run_status(last, statuses),
+        "platform": run.platform,
+        "test_type": run.test_type,
+        "repository": url.removeprefix(_GITHUB) if url else "unknown",
+        "branch": run.branch,
+        "commit_sha": run.commit,
+        "pr_number": run.pr_nr if run.pr_nr is not None and run.pr_nr > 0 else None,
+        "created_at": created,
+        "queued_at": created,
+        "started_at": next((row.timestamp for row in run.progress if row.status == "testing"), None),
+        "completed_at": next(
+            (row.timestamp for row in reversed(run.progress) if row.status in ("completed", "canceled")), None
+        ),
+        "github_link": _github_link(run, url),
+        "summary": _summary(run, results, statuses, catalog),
+    }
+
+
+def _github_link(run: RunRows, url: str | None) -> str | None:
+    """Where the commit or pull request is shown; null for a fork whose URL a browser should not follow."""
+    if url is None or not url.startswith(_WEB):
+        return None
+    return f"{url}/pull/{run.pr_nr}" if run.test_type == "pr" else f"{url}/commit/{run.commit}"
+
+
+def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:
+    total = len(run.customized) or len(active_tests(catalog))
+    duration = sum(result.runtime or 0 for result in results)
+    return {
+        "total_samples": total,
+        "pass_count": statuses["pass"],
+        "fail_count": statuses["fail"],
+        "skipped_count": max(0, total - len(results)),
+        "missing_output_count": statuses["missing_output"],
+        "error_count": sum(len(result.outcome.errors) for result in results),
+        "duration_ms": duration if duration > 0 else None,
+    }
+
+
+def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
+    return [
+        {
+            "error_id": f"infra_{run.run_id}_{row.id}",
+            "run_id": run.run_id,
+            "sample_id": None,
+            "regression_id": None,
+            "type": infrastructure_error_type(row.message or ""),
+            "severity": "critical",
+            "message": row.message or "",
+            "location": None,
+            "occurred_at": row.timestamp,
+        }
+        for row in run.progress
+        if is_infrastructure_error(row.status, row.message)
+    ]
+
+
+def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
+    """A run's own document."""
+    path = layout.run(run.run_id)
+    progress: list[Progress] = [
+        {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
+    ]
+    return Document(
+        path,
+        encode(
+            {
+                **listed,
+                "config": {"regression_test_ids": run.customized or active_tests(catalog)},
+                "progress": progress,
+                "infrastructure_errors": _infrastructure_errors(run),
+                "links": {
+                    kind: layout.relative(path, layout.document(layout.run_list(run.run_id, kind)))
+                    for kind in ("samples", "failures", "errors")
+                },
+            }
+        ),
+    )

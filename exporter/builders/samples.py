@@ -1,0 +1,114 @@
+"""Samples: their lists, facets and documents."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exporter import layout
+from exporter.builders.facets import lists, numbered
+from exporter.builders.feeds import tests_by_sample
+from exporter.documents import Document, HistoryEntry, Sample, Upload, encode
+from exporter.source.catalog import Catalog, SampleRow
+from exporter.status import PLATFORMS
+
+Newest = Mapping[int, Mapping[str, list[HistoryEntry]]]
+"""Regression test id → platform → its newest results, newest first."""
+
+
+def _item(sample: SampleRow, catalog: Catalog, tests: list[int]) -> Sample:
+    active = sum(1 for test in tests if catalog.tests[test].active)
+    names = (catalog.tags[tag].name for tag in sample.tags)
+    extension = f".{sample.extension}" if sample.extension else ""
+    return {
+        "sample_id": sample.id,
+        "sha": sample.sha,
+        "extension": sample.extension,
+        "original_name": sample.original_name,
+        "filename": None if sample.sha is None else sample.sha + extension,
+        "tags": [name for name in names if name is not None],
+        "regression_test_count": active,
+        "active": active > 0,
+    }
+
+
+def _upload(sample: SampleRow) -> Upload | None:
+    if not sample.uploads:
+        return None
+    upload = sample.uploads[0]
+    return {
+        "platform": upload.platform,
+        "parameters": upload.parameters,
+        "notes": upload.notes,
+        "version": upload.version,
+        "version_released": upload.version_released,
+    }
+
+
+def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
+    """Every list, facet and document of the samples."""
+    tests_of = tests_by_sample(catalog)
+    items = [_item(sample, catalog, tests_of.get(sample.id, [])) for sample in catalog.samples.values()]
+
+    def show(item: Sample, path: str) -> dict[str, Any]:
+        return {**item, "href": layout.relative(path, layout.sample(item["sample_id"]))}
+
+    yield from numbered(layout.SAMPLES, items, show)
+    yield from lists(layout.SAMPLES, "tag", items, lambda item: item["tags"], show)
+    yield from lists(layout.SAMPLES, "extension", items, lambda item: [item["extension"]], show)
+    yield from lists(
+        layout.SAMPLES,
+        "status",
+        items,
+        lambda item: ["active" if item["active"] else "inactive"],
+        show,
+        always=("active", "inactive"),
+    )
+    for item, row in zip(items, catalog.samples.values(), strict=True):
+        if item["sha"] is not None:
+            path = layout.sample_by_sha(item["sha"])
+            yield Document(path, encode(show(item, path)))
+        yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
+
+
+def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], newest: Newest) -> Document:
+    """A sample in full.
+
+    Of its tests' newest results only the status stands here: it seldom changes, so that a new run does not
+    rewrite the documents of all samples; the rest is one link away.
+    """
+    path = layout.sample(row.id)
+    return Document(
+        path,
+        encode(
+            {
+                **item,
+                "upload": _upload(row),
+                "extra_files": [
+                    {"id": extra.id, "original_name": extra.original_name, "extension": extra.extension}
+                    for extra in row.extra_files
+                ],
+                "regression_tests": [
+                    {
+                        "regression_test_id": test,
+                        "command": catalog.tests[test].command,
+                        "active": catalog.tests[test].active,
+                        "newest": {
+                            platform: results[0]["status"] if (results := newest[test][platform]) else None
+                            for platform in PLATFORMS
+                        },
+                        "href": layout.relative(path, layout.regression_test(test)),
+                    }
+                    for test in tests
+                ],
+                "issues": [
+                    {
+                        "issue_id": issue.issue_id,
+                        "title": issue.title,
+                        "status": issue.status,
+                        "created_at": issue.created_at,
+                    }
+                    for issue in row.issues
+                ],
+                "links": {"history": layout.relative(path, layout.document(layout.sample_history(row.id)))},
+            }
+        ),
+    )

@@ -1,0 +1,30 @@
+"""The failures that an operator can do something about.
+
+Everything that is expected to go wrong (an unreachable database, a full disk, a store of a newer layout) is
+raised as one of these; `cli.py` prints the message as one line and exits with the class's code. A message says
+what happened and what to do, and never holds a database URL, a password or a row's private value.
+"""
+
+
+class ExporterError(Exception):
+    """Something failed that is not a defect of the exporter."""
+
+    exit_code = 1
+
+
+class UsageError(ExporterError):
+    """The command line, the environment or the settings file asks for something that makes no sense."""
+
+    exit_code = 2
+
+
+class SourceError(ExporterError):
+    """The platform's database cannot be read as it must be."""
+
+
+class StoreError(ExporterError):
+    """The store cannot be read or written, or what it holds is not ours to write."""
+
+
+class ConflictError(StoreError):
+    """A conditional write found another version than the one it was to replace."""

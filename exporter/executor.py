@@ -1,0 +1,92 @@
+"""Where tasks run: in this process, or in several, behind one `concurrent.futures.Executor`."""
+
+import collections
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from exporter.errors import ExporterError
+from exporter.tasks import Job, Worker
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+_worker: Worker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Does tasks of one job. `ahead` tasks wait for a worker at any time: memory is bounded, no worker idle."""
+
+    pool: Executor
+    ahead: int
+
+    def map(self, method: Callable[[Worker, Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
+        """What a method of `Worker` answers to each task, in the tasks' order.
+
+        Raises:
+            ExporterError: a task failed, or a worker died.
+
+        """
+        pending: collections.deque[Future[Answer]] = collections.deque()
+        try:
+            for task in tasks:
+                pending.append(self.pool.submit(_call, method, task))
+                if len(pending) > self.ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise ExporterError("a worker process died; if memory ran out, try fewer --workers") from None
+
+
+@contextlib.contextmanager
+def start(job: Job, workers: int) -> Iterator[Workers]:
+    """Workers for a job: so many processes, or this one for 0.
+
+    On an error or Ctrl-C what has not begun is dropped, and what has is waited for.
+    """
+    if workers == 0:
+        _begin(job)
+        yield Workers(_InProcess(), 0)
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process, initargs=(job,)
+    )
+    try:
+        yield Workers(pool, 2 * workers)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _InProcess(Executor):
+    """Does each task when it is submitted."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def _begin(job: Job) -> None:
+    global _worker
+    _worker = Worker(job)
+
+
+def _begin_process(job: Job) -> None:
+    """Leave Ctrl-C to the parent, which ends its workers in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _begin(job)
+
+
+def _call(method: Callable[[Worker, Task], Answer], task: Task) -> Answer:
+    assert _worker is not None
+    return method(_worker, task)

@@ -1,0 +1,217 @@
+"""Every published path, link and facet key.
+
+A path here is relative to the API root `v1/`. A list's *name* is the path of its first document without `.json`;
+its further pages lie in the folder of that name. Nobody else joins path strings.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+API_VERSION = "1.0.0"
+"""SemVer of the published contract."""
+
+API_ROOT = "v1/"
+STATE_ROOT = "_state/"
+"""Private: what the exporter remembers and no reader needs."""
+
+LAYOUT_VERSION = 1
+"""Version of what stands in `_state/`; a store with a higher one is a newer exporter's."""
+
+PARTITION_SIZE = 100
+"""Runs of a partition and of an archive page: those with ids 100·K … 100·K+99."""
+
+PER_PAGE = 100
+"""Items of a numbered page, and the least a feed's head holds if there are as many."""
+
+MANIFEST = "manifest.json"
+PENDING = "pending.json"
+
+RUNS = "runs"
+SAMPLES = "samples"
+REGRESSION_TESTS = "regression-tests"
+CATEGORIES = "categories"
+TAGS = "tags"
+
+RUN_FACETS = ("platform", "branch", "repository", "status")
+"""Facets of the run feed: feeds themselves, with an index each."""
+SAMPLE_FACETS = ("tag", "extension", "status")
+REGRESSION_TEST_FACETS = ("active", "category", "tag")
+
+_PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,80}(?<!\.json)", re.ASCII)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
+
+
+def partition_of(run_id: int) -> int:
+    """The partition, and archive page, that a run belongs to."""
+    return run_id // PARTITION_SIZE
+
+
+def facet_key(value: str) -> str:
+    """The file name, without `.json`, that stands for a facet's value.
+
+    Follows the contract, with one addition: a value that ends in `.json` is never used as it is, because the folder
+    of the branch `a.json` would have to take the name of the document of the branch `a`.
+    """
+    if _PLAIN.fullmatch(value):
+        return value
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{_UNSAFE.sub('-', value)[:40]}~{digest[:12]}"
+
+
+def relative(source: str, target: str) -> str:
+    """The relative reference from one document to another document, or to a folder that ends in `/`."""
+    here, there = source.split("/")[:-1], target.split("/")
+    common = 0
+    for a, b in zip(here, there[:-1], strict=False):
+        if a != b:
+            break
+        common += 1
+    return "../" * (len(here) - common) + "/".join(there[common:])
+
+
+def document(name: str) -> str:
+    """The path of a list's first document, or of a single document, of this name."""
+    return f"{name}.json"
+
+
+def page(name: str, number: int) -> str:
+    """The path of page `number`, from 1, of a numbered list."""
+    return f"{name}.json" if number == 1 else f"{name}/page/{number}.json"
+
+
+def archive(name: str, partition: int) -> str:
+    """The path of a feed's archive page."""
+    return f"{name}/archive/{partition}.json"
+
+
+class Page(NamedTuple):
+    """One page of a numbered list: its path, the slice of the items it holds, and its `pagination`."""
+
+    path: str
+    items: slice
+    pagination: dict[str, int | str | None]
+
+
+def pages(name: str, total: int) -> Iterator[Page]:
+    """The pages of a numbered list of `total` items; one, empty, where there are none."""
+    count = max(1, -(-total // PER_PAGE))
+    for number in range(1, count + 1):
+        here = page(name, number)
+
+        def link(to: int, here: str = here, count: int = count) -> str | None:
+            return relative(here, page(name, to)) if 1 <= to <= count else None
+
+        yield Page(
+            here,
+            slice((number - 1) * PER_PAGE, number * PER_PAGE),
+            {
+                "page": number,
+                "pages": count,
+                "per_page": PER_PAGE,
+                "total": total,
+                "first": link(1),
+                "prev": link(number - 1),
+                "next": link(number + 1),
+                "last": link(count),
+            },
+        )
+
+
+def facet(family: str, facet_name: str) -> str:
+    """The name of a facet's index, such as `runs/by-branch`."""
+    return f"{family}/by-{facet_name}"
+
+
+def facet_list(family: str, facet_name: str, value: str) -> str:
+    """The name of the list of one facet value, such as `runs/by-branch/master`."""
+    return f"{family}/by-{facet_name}/{facet_key(value)}"
+
+
+def runs_of_commit(sha: str) -> str:
+    """The name of the list of one commit's runs."""
+    return facet_list(RUNS, "commit", sha)
+
+
+def runs_of_pull_request(number: int) -> str:
+    """The name of the list of one pull request's runs."""
+    return f"{RUNS}/by-pr/{number}"
+
+
+def run(run_id: int) -> str:
+    """The path of a run's document."""
+    return f"{RUNS}/{run_id}.json"
+
+
+def run_list(run_id: int, kind: str) -> str:
+    """The name of one of a run's lists: `samples`, `failures` or `errors`."""
+    return f"{RUNS}/{run_id}/{kind}"
+
+
+def run_results(run_id: int) -> str:
+    """The folder of a run's result documents; each is `result_file` in it."""
+    return f"{RUNS}/{run_id}/samples/"
+
+
+def result_file(regression_test_id: int) -> str:
+    """The name of a result's document in its run's folder."""
+    return f"{regression_test_id}.json"
+
+
+def sample(sample_id: int) -> str:
+    """The path of a sample's document."""
+    return f"{SAMPLES}/{sample_id}.json"
+
+
+def sample_by_sha(sha: str) -> str:
+    """The path of the document that finds a sample by its hash."""
+    return f"{SAMPLES}/by-sha/{facet_key(sha)}.json"
+
+
+def sample_history(sample_id: int) -> str:
+    """The name of the feed of a sample's results."""
+    return f"{SAMPLES}/{sample_id}/history"
+
+
+def regression_test(regression_test_id: int) -> str:
+    """The path of a regression test's document."""
+    return f"{REGRESSION_TESTS}/{regression_test_id}.json"
+
+
+def entry_documents() -> dict[str, str]:
+    """Name and path of the documents from which every other one is reached: the manifest's `links`."""
+    names = {
+        "runs": RUNS,
+        "samples": SAMPLES,
+        "regression_tests": REGRESSION_TESTS,
+        "categories": CATEGORIES,
+        "tags": TAGS,
+    }
+    for family, facets in (
+        (RUNS, RUN_FACETS),
+        (SAMPLES, SAMPLE_FACETS),
+        (REGRESSION_TESTS, REGRESSION_TEST_FACETS),
+    ):
+        names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
+    return {name: document(path) for name, path in names.items()}
+
+
+def manifest_part(part: str, digest: str) -> str:
+    """The path of a content-addressed manifest: `part` is `catalog` or a partition's number."""
+    return f"manifests/{part}-{digest[:12]}.json"
+
+
+MANIFESTS = "manifests/"
+
+_OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")
+
+
+def part_of_document(path: str) -> str:
+    """The part of the manifest that names the document at a path: a partition's number, or `catalog`."""
+    found = _OF_PARTITION.fullmatch(path)
+    if found is None:
+        return "catalog"
+    if found["run"] is not None:
+        return str(partition_of(int(found["run"])))
+    return found["partition"]

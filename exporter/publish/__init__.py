@@ -1,0 +1,1 @@
+"""Stores, manifests and the publication that keeps readers whole."""

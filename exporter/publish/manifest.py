@@ -1,0 +1,203 @@
+"""Manifests: what is published, with which digest; the only memory of what the store holds.
+
+`manifest.json` names one content-addressed part per partition and one for the catalogue, `pending.json` those that
+an export is just writing. The shapes are the contract's.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from exporter import layout
+from exporter.documents import digest, encode
+from exporter.errors import StoreError
+
+Documents = dict[str, list[Any]]
+"""Path → [SHA-256 in hex, size in bytes] of the uncompressed bytes."""
+
+CATALOG = "catalog"
+
+_HREF = re.compile(r"manifests/(catalog|-?\d+)-([0-9a-f]{12})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part as `manifest.json` names it; `name` is `catalog` or a partition's number."""
+
+    name: str
+    href: str
+    digest: str
+    documents: int
+    bytes: int
+
+    def shown(self) -> dict[str, Any]:
+        """The part as the manifest shows it."""
+        entry = {"href": self.href, "digest": self.digest, "documents": self.documents, "bytes": self.bytes}
+        if self.name == CATALOG:
+            return entry
+        first = int(self.name) * layout.PARTITION_SIZE
+        return {"first_run_id": first, "last_run_id": first + layout.PARTITION_SIZE - 1, **entry}
+
+
+def part_of(href: str) -> str:
+    """The name of the part that a manifest's path belongs to.
+
+    Raises:
+        StoreError: it is no path of a manifest of ours.
+
+    """
+    found = _HREF.fullmatch(href)
+    if found is None:
+        raise StoreError("the published manifest names a path that is no manifest's: the store is damaged")
+    return found[1]
+
+
+def encode_part(name: str, documents: Documents) -> tuple[Part, bytes]:
+    """A part and its bytes, the same for the same documents in whatever order they were built."""
+    data = encode({"documents": dict(sorted(documents.items()))})
+    sha = digest(data)
+    part = Part(
+        name,
+        layout.manifest_part(name, sha),
+        sha,
+        len(documents),
+        sum(size for _, size in documents.values()),
+    )
+    return part, data
+
+
+def decode_part(data: bytes) -> Documents:
+    """The documents that a part names.
+
+    Raises:
+        StoreError: these bytes are no part of ours.
+
+    """
+    try:
+        documents = orjson.loads(data)["documents"]
+    except (ValueError, KeyError, TypeError):
+        documents = None
+    if not isinstance(documents, dict):
+        raise StoreError("a published manifest is damaged: delete v1/manifest.json and export again")
+    return documents
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is published. `counts` are those of the contract without `documents` and `bytes`, which are the parts' sums."""
+
+    catalog: Part
+    partitions: tuple[Part, ...]
+    latest_run_id: int | None
+    counts: Mapping[str, int]
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All parts by name."""
+        return {part.name: part for part in (self.catalog, *self.partitions)}
+
+    @property
+    def snapshot(self) -> str:
+        """The digest of all that the manifest names, the same exactly when all of that is."""
+        return digest(encode([self.counts, [part.digest for part in (self.catalog, *self.partitions)]]))
+
+    def encode(self, generated_at: str) -> bytes:
+        """The bytes of `manifest.json`."""
+        parts = (self.catalog, *self.partitions)
+        return encode(
+            {
+                "api_version": layout.API_VERSION,
+                "generated_at": generated_at,
+                "snapshot": self.snapshot,
+                "partition_size": layout.PARTITION_SIZE,
+                "latest_run_id": self.latest_run_id,
+                "counts": {
+                    **self.counts,
+                    "documents": sum(part.documents for part in parts),
+                    "bytes": sum(part.bytes for part in parts),
+                },
+                "catalog": self.catalog.shown(),
+                "partitions": [part.shown() for part in self.partitions],
+                "links": layout.entry_documents(),
+            }
+        )
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Read a `manifest.json`.
+
+    Raises:
+        StoreError: it is damaged, or a newer exporter's.
+
+    """
+    try:
+        value = orjson.loads(data)
+        major = int(value["api_version"].split(".")[0])
+        if major > int(layout.API_VERSION.split(".")[0]) or value["partition_size"] != layout.PARTITION_SIZE:
+            raise StoreError(
+                f"the store was published by a newer exporter (API {value['api_version']}): upgrade this one"
+            )
+        counts = {k: v for k, v in value["counts"].items() if k not in ("documents", "bytes")}
+        return Manifest(
+            catalog=_part(value["catalog"]),
+            partitions=tuple(_part(part) for part in value["partitions"]),
+            latest_run_id=value["latest_run_id"],
+            counts=counts,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StoreError(
+            "the published manifest.json is damaged: delete it and export again; what is whole is not rewritten"
+        ) from None
+
+
+def _part(value: Mapping[str, Any]) -> Part:
+    return Part(part_of(value["href"]), value["href"], value["digest"], value["documents"], value["bytes"])
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What an export is writing: its owner, when its lease ends (`YYYY-MM-DDTHH:MM:SSZ`), and its manifests."""
+
+    owner: str
+    expires_at: str
+    manifests: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """The bytes of `pending.json`."""
+        return encode({"owner": self.owner, "expires_at": self.expires_at, "manifests": list(self.manifests)})
+
+
+def decode_pending(data: bytes) -> Pending:
+    """Read a `pending.json`.
+
+    Raises:
+        StoreError: it is damaged.
+
+    """
+    try:
+        value = orjson.loads(data)
+        manifests = tuple(value["manifests"])
+        for href in manifests:
+            part_of(href)
+        return Pending(str(value["owner"]), str(value["expires_at"]), manifests)
+    except (ValueError, KeyError, TypeError):
+        raise StoreError("pending.json is damaged: delete it and v1/manifest.json, and export again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store may hold of one part: as published, and as exports that died were about to publish it."""
+
+    published: Documents
+    pending: tuple[Documents, ...]
+
+    def holds(self, path: str, entry: list[Any]) -> bool:
+        """Whether the store surely holds a document with this digest."""
+        return self.published.get(path) == entry and all(one.get(path, entry) == entry for one in self.pending)
+
+    def gone(self, documents: Iterable[str]) -> list[str]:
+        """The paths that the store may hold, and the new documents do not."""
+        return sorted({path for one in (self.published, *self.pending) for path in one}.difference(documents))

@@ -1,0 +1,288 @@
+"""Publication: in an order in which no reader ever meets a broken link, and no death leaves a third state.
+
+`Publisher.begin` reads what is published; the pipeline builds against that (`known`) and hands over the new parts.
+`publish` then goes on as idea 5 of `docs/design.md` has it: the lease with the new manifests' names, the documents
+that nothing links to yet, those that link to them, the manifest, the deletions, the end of the lease.
+"""
+
+import datetime
+import logging
+import os
+import pathlib
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from exporter import layout
+from exporter.documents import encode
+from exporter.errors import ConflictError, StoreError
+from exporter.publish.manifest import (
+    Documents,
+    Known,
+    Manifest,
+    Pending,
+    decode_manifest,
+    decode_part,
+    decode_pending,
+    part_of,
+)
+from exporter.publish.store import ABSENT, Store
+
+log = logging.getLogger(__name__)
+
+LEASE = datetime.timedelta(minutes=10)
+"""How long an export may be silent before another takes its place. It renews the lease at a third of that."""
+
+_MANIFEST = layout.API_ROOT + layout.MANIFEST
+_PENDING = layout.API_ROOT + layout.PENDING
+_LAYOUT = layout.STATE_ROOT + "layout.json"
+_DELETIONS = layout.STATE_ROOT + "deletions.json"
+
+
+def stored(path: str) -> str:
+    """Where the store keeps the document at a path below the API root."""
+    return layout.API_ROOT + path
+
+
+def moment(value: datetime.datetime) -> str:
+    """A time as documents show it."""
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def now() -> datetime.datetime:
+    """The present, to the second."""
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+
+
+def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
+    """The documents that the manifests at these paths name; a manifest that is gone names none."""
+    found = (store.get(stored(href)) for href in hrefs)
+    return [decode_part(one.data) for one in found if one is not None]
+
+
+class Hrefs(NamedTuple):
+    """The manifests of what the store may hold of one part: as published, and as exports that died left pending."""
+
+    published: str | None
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an export begins from: the published manifest and what dead exports left, each with its version."""
+
+    manifest: Manifest | None
+    manifest_version: str
+    pending: Pending | None
+    pending_version: str
+
+    def names(self) -> set[str]:
+        """The names of all parts that the store may hold something of."""
+        pending = self.pending.manifests if self.pending else ()
+        return {*(self.manifest.parts if self.manifest else ()), *map(part_of, pending)}
+
+    def hrefs(self, name: str) -> Hrefs:
+        """The manifests of a part."""
+        part = self.manifest.parts.get(name) if self.manifest else None
+        published = part.href if part else None
+        pending = self.pending.manifests if self.pending else ()
+        return Hrefs(published, tuple(href for href in pending if part_of(href) == name and href != published))
+
+
+def known(store: Store, hrefs: Hrefs) -> Known:
+    """What the store may hold of a part."""
+    published = read_parts(store, [hrefs.published] if hrefs.published else [])
+    return Known(published[0] if published else {}, tuple(read_parts(store, hrefs.pending)))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an export is to write and delete.
+
+    Args:
+        manifest: the new one.
+        writes: number of documents to write.
+        gone: paths that the store may hold and the new manifest does without.
+        waves: each writes some of the documents, yielding the number written now and then, in this order: new documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones
+            of the catalogue and those that readers know without a link.
+
+    """
+
+    manifest: Manifest
+    writes: int
+    gone: tuple[str, ...]
+    waves: tuple[Iterator[int], ...]
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Publishes to one store. `clock` tells the time, `sleep` waits: for tests."""
+
+    store: Store
+    clock: Callable[[], datetime.datetime] = now
+    sleep: Callable[[float], None] = time.sleep
+    owner: str = field(default_factory=lambda: _owner())
+    _lease: tuple[Pending, str, datetime.datetime] | None = None
+
+    def begin(self) -> Base:
+        """Read what is published.
+
+        Raises:
+            StoreError: the store can't be read, is damaged, or a newer exporter's.
+
+        """
+        state = self.store.get(_LAYOUT)
+        if state is not None:
+            try:
+                version = int(orjson.loads(state.data)["layout"])
+            except (ValueError, KeyError, TypeError):
+                raise StoreError(
+                    f"{self.store.name}: _state/layout.json is damaged: delete _state and export again"
+                ) from None
+            if version > layout.LAYOUT_VERSION:
+                raise StoreError(
+                    f"{self.store.name} was written by a newer exporter (layout {version}): upgrade this one"
+                )
+        manifest, pending = self.store.get(_MANIFEST), self.store.get(_PENDING)
+        return Base(
+            manifest=decode_manifest(manifest.data) if manifest else None,
+            manifest_version=manifest.version if manifest else ABSENT,
+            pending=decode_pending(pending.data) if pending else None,
+            pending_version=pending.version if pending else ABSENT,
+        )
+
+    def publish(self, base: Base, changes: Changes) -> int:
+        """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.
+
+        Raises:
+            ConflictError: another export has published, or is publishing, since `base` was read: begin again.
+            StoreError: writing failed; what was published is intact, the next export goes on from here.
+
+        """
+        same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
+        deletions = self._deletions(changes)
+        if same and not changes.writes and base.pending is None and not self._due(deletions):
+            return 0
+        self.store.sweep()
+        self._take_lease(base, changes)
+        if self.store.get(_LAYOUT) is None:
+            self.store.replace(_LAYOUT, encode({"layout": layout.LAYOUT_VERSION}), ABSENT)
+        written = 0
+        for wave in changes.waves:
+            for count in wave:
+                written += count
+                self._keep_lease()
+        self._write_deletions(deletions)
+        if not same:
+            data = changes.manifest.encode(moment(self.clock()))
+            self.store.replace(_MANIFEST, data, base.manifest_version)
+        self._delete(deletions, changes.manifest)
+        self._end_lease()
+        return written
+
+    def _take_lease(self, base: Base, changes: Changes) -> None:
+        """Name the new manifests, and those of the dead export whose place is taken, in `pending.json`."""
+        if base.pending is not None and self._alive(base.pending):
+            log.info("another export is publishing to %s; waiting for it", self.store.name)
+            while (found := self.store.get(_PENDING)) is not None and self._alive(decode_pending(found.data)):
+                self.sleep(1)
+            raise ConflictError("another export has published meanwhile")
+        dead = base.pending.manifests if base.pending else ()
+        published = {part.href for part in base.manifest.parts.values()} if base.manifest else set()
+        new = (part.href for part in changes.manifest.parts.values() if part.href not in published)
+        manifests = tuple(dict.fromkeys((*dead, *new)))
+        until = self.clock() + LEASE
+        pending = Pending(self.owner, moment(until), manifests)
+        version = self.store.replace(_PENDING, pending.encode(), base.pending_version)
+        self._lease = (pending, version, until)
+
+    def _keep_lease(self) -> None:
+        """Renew the lease when a third of it has passed.
+
+        Raises:
+            ConflictError: another export has taken it.
+
+        """
+        assert self._lease is not None
+        pending, version, until = self._lease
+        if until - self.clock() < LEASE * 2 / 3:
+            until = self.clock() + LEASE
+            pending = Pending(self.owner, moment(until), pending.manifests)
+            self._lease = (pending, self.store.replace(_PENDING, pending.encode(), version), until)
+
+    def _end_lease(self) -> None:
+        """Remove `pending.json`, unless another export has taken it meanwhile."""
+        assert self._lease is not None
+        found = self.store.get(_PENDING)
+        if found is not None and found.version == self._lease[1]:
+            self.store.delete([_PENDING])
+        self._lease = None
+
+    def _alive(self, pending: Pending) -> bool:
+        """Whether a lease binds: not expired, and not of a process of this machine that is dead."""
+        if pending.owner == self.owner or pending.expires_at <= moment(self.clock()):
+            return False
+        machine, process = pending.owner.split(".")[:2] if pending.owner.count(".") == 2 else ("", "")
+        return machine != self.owner.split(".")[0] or pathlib.Path(f"/proc/{process}").exists()
+
+    def _deletions(self, changes: Changes) -> dict[str, str]:
+        """Path in the store → since when the manifests do without it."""
+        found = self.store.get(_DELETIONS)
+        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
+        named = {part.href for part in changes.manifest.parts.values()}
+        strays = (
+            entry.path
+            for entry in self.store.list(stored(layout.MANIFESTS))
+            if entry.path[len(layout.API_ROOT) :] not in named
+        )
+        since = moment(self.clock())
+        for path in (*map(stored, changes.gone), *strays):
+            deletions.setdefault(path, since)
+        return deletions
+
+    def _due(self, deletions: Mapping[str, str]) -> list[str]:
+        limit = moment(self.clock() - datetime.timedelta(seconds=self.store.grace))
+        return [path for path, since in deletions.items() if since <= limit]
+
+    def _write_deletions(self, deletions: Mapping[str, str]) -> None:
+        found = self.store.get(_DELETIONS)
+        if deletions:
+            data = encode(dict(sorted(deletions.items())))
+            if found is None or found.data != data:
+                self.store.replace(_DELETIONS, data, found.version if found else ABSENT)
+        elif found:
+            self.store.delete([_DELETIONS])
+
+    def _delete(self, deletions: dict[str, str], manifest: Manifest) -> None:
+        """Delete what is due and what the manifest, now published, indeed does without."""
+        if not deletions:
+            return
+        named = self._named(deletions, manifest)
+        left = {path: since for path, since in deletions.items() if path not in named}
+        due = self._due(left)
+        self.store.delete(due)
+        self._write_deletions({path: since for path, since in left.items() if path not in due})
+
+    def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
+        """Those of the paths that the manifest names after all: they came back."""
+        parts = manifest.parts
+        by_part: dict[str, set[str]] = {}
+        for path in paths:
+            by_part.setdefault(layout.part_of_document(path.removeprefix(layout.API_ROOT)), set()).add(path)
+        named = {stored(part.href) for part in parts.values()}
+        for name, candidates in by_part.items():
+            if name in parts:
+                for documents in read_parts(self.store, [parts[name].href]):
+                    named |= candidates & set(map(stored, documents))
+        return named
+
+
+def _owner() -> str:
+    """MACHINE.PROCESS.RANDOM; the machine's name is not given away, only whether two are the same."""
+    machine = uuid.uuid5(uuid.NAMESPACE_DNS, os.uname().nodename).hex[:12]
+    return f"{machine}.{os.getpid()}.{secrets.token_hex(4)}"

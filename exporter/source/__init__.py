@@ -1,0 +1,1 @@
+"""The platform's database: the only room that knows SQL."""

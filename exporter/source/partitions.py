@@ -1,0 +1,235 @@
+"""The rows of one partition: a hundred run ids, read in one snapshot.
+
+Results and result files are packed by the server into one JSON value per run: a quarter of the wall time of reading
+row by row, and a twentieth of the client's CPU (`docs/benchmarks.md`). MariaDB cuts such a value silently at
+`group_concat_max_len`, so the number of rows is selected beside it and compared.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from exporter.layout import PARTITION_SIZE
+from exporter.source import schema
+from exporter.source.database import Database
+from exporter.source.values import Problem, Row
+from exporter.status import PLATFORMS
+
+log = logging.getLogger(__name__)
+
+TEST_TYPES = ("commit", "pr")
+PROGRESS_STATUSES = ("preparation", "testing", "completed", "canceled")
+
+
+class ProgressRow(NamedTuple):
+    """A row of `test_progress`; `status` is None where it is none of the platform's."""
+
+    id: int
+    status: str | None
+    timestamp: str | None
+    message: str | None
+
+
+class ResultRow(NamedTuple):
+    """A row of `test_result`; `runtime` in ms."""
+
+    regression_test_id: int
+    runtime: int | None
+    exit_code: int | None
+    expected_rc: int | None
+
+
+@dataclass(slots=True)
+class RunRows:
+    """All rows of one run, by ascending id within each table.
+
+    `results` are `ResultRow`s and `files` are (regression test id, output id, expected, got), both as plain lists,
+    as the packed JSON gives them: there are too many of them to wrap each.
+    """
+
+    run_id: int
+    platform: str | None
+    test_type: str | None
+    fork_id: int | None
+    branch: str | None
+    commit: str | None
+    pr_nr: int | None
+    progress: list[ProgressRow]
+    customized: list[int | None]
+    results: list[list[Any]]
+    files: list[list[Any]]
+
+    def __post_init__(self) -> None:
+        self.progress = [ProgressRow(*row) for row in self.progress]
+
+
+class PartitionRows(NamedTuple):
+    """The runs of a partition by ascending id, and the rows in it that make no sense."""
+
+    runs: list[RunRows]
+    problems: list[Problem]
+
+
+def dump(rows: Iterable[RunRows]) -> bytes:
+    """Runs as bytes, for a spool file."""
+    return orjson.dumps(list(rows), default=list)
+
+
+def load(data: bytes) -> list[RunRows]:
+    """The inverse of `dump`."""
+    return [RunRows(**row) for row in orjson.loads(data)]
+
+
+def partitions(database: Database) -> list[int]:
+    """The numbers of all partitions that hold a run, ascending."""
+    number = (schema.RUN.c.id // PARTITION_SIZE).label("number")
+    query = sa.select(number).distinct().order_by(number)
+    return database.read("the list of runs", lambda connection: [int(n) for n in connection.scalars(query)])
+
+
+def read_partition(database: Database, number: int, forks: Iterable[int]) -> PartitionRows:
+    """Read one partition in one snapshot.
+
+    Args:
+        database: the platform's.
+        number: the partition's.
+        forks: ids of the known forks; a run's link to any other is reported and dropped.
+
+    Raises:
+        SourceError: naming the partition, if it can't be read after some tries.
+
+    """
+    first = number * PARTITION_SIZE
+    what = f"partition {number} (runs {first} to {first + PARTITION_SIZE - 1})"
+    known = frozenset(forks)
+    return database.read(what, lambda connection: _Reader(connection, first, known).read())
+
+
+class _Reader:
+    """Reads one partition on one connection."""
+
+    def __init__(self, connection: sa.Connection, first: int, forks: frozenset[int]) -> None:
+        self.connection = connection
+        self.first, self.last = first, first + PARTITION_SIZE - 1
+        self.forks = forks
+        self.problems: list[Problem] = []
+
+    def read(self) -> PartitionRows:
+        runs = {
+            row["id"]: self._run(Row("test", row["id"], row, self.problems))
+            for row in self._rows(schema.RUN, schema.RUN.c.id, schema.RUN.c.id)
+        }
+        progress = schema.PROGRESS
+        for row in self._rows(progress, progress.c.test_id, progress.c.id):
+            if run := self._owner(runs, progress, row["id"], row["test_id"]):
+                cell = Row(progress.name, row["id"], row, self.problems)
+                run.progress.append(
+                    ProgressRow(
+                        row["id"],
+                        cell.enum("status", PROGRESS_STATUSES),
+                        cell.time("timestamp"),
+                        cell.text("message"),
+                    )
+                )
+        customized = schema.CUSTOMIZED
+        for row in self._rows(customized, customized.c.test_id, customized.c.id):
+            if run := self._owner(runs, customized, row["id"], row["test_id"]):
+                cell = Row(customized.name, row["id"], row, self.problems)
+                run.customized.append(cell.integer("regression_id"))
+        for table, attribute, numbers in (
+            (schema.RESULT, "results", (0, 1, 2, 3)),
+            (schema.RESULT_FILE, "files", (0, 1)),
+        ):
+            for run_id, rows in self._packed(table):
+                rows.sort()
+                self._mend(table, run_id, rows, numbers)
+                if run := self._owner(runs, table, run_id, run_id):
+                    setattr(run, attribute, rows)
+        return PartitionRows(list(runs.values()), self.problems)
+
+    def _rows(self, table: sa.Table, key: sa.Column[Any], order: sa.Column[Any]) -> Sequence[sa.RowMapping]:
+        query = sa.select(table).where(key.between(self.first, self.last)).order_by(order)
+        return self.connection.execute(query).mappings().all()
+
+    def _owner(self, runs: dict[int, RunRows], table: sa.Table, row: int, run_id: int) -> RunRows | None:
+        if (run := runs.get(run_id)) is None:
+            self.problems.append(Problem(table.name, str(row), "test_id leads to nothing"))
+        return run
+
+    def _run(self, row: Row) -> RunRows:
+        return RunRows(
+            run_id=row.id,
+            platform=row.enum("platform", PLATFORMS),
+            test_type=row.enum("test_type", TEST_TYPES),
+            fork_id=row.reference("fork_id", self.forks),
+            branch=row.text("branch"),
+            commit=row.text("commit"),
+            pr_nr=row.integer("pr_nr"),
+            progress=[],
+            customized=[],
+            results=[],
+            files=[],
+        )
+
+    def _packed(self, table: sa.Table) -> list[tuple[int, list[list[Any]]]]:
+        """Each run's rows of `table`, without the run's id, in no order."""
+        key, *columns = table.columns
+        where = key.between(self.first, self.last)
+        sqlite = self.connection.dialect.name == "sqlite"
+        row = (sa.func.json_array if sqlite else sa.func.JSON_ARRAY)(*columns)
+        packed = (sa.func.json_group_array if sqlite else sa.func.JSON_ARRAYAGG)(row)
+        query = sa.select(key, sa.func.count(), sa.type_coerce(packed, sa.types.NullType())).where(where).group_by(key)
+        try:
+            found = []
+            for run_id, count, value in self.connection.execute(query):
+                rows = orjson.loads(value)
+                if len(rows) != count:
+                    raise ValueError
+                found.append((run_id, rows))
+        except (ValueError, TypeError) as error:
+            _say_once(table.name, error)
+        except sa.exc.DBAPIError as error:
+            # SQLite has no JSON for a blob; whatever else the server says of this, it will say again of plain rows.
+            if error.connection_invalidated:
+                raise
+            _say_once(table.name, error)
+        else:
+            return found
+        plain: dict[int, list[list[Any]]] = {}
+        for run_id, *values in self.connection.execute(sa.select(*table.columns).where(where)):
+            plain.setdefault(run_id, []).append(values)
+        return list(plain.items())
+
+    def _mend(self, table: sa.Table, run_id: int, rows: list[list[Any]], numbers: tuple[int, ...]) -> None:
+        """Replace what is no integer or no text; `numbers` are the places of the integers."""
+        texts = [i for i in range(len(table.columns) - 1) if i not in numbers]
+        if {type(row[i]) for row in rows for i in numbers} <= _INTEGERS and {
+            type(row[i]) for row in rows for i in texts
+        } <= _TEXTS:
+            return
+        names = [column.name for column in table.columns][1:]
+        for row in rows:
+            cell = Row(table.name, f"{run_id}/{row[0]}", dict(zip(names, row, strict=True)), self.problems)
+            for i, name in enumerate(names):
+                row[i] = cell.integer(name, nullable=True) if i in numbers else cell.text(name, nullable=True)
+
+
+_INTEGERS = {int, type(None)}
+_TEXTS = {str, type(None)}
+_said: set[str] = set()
+
+
+def _say_once(table: str, error: Exception) -> None:
+    """Say once per process and table that packed reading did not do, and how to mend it."""
+    if table not in _said:
+        _said.add(table)
+        log.warning(
+            "%s: the server's packed answer is not whole (%s); reading row by row, which is slower. "
+            "On MariaDB, check max_allowed_packet",
+            table,
+            type(error).__name__,
+        )

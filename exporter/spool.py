@@ -1,0 +1,57 @@
+"""Rows and documents on their way through the disk, in a private folder that ends with the export.
+
+A partition's rows wait here between its digest and its documents, its documents between its manifest, which must be
+published first, and the store.
+"""
+
+import contextlib
+import pathlib
+import pickle
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, Literal
+
+from exporter.documents import Document
+
+Wave = Literal["new", "changed"]
+"""Documents that nothing published links to yet, and the others; the former are written first."""
+
+
+class Spool:
+    """The documents of one part that the store may lack, by wave. A file is made when something goes into it."""
+
+    def __init__(self, folder: pathlib.Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._files: dict[Wave, IO[bytes]] = {}
+        self._open = contextlib.ExitStack()
+        self.counts: dict[Wave, int] = {"new": 0, "changed": 0}
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def add(self, wave: Wave, document: Document) -> None:
+        """Put a document behind those of its wave."""
+        if wave not in self._files:
+            self._files[wave] = self._open.enter_context(_path(self._folder, self._name, wave).open("wb"))
+        pickle.dump(tuple(document), self._files[wave], protocol=5)
+        self.counts[wave] += 1
+
+
+def take(folder: pathlib.Path, name: str, wave: Wave) -> Iterator[Document]:
+    """The documents of a part's wave in the order in which they were added; the file is gone at the end."""
+    path = _path(folder, name, wave)
+    if not path.exists():
+        return
+    with path.open("rb") as file, contextlib.suppress(EOFError):
+        while True:
+            yield Document(*pickle.load(file))  # noqa: S301 - our own file, in a folder that only we can write
+    path.unlink()
+
+
+def _path(folder: pathlib.Path, name: str, wave: Wave) -> pathlib.Path:
+    return folder / f"{name}.{wave}"

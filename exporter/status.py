@@ -1,0 +1,114 @@
+"""The platform's rules for what passed and what did not. Pure functions, no I/O.
+
+The rules are those of `docs/contract.md`, "Status rules"; the functions take rows' values and know no document.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+ResultStatus = Literal["pass", "fail", "missing_output"]
+RunStatus = Literal["queued", "running", "canceled", "error", "fail", "pass", "incomplete"]
+Match = Literal["exact", "variant", "different", "missing"]
+
+RUN_STATUSES: tuple[RunStatus, ...] = ("queued", "running", "canceled", "error", "fail", "pass", "incomplete")
+PLATFORMS = ("linux", "windows")
+
+SENTINEL_OUTPUT_ID = -1
+SENTINEL_GOT = "error"
+
+_INFRASTRUCTURE = (
+    (("provisioning", "vm ", "instance"), "vm_provisioning"),
+    (("checkout", "git clone", "fetch"), "checkout"),
+    (("merge", "conflict"), "merge"),
+    (("build", "compile", "make"), "build"),
+    (("worker", "timeout", "connection"), "worker"),
+    (("storage", "disk", "gcs"), "storage"),
+)
+
+
+class ResultFile(NamedTuple):
+    """A row of `test_result_file`, of one result."""
+
+    output_id: int
+    expected: str | None
+    got: str | None
+
+    @property
+    def is_sentinel(self) -> bool:
+        """Whether the row only says that the test wrote nothing at all."""
+        return self.output_id == SENTINEL_OUTPUT_ID and self.got == SENTINEL_GOT
+
+
+def output_match(got: str | None, variants: Collection[str]) -> Match:
+    """How a result file's content stands to what was expected; an empty `got` is a content like any other."""
+    if got is None:
+        return "exact"
+    return "variant" if got in variants else "different"
+
+
+def result_status(
+    *,
+    missing: bool,
+    sentinel_only: bool,
+    exit_code: int | None,
+    expected_rc: int | None,
+    matches: Iterable[Match],
+) -> ResultStatus:
+    """The status of one result, by the first rule that applies.
+
+    Args:
+        missing: an output that the test expects and does not ignore has no result file.
+        sentinel_only: the test has no outputs at all, and a sentinel row.
+        exit_code: what the test exited with; null counts as a value.
+        expected_rc: what it should have exited with.
+        matches: of every result file, the sentinel's included.
+
+    """
+    if missing or sentinel_only:
+        return "missing_output"
+    if exit_code != expected_rc or "different" in matches:
+        return "fail"
+    return "pass"
+
+
+def run_status(last_progress: str | None, results: Collection[ResultStatus]) -> RunStatus:
+    """The status of a run from its progress row with the highest id (None: it has none) and its results."""
+    match last_progress:
+        case None:
+            return "queued"
+        case "preparation" | "testing":
+            return "running"
+        case "canceled":
+            return "canceled"
+        case "completed":
+            if not results:
+                return "error"
+            return "pass" if set(results) == {"pass"} else "fail"
+        case _:
+            return "incomplete"
+
+
+def failure_signature(
+    status: ResultStatus, files: Sequence[ResultFile], exit_code: int | None, expected_rc: int | None
+) -> str | None:
+    """What tells one way of failing from another; `files` by ascending output id."""
+    if status == "missing_output":
+        return "missing_output"
+    if status == "fail":
+        for file in files:
+            if file.got is not None and not file.is_sentinel:
+                return f"diff_mismatch:output:{file.output_id}"
+        if exit_code != expected_rc:
+            return f"exit_code_mismatch:rc:{exit_code}"
+    return None
+
+
+def is_infrastructure_error(progress_status: str | None, message: str | None) -> bool:
+    """Whether a progress row tells of a failure of the platform itself, and not of somebody's wish to cancel."""
+    return progress_status == "canceled" and "via API" not in (message or "")
+
+
+def infrastructure_error_type(message: str) -> str:
+    """The kind of an infrastructure error, by the first word that its message holds."""
+    lowered = message.lower()
+    return next((kind for words, kind in _INFRASTRUCTURE if any(word in lowered for word in words)), "worker")

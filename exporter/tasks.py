@@ -1,0 +1,141 @@
+"""What a worker does for one partition: read it, build it, write it.
+
+A worker is a process of its own, or the pipeline's. It gets the `Job` once, and then small values: a partition's
+number and what the partitions before it mean for its documents. Rows and documents go through the spool, so that
+memory does not grow with the history, and a partition's documents are built from the rows that its digest was made
+from, whatever the database has done in between.
+"""
+
+import pathlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exporter.builders import history
+from exporter.builders.feeds import Digest
+from exporter.builders.partition import Partition
+from exporter.builders.results import Results
+from exporter.documents import Document, digest
+from exporter.publish.manifest import Documents, Part, encode_part
+from exporter.publish.publisher import Hrefs, known, stored
+from exporter.publish.store import Store
+from exporter.source.catalog import Catalog
+from exporter.source.database import Database
+from exporter.source.partitions import dump, load, read_partition
+from exporter.source.values import Problem
+from exporter.spool import Spool, Wave, take
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all tasks of one export share. Without a store documents are built, and nothing is kept of them."""
+
+    database_url: str
+    catalog: Catalog
+    spool: pathlib.Path
+    store: Store | None
+    result_documents: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Asks for one partition's documents.
+
+    Args:
+        partition: its number.
+        before: feed name → the partition of its page before this one's.
+        needed: the tests whose entries gathering needs.
+        hrefs: the manifests of what the store may hold of it.
+
+    """
+
+    partition: int
+    before: Mapping[str, int]
+    needed: frozenset[int]
+    hrefs: Hrefs
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A part that was built: how it stands in the manifest, how many documents are to write, which are gone."""
+
+    part: Part
+    writes: int
+    gone: tuple[str, ...]
+
+
+class Write(NamedTuple):
+    """Asks for one wave of a part's documents to be written."""
+
+    name: str
+    wave: Wave
+
+
+class Worker:
+    """Does the tasks of one job."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._database = Database(job.database_url)
+        self._results = Results(job.catalog)
+
+    def read(self, number: int) -> tuple[Digest, list[Problem]]:
+        """Read a partition, keep its rows in the spool, give its digest and the rows that make no sense."""
+        rows, problems = read_partition(self._database, number, self._job.catalog.forks)
+        self._rows(number).write_bytes(dump(rows))
+        return Partition(number, rows, self._job.catalog, self._results, problems).digest(), problems
+
+    def build(self, task: Build) -> tuple[Built, history.Entries]:
+        """Build a partition from the spool; give its part, and the entries that gathering needs."""
+        file = self._rows(task.partition)
+        partition = Partition(task.partition, load(file.read_bytes()), self._job.catalog, self._results)
+        file.unlink()
+        entries = partition.entries()
+        documents = partition.documents(entries, task.before, self._job.result_documents)
+        built = collect(self._job, str(task.partition), documents, task.hrefs)
+        return built, {test: entries[test] for test in task.needed if test in entries}
+
+    def write(self, task: Write) -> int:
+        """Write one wave of a part's documents to the store; give the number written."""
+        return write(self._job, *task)
+
+    def _rows(self, number: int) -> pathlib.Path:
+        return self._job.spool / f"{number}.rows"
+
+
+def collect(
+    job: Job, name: str, documents: Iterable[Document], hrefs: Hrefs, entries: frozenset[str] = frozenset()
+) -> Built:
+    """List a part's documents in its manifest, and keep in the spool those that the store may not hold.
+
+    Args:
+        job: says where the spool and the store are. The manifest is written at once: nothing names it yet.
+        name: the part's.
+        documents: all of them, each path once.
+        hrefs: the manifests of what the store may hold of it.
+        entries: paths that readers know without a link; these are never written among the new ones.
+
+    """
+    listed: Documents = {}
+    store = job.store
+    if store is None:
+        for path, data in documents:
+            listed[path] = [digest(data), len(data)]
+        return Built(encode_part(name, listed)[0], 0, ())
+    before = known(store, hrefs)
+    with Spool(job.spool, name) as spool:
+        for document in documents:
+            path, data = document
+            entry = listed[path] = [digest(data), len(data)]
+            if not before.holds(path, entry):
+                spool.add("changed" if path in before.published or path in entries else "new", document)
+    part, data = encode_part(name, listed)
+    if part.href != hrefs.published:
+        store.write([(stored(part.href), data)])
+    return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
+
+
+def write(job: Job, name: str, wave: Wave) -> int:
+    """Write one wave of a part's documents from the spool to the store; give the number written."""
+    assert job.store is not None
+    return job.store.write((stored(path), data) for path, data in take(job.spool, name, wave))
