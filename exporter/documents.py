@@ -6,7 +6,7 @@ is encoded once and stands in them as an `orjson.Fragment`; its type is then `En
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import orjson
@@ -32,6 +32,33 @@ def encode(value: Any) -> bytes:
 def fragment(value: Any) -> Encoded:
     """Encode a part that many documents share."""
     return orjson.Fragment(orjson.dumps(value))
+
+
+HOLE = orjson.Fragment(b"\0")
+"""A value of a `Template` that is filled in later. No encoded JSON holds a NUL byte."""
+
+
+class Template:
+    """A document's shape, encoded once, with holes for the values that change.
+
+    Args:
+        shape: the document, with `HOLE` for each such value.
+    """
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, shape: Mapping[str, Any]) -> None:
+        self._pieces = encode(shape).split(b"\0")
+
+    def fill(self, first: bytes, second: bytes) -> bytes:
+        """The document with its two holes filled by encoded values."""
+        a, b, c = self._pieces
+        return b"".join((a, first, b, second, c))
+
+
+def joined(items: Iterable[bytes]) -> Encoded:
+    """A list of encoded items."""
+    return orjson.Fragment(b"[" + b",".join(items) + b"]")
 
 
 def digest(data: bytes) -> str:
@@ -262,3 +289,24 @@ class FacetValue(TypedDict):
     value: str
     total: int
     href: str
+
+
+_PAGE_LINKS = ("first", "prev", "next", "last")
+
+
+def links(document: Any) -> Iterator[str]:
+    """All links in a decoded document: its `href` and `diff` fields, and the values of `links` and `pagination`."""
+    if isinstance(document, list):
+        for value in document:
+            yield from links(value)
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            if isinstance(value, str):
+                if key in ("href", "diff"):
+                    yield value
+            elif key == "pagination":
+                yield from (link for name in _PAGE_LINKS if (link := value.get(name)) is not None)
+            elif key == "links":
+                yield from (link for link in value.values() if link is not None)
+            else:
+                yield from links(value)

@@ -3,7 +3,10 @@
 import collections
 import contextlib
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -82,9 +85,19 @@ def _begin(job: Job) -> None:
 
 
 def _begin_process(job: Job) -> None:
-    """Leave Ctrl-C to the parent, which ends its workers in order."""
+    """Leave Ctrl-C to the parent, which ends its workers in order; and don't outlive it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     _begin(job)
+
+
+def _die_with_parent() -> None:
+    """A worker that went on would write documents that the next export does not expect."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _call(method: Callable[[Worker, Task], Answer], task: Task) -> Answer:

@@ -1,17 +1,15 @@
 """The export: plan → build → gather → publish."""
 
 import logging
-import pathlib
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from exporter import layout
+from exporter import layout, spool
 from exporter.builders import gather, history
 from exporter.builders.feeds import Digest, Feeds
 from exporter.errors import ConflictError
 from exporter.executor import Workers, start
+from exporter.progress import Progress, quiet
 from exporter.publish.manifest import CATALOG, Manifest
 from exporter.publish.publisher import Base, Changes, Publisher
 from exporter.publish.store import Store
@@ -26,14 +24,6 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """How often an export begins again because another one has published meanwhile."""
-
-
-class Progress(Protocol):
-    """Shows how far a long stage is."""
-
-    def __call__(self, stage: str, items: Iterable[Any], total: int) -> Iterator[Any]:
-        """Give the items on, counting them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +43,6 @@ class Report:
     manifest: Manifest
     written: int
     problems: int
-
-
-def quiet(stage: str, items: Iterable[Any], total: int) -> Iterator[Any]:
-    """No progress to show."""
-    return iter(items)
 
 
 def export(settings: Settings, progress: Progress = quiet) -> Report:
@@ -85,8 +70,8 @@ def _attempt(settings: Settings, database: Database, publisher: Publisher | None
     catalog, problems = read_catalog(database)
     report_problems(problems)
     numbers = partitions(database)
-    with tempfile.TemporaryDirectory(prefix="exporter-") as spool:
-        job = Job(settings.database_url, catalog, pathlib.Path(spool), settings.store, settings.result_documents)
+    with spool.folder() as folder:
+        job = Job(settings.database_url, catalog, folder, settings.store, settings.result_documents)
         with start(job, min(settings.workers, len(numbers))) as workers:
             stages = _Stages(job, base, workers, progress)
             digests, odd = stages.read(numbers)

@@ -5,16 +5,37 @@ published first, and the store.
 """
 
 import contextlib
+import fcntl
 import pathlib
 import pickle
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Literal
 
 from exporter.documents import Document
 
+_PREFIX = "exporter-spool-"
+_LOCK = "lock"
+
 Wave = Literal["new", "changed"]
 """Documents that nothing published links to yet, and the others; the former are written first."""
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[pathlib.Path]:
+    """A new folder for one export; those of exports that were killed more than a minute ago are removed."""
+    for other in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), (other / _LOCK).open("r+b") as lock:
+            if time.time() - other.stat().st_mtime < 60:
+                continue
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(other, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, (pathlib.Path(name) / _LOCK).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield pathlib.Path(name)
 
 
 class Spool:

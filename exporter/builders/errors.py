@@ -16,10 +16,10 @@ def items(run_id: int, results: list[Result], occurred_at: str | None) -> list[E
     """The error items of a run: by test, then exit code, missing outputs, differing outputs."""
     return [
         {
-            "error_id": f"err_{run_id}_{outcome.test.id}_{suffix}",
+            "error_id": f"err_{run_id}_{outcome.test_id}_{suffix}",
             "run_id": run_id,
-            "sample_id": outcome.test.sample_id,
-            "regression_id": outcome.test.id,
+            "sample_id": outcome.sample_id,
+            "regression_id": outcome.test_id,
             "type": type_,
             "severity": severity,
             "message": message,

@@ -19,7 +19,7 @@ def entries(runs: Iterable[tuple[Run, list[Result]]]) -> dict[int, list[HistoryE
         run_id, platform, branch, commit = run["run_id"], run["platform"], run["branch"], run["commit_sha"]
         tested_at = run["completed_at"] or run["started_at"]
         for outcome, runtime in results:
-            test_id = outcome.test.id
+            test_id = outcome.test_id
             entry: HistoryEntry = {
                 "run_id": run_id,
                 "regression_test_id": test_id,

@@ -6,24 +6,29 @@ is worked out once per distinct combination of test, exit codes and result files
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter import layout
 from exporter.documents import (
+    HOLE,
     Document,
     Encoded,
     Output,
     OutputDetail,
     Run,
     RunIdentity,
+    Template,
     encode,
     fragment,
+    joined,
     listing,
 )
 from exporter.source.catalog import Catalog, OutputRow, TestRow
 from exporter.source.partitions import RunRows
 from exporter.source.values import Problem
 from exporter.status import (
+    SENTINEL_OUTPUT_ID,
+    Match,
     ResultFile,
     ResultStatus,
     failure_signature,
@@ -31,23 +36,33 @@ from exporter.status import (
     result_status,
 )
 
+_MOST_OUTCOMES = 20_000
+"""Outcomes remembered at a time, a few kilobytes each: far more than one partition has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Everything about a result that its runtime and its run do not change.
 
-    `outputs` is an encoded list of `Output`, `details` one of `OutputDetail`; `errors` are (id suffix, type,
-    severity, message) of its error items.
+    Args:
+        test_id: of the regression test.
+        sample_id: of its sample.
+        status: the result's.
+        exit_code: what the test exited with.
+        signature: tells one way of failing from another.
+        errors: (id suffix, type, severity, message) of the error items.
+        listed: the result as its run's lists show it; to fill in: runtime, link to its document.
+        document: the result's own document; to fill in: runtime, identity of its run.
     """
 
-    test: "TestView"
-    exit_code: int | None
-    expected_rc: int | None
+    test_id: int
+    sample_id: int | None
     status: ResultStatus
+    exit_code: int | None
     signature: str | None
-    outputs: Encoded
-    details: Encoded
     errors: tuple[tuple[str, str, str, str], ...]
+    listed: Template
+    document: Template
 
 
 class Result(NamedTuple):
@@ -96,28 +111,35 @@ class Results:
 
     def of(self, run: RunRows, problems: list[Problem] | None = None) -> list[Result]:
         """The results of a run by ascending regression test id; what makes no sense is added to `problems`."""
-        files: dict[int, list[tuple[int, str | None, str | None]]] = {}
-        for test_id, *file in run.files:
-            files.setdefault(test_id, []).append(tuple(file))
+        files: dict[int, list[tuple[Any, ...]]] = {}
+        for row in run.files:
+            if row[0] in files:
+                files[row[0]].append(tuple(row))
+            else:
+                files[row[0]] = [tuple(row)]
         outcomes = self._outcomes
+        if len(outcomes) > _MOST_OUTCOMES:
+            outcomes.clear()
         results = []
         for test_id, runtime, exit_code, expected_rc in run.results:
             key = (test_id, exit_code, expected_rc, *files.pop(test_id, ()))
             outcome = outcomes.get(key)
             if outcome is None:
-                outcome = outcomes[key] = self._outcome(test_id, exit_code, expected_rc, key[3:])
+                outcome = outcomes[key] = self._outcome(
+                    test_id, exit_code, expected_rc, [ResultFile(*row[1:]) for row in key[3:]]
+                )
             results.append(Result(outcome, runtime))
         if problems is not None:
-            for result in results:
-                if result.outcome.test.id not in self._catalog.tests:
-                    problems.append(
-                        Problem("test_result", f"{run.run_id}/{result.outcome.test.id}", "the test does not exist")
-                    )
-            for test_id, rows in files.items():
-                problems += [
-                    Problem("test_result_file", f"{run.run_id}/{test_id}/{row[0]}", "there is no such result")
-                    for row in rows
-                ]
+            problems += [
+                Problem("test_result", f"{run.run_id}/{row[0]}", "regression_test_id leads to nothing")
+                for row in run.results
+                if row[0] not in self._catalog.tests
+            ]
+            problems += [
+                Problem("test_result_file", f"{run.run_id}/{row[0]}/{row[1]}", "there is no such result")
+                for rows in files.values()
+                for row in rows
+            ]
         return results
 
     def _test(self, test_id: int) -> TestView:
@@ -127,14 +149,9 @@ class Results:
         return view
 
     def _outcome(
-        self,
-        test_id: int,
-        exit_code: int | None,
-        expected_rc: int | None,
-        rows: tuple[tuple[int, str | None, str | None], ...],
+        self, test_id: int, exit_code: int | None, expected_rc: int | None, files: list[ResultFile]
     ) -> Outcome:
         test = self._test(test_id)
-        files = [ResultFile(*row) for row in rows]
         matches = [output_match(file.got, self._variants.get(file.output_id, frozenset())) for file in files]
         written = {file.output_id for file in files}
         missing = [output for output in test.expected if output.id not in written]
@@ -146,51 +163,57 @@ class Results:
             expected_rc=expected_rc,
             matches=matches,
         )
-        errors: list[tuple[str, str, str, str]] = []
-        if exit_code != expected_rc:
-            errors.append(
-                (
-                    "rc",
-                    "exit_code_mismatch",
-                    "error",
-                    f"Exit code {exit_code} != expected {expected_rc} for regression test {test_id}",
+        outputs = self._outputs(files, matches, missing)
+        shown = {
+            "regression_test_id": test.id,
+            "sample_id": test.sample_id,
+            "sample_name": test.sample_name,
+            "status": status,
+            "exit_code": exit_code,
+            "expected_rc": expected_rc,
+            "runtime_ms": HOLE,
+            "command": test.command,
+            "categories": test.categories,
+        }
+        brief: list[Output] = [
+            {"output_id": o["output_id"], "filename": o["filename"], "status": o["status"], "match": o["match"]}
+            for o in outputs
+        ]
+        return Outcome(
+            test_id=test_id,
+            sample_id=test.sample_id,
+            status=status,
+            exit_code=exit_code,
+            signature=failure_signature(status, files, exit_code, expected_rc),
+            errors=tuple(
+                _errors(
+                    test_id,
+                    exit_code,
+                    expected_rc,
+                    [SENTINEL_OUTPUT_ID] if sentinel_only else [output.id for output in missing],
+                    [output["output_id"] for output in outputs if output["match"] == "different"],
                 )
-            )
-        for output_id in [-1] if sentinel_only else [output.id for output in missing]:
-            errors.append(
-                (
-                    f"missing_{output_id}",
-                    "missing_output",
-                    "error",
-                    f"Regression test {test_id} produced no output for expected file {output_id}",
-                )
-            )
-        details: list[OutputDetail] = []
-        for file, match in zip(files, matches, strict=True):
-            if file.is_sentinel:
-                continue
-            row = self._catalog.outputs.get(file.output_id)
-            if match == "different":
-                errors.append(
-                    (
-                        str(file.output_id),
-                        "diff_mismatch",
-                        "warning",
-                        f"Output differs from expected for regression test {test_id}, output {file.output_id}",
-                    )
-                )
-            details.append(
-                {
-                    "output_id": file.output_id,
-                    "filename": _filename(file.expected, row),
-                    "status": "fail" if match == "different" else "pass",
-                    "match": match,
-                    "expected_hash": file.expected,
-                    "got_hash": file.expected if file.got is None else file.got,
-                    "diff": None,
-                }
-            )
-        details += [
+            ),
+            listed=Template({**shown, "outputs": brief, "href": HOLE}),
+            document=Template({**shown, "outputs": outputs, "run": HOLE, "links": test.links}),
+        )
+
+    def _outputs(self, files: list[ResultFile], matches: list[Match], missing: list[OutputRow]) -> list[OutputDetail]:
+        """The outputs of a result, those that were written and those that were not, by id; no sentinel."""
+        outputs: list[OutputDetail] = [
+            {
+                "output_id": file.output_id,
+                "filename": _filename(file.expected, self._catalog.outputs.get(file.output_id)),
+                "status": "fail" if match == "different" else "pass",
+                "match": match,
+                "expected_hash": file.expected,
+                "got_hash": file.expected if file.got is None else file.got,
+                "diff": None,
+            }
+            for file, match in zip(files, matches, strict=True)
+            if not file.is_sentinel
+        ]
+        outputs += [
             {
                 "output_id": output.id,
                 "filename": _filename(output.correct, output),
@@ -202,26 +225,22 @@ class Results:
             }
             for output in missing
         ]
-        details.sort(key=lambda output: output["output_id"])
-        outputs: list[Output] = [
-            {
-                "output_id": output["output_id"],
-                "filename": output["filename"],
-                "status": output["status"],
-                "match": output["match"],
-            }
-            for output in details
-        ]
-        return Outcome(
-            test=test,
-            exit_code=exit_code,
-            expected_rc=expected_rc,
-            status=status,
-            signature=failure_signature(status, files, exit_code, expected_rc),
-            outputs=fragment(outputs),
-            details=fragment(details),
-            errors=tuple(errors),
-        )
+        return sorted(outputs, key=lambda output: output["output_id"])
+
+
+def _errors(
+    test_id: int, exit_code: int | None, expected_rc: int | None, missing: list[int], different: list[int]
+) -> Iterator[tuple[str, str, str, str]]:
+    """The error items of an outcome; `missing` and `different` are output ids."""
+    if exit_code != expected_rc:
+        message = f"Exit code {exit_code} != expected {expected_rc} for regression test {test_id}"
+        yield "rc", "exit_code_mismatch", "error", message
+    for output_id in missing:
+        message = f"Regression test {test_id} produced no output for expected file {output_id}"
+        yield f"missing_{output_id}", "missing_output", "error", message
+    for output_id in different:
+        message = f"Output differs from expected for regression test {test_id}, output {output_id}"
+        yield str(output_id), "diff_mismatch", "warning", message
 
 
 def _view(catalog: Catalog, test_id: int) -> TestView:
@@ -261,55 +280,30 @@ def documents(run: Run, results: list[Result], result_documents: str) -> Iterato
     """The documents of a run's results: one each, then the lists of all and of those that did not pass."""
     run_id = run["run_id"]
     folder = layout.run_results(run_id)
-    identity = fragment(_identity(run, layout.relative(folder, layout.run(run_id))))
+    identity = encode(_identity(run, layout.relative(folder, layout.run(run_id))))
     for result in results:
         if has_document(result, result_documents):
-            outcome = result.outcome
-            test = outcome.test
-            yield Document(
-                folder + layout.result_file(test.id),
-                encode(
-                    {
-                        "regression_test_id": test.id,
-                        "sample_id": test.sample_id,
-                        "sample_name": test.sample_name,
-                        "status": outcome.status,
-                        "exit_code": outcome.exit_code,
-                        "expected_rc": outcome.expected_rc,
-                        "runtime_ms": result.runtime,
-                        "command": test.command,
-                        "categories": test.categories,
-                        "outputs": outcome.details,
-                        "run": identity,
-                        "links": test.links,
-                    }
-                ),
-            )
-    for kind, listed in (
-        ("samples", results),
-        ("failures", [result for result in results if result.outcome.status != "pass"]),
-    ):
+            outcome, runtime = result
+            data = outcome.document.fill(_number(runtime), identity)
+            yield Document(folder + layout.result_file(outcome.test_id), data)
+    failures = [result for result in results if result.outcome.status != "pass"]
+    for kind, listed in (("samples", results), ("failures", failures)):
         for page in layout.pages(layout.run_list(run_id, kind), len(listed)):
             base = layout.relative(page.path, folder)
-            items = [
-                {
-                    "regression_test_id": result.outcome.test.id,
-                    "sample_id": result.outcome.test.sample_id,
-                    "sample_name": result.outcome.test.sample_name,
-                    "status": result.outcome.status,
-                    "exit_code": result.outcome.exit_code,
-                    "expected_rc": result.outcome.expected_rc,
-                    "runtime_ms": result.runtime,
-                    "command": result.outcome.test.command,
-                    "categories": result.outcome.test.categories,
-                    "outputs": result.outcome.outputs,
-                    "href": base + layout.result_file(result.outcome.test.id)
+            items = joined(
+                result.outcome.listed.fill(
+                    _number(result.runtime),
+                    f'"{base}{layout.result_file(result.outcome.test_id)}"'.encode()
                     if has_document(result, result_documents)
-                    else None,
-                }
+                    else b"null",
+                )
                 for result in listed[page.items]
-            ]
+            )
             yield Document(page.path, encode(listing(items, page.pagination)))
+
+
+def _number(value: int | None) -> bytes:
+    return b"null" if value is None else b"%d" % value
 
 
 def _identity(run: Run, href: str) -> RunIdentity:

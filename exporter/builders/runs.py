@@ -13,11 +13,6 @@ _GITHUB = "https://github.com/"
 _WEB = ("https://", "http://")
 
 
-def active_tests(catalog: Catalog) -> list[int]:
-    """The ids of the active regression tests: what a run executes that is not limited to some."""
-    return [test.id for test in catalog.tests.values() if test.active]
-
-
 def latest(run: RunRows) -> str | None:
     """The time of the run's latest progress row."""
     return run.progress[-1].timestamp if run.progress else None
@@ -58,7 +53,7 @@ def _github_link(run: RunRows, url: str | None) -> str | None:
 
 
 def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:
-    total = len(run.customized) or len(active_tests(catalog))
+    total = len(run.customized) or len(catalog.active_tests)
     duration = sum(result.runtime or 0 for result in results)
     return {
         "total_samples": total,
@@ -100,7 +95,7 @@ def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
         encode(
             {
                 **listed,
-                "config": {"regression_test_ids": run.customized or active_tests(catalog)},
+                "config": {"regression_test_ids": run.customized or catalog.active_tests},
                 "progress": progress,
                 "infrastructure_errors": _infrastructure_errors(run),
                 "links": {

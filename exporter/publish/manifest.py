@@ -87,7 +87,7 @@ def decode_part(data: bytes) -> Documents:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is published. `counts` are those of the contract without `documents` and `bytes`, which are the parts' sums."""
+    """What is published. `counts` lacks the contract's `documents` and `bytes`, which are the parts' sums."""
 
     catalog: Part
     partitions: tuple[Part, ...]

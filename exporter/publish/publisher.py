@@ -108,9 +108,9 @@ class Changes:
         manifest: the new one.
         writes: number of documents to write.
         gone: paths that the store may hold and the new manifest does without.
-        waves: each writes some of the documents, yielding the number written now and then, in this order: new documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones
-            of the catalogue and those that readers know without a link.
-
+        waves: each writes some of the documents, yielding the number written now and then, in this order: new
+            documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of the
+            catalogue and those that readers know without a link.
     """
 
     manifest: Manifest
@@ -155,6 +155,11 @@ class Publisher:
             pending=decode_pending(pending.data) if pending else None,
             pending_version=pending.version if pending else ABSENT,
         )
+
+    def remembered(self) -> set[str]:
+        """Paths in the store that no manifest names, and that are kept for a while for readers who still do."""
+        found = self.store.get(_DELETIONS)
+        return set(orjson.loads(found.data)) if found else set()
 
     def publish(self, base: Base, changes: Changes) -> int:
         """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.

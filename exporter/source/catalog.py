@@ -57,7 +57,7 @@ class IssueRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """A row of `sample` with what belongs to it. `tags` are ids, ascending; the upload is the one with the lowest id."""
+    """A row of `sample` with what belongs to it, each by ascending id. `tags` are ids."""
 
     id: int
     sha: str | None
@@ -104,7 +104,11 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All small tables, each by ascending id. `outputs` holds also those that belong to no known test."""
+    """All small tables, each by ascending id.
+
+    `outputs` holds also those that belong to no known test; `active_tests` are the ids of the tests that a run
+    executes if it is not limited to some.
+    """
 
     samples: Mapping[int, SampleRow]
     tests: Mapping[int, TestRow]
@@ -112,6 +116,7 @@ class Catalog:
     categories: Mapping[int, Named]
     tags: Mapping[int, Named]
     forks: Mapping[int, str | None]
+    active_tests: tuple[int, ...]
 
 
 def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
@@ -172,7 +177,8 @@ class _Reader:
         samples = self._samples(tags)
         tests, outputs = self._tests(samples, categories)
         forks = {row.id: row.text("github", nullable=True) for row in self._rows(schema.FORK)}
-        return Catalog(samples, tests, outputs, categories, tags, forks)
+        active = tuple(test.id for test in tests.values() if test.active)
+        return Catalog(samples, tests, outputs, categories, tags, forks, active)
 
     def _samples(self, tags: Mapping[int, Named]) -> dict[int, SampleRow]:
         samples = {

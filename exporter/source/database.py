@@ -128,7 +128,7 @@ class Database:
             raise SourceError(f"cannot open the database: {describe(error)}") from None
         if missing:
             raise SourceError(
-                f"the database lacks {', '.join(missing)}: is this the Sample Platform's database, and may the user read it?"
+                f"the database lacks {', '.join(missing)}: is it the Sample Platform's, and may the user read it?"
             )
 
 

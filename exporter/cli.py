@@ -1,0 +1,269 @@
+"""The commands. Nothing else knows about click, nothing here knows how anything is done."""
+
+import contextlib
+import errno
+import functools
+import logging
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from exporter import __version__, config, logs
+from exporter.errors import ExporterError, UsageError
+
+log = logging.getLogger(__name__)
+
+_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+
+def main() -> None:
+    """Run the command line; expected failures end in one line and their exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; give its exit code: 0, 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
+    logs.configure("plain", "info")
+    try:
+        return int(cli.main(arguments, standalone_mode=False) or 0)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        log.error("%s", error.format_message())
+        return error.exit_code
+    except ExporterError as error:
+        log.error("%s", error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        log.error("interrupted; what was published is intact, and the next export goes on from here")
+        return 130
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        log.error("%s: %s", _DISK.get(error.errno or 0, error.strerror or "input or output failed"), error.filename)
+        return 1
+    except Exception as error:
+        log.error(
+            "internal error (%s); what was published is intact. Please report it with the output of --log-level debug",
+            type(error).__name__,
+        )
+        log.debug("%s", error, exc_info=True)
+        return 1
+
+
+class _Group(click.Group):
+    """A group whose commands take defaults from the settings file."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        file = ctx.params.get("config")
+        options = {
+            name: [option.name for option in command.params if option.name] for name, command in self.commands.items()
+        }
+        ctx.default_map = config.defaults(config.read(file), options)
+        return super().invoke(ctx)
+
+
+def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command takes."""
+
+    @click.option(
+        "--log-format",
+        type=click.Choice(["plain", "json"]),
+        default="plain",
+        show_default=True,
+        envvar="EXPORTER_LOG_FORMAT",
+        help="Lines for people, or JSON lines for machines.",
+    )
+    @click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        show_default=True,
+        envvar="EXPORTER_LOG_LEVEL",
+        help="The least that is logged.",
+    )
+    @functools.wraps(command)
+    def with_logging(*args: Any, log_format: logs.Format, log_level: str, **kwargs: Any) -> Any:
+        logs.configure(log_format, log_level)
+        return command(*args, **kwargs)
+
+    return with_logging
+
+
+def _database_option(**attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--database-url", metavar="URL", envvar="EXPORTER_DATABASE_URL", **attributes)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="exporter")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    envvar="EXPORTER_CONFIG",
+    help="Settings file.  [default: exporter.toml, if there is one]",
+)
+def cli(config: pathlib.Path | None) -> None:
+    """Publish the CCExtractor Sample Platform's results as a static JSON API.
+
+    Every option can also be given as an environment variable EXPORTER_NAME, or as a line `name = value` of
+    exporter.toml; the command line wins over the environment, that over the file.
+    """
+
+
+@cli.command()
+@_database_option(
+    required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
+)
+@click.option("--store", metavar="DIR", required=True, envvar="EXPORTER_STORE", help="The folder to publish to.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    default=_processors,
+    show_default="the number of processors",
+    envvar="EXPORTER_WORKERS",
+    help="Worker processes; 0 does everything in this one.",
+)
+@click.option(
+    "--result-documents",
+    type=click.Choice(["all", "failures", "none"]),
+    default="all",
+    show_default=True,
+    envvar="EXPORTER_RESULT_DOCUMENTS",
+    help="Which results get a document of their own.",
+)
+@click.option(
+    "--sample-repository",
+    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
+    envvar="EXPORTER_SAMPLE_REPOSITORY",
+    help="The folder that holds TestResults/ and LogFiles/.",
+)
+@_logging_options
+def export(
+    database_url: str, store: str, workers: int, result_documents: str, sample_repository: pathlib.Path | None
+) -> None:
+    """Export the platform's database to a store.
+
+    Only what differs is written. Readers of the store meet no broken link at any moment, and a failed export leaves
+    what was published intact: run it again.
+    """
+    from exporter import pipeline
+
+    _hide(database_url)
+    report = pipeline.export(pipeline.Settings(database_url, _store(store), workers, result_documents), logs.progress)
+    counts = report.manifest.counts
+    log.info(
+        "published %d runs, %d results, %d samples, %d regression tests: %d documents written, %d rows made no sense",
+        *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
+        report.written,
+        report.problems,
+    )
+
+
+@cli.command()
+@click.argument("store", metavar="STORE")
+@_logging_options
+def verify(store: str) -> int:
+    """Check that a store holds what its manifest says, whole and without a broken link.
+
+    Exits with 1 if it does not.
+    """
+    from exporter.publish.verify import verify as check
+
+    report = check(_store(store), logs.progress)
+    for problem in report.problems[:_MOST_SHOWN]:
+        click.echo(problem)
+    if len(report.problems) > _MOST_SHOWN:
+        click.echo(f"… and {len(report.problems) - _MOST_SHOWN} more")
+    click.echo(
+        f"{report.documents} documents, {report.links} links, {report.bytes} bytes: "
+        + (f"{len(report.problems)} problems" if report.problems else "all is well")
+    )
+    return 1 if report.problems else 0
+
+
+_MOST_SHOWN = 50
+
+
+@cli.command()
+@_database_option(
+    default="sqlite:///demo.sqlite", show_default=True, help="The database to make; it must not hold a platform yet."
+)
+@click.option("--runs", type=click.IntRange(0), default=300, show_default=True, help="Number of runs.")
+@click.option("--tests", type=click.IntRange(1), default=60, show_default=True, help="Number of regression tests.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same rows.")
+@click.option(
+    "--sample-repository",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    help="Also write the outputs and logs that the rows point at to this folder.",
+)
+@_logging_options
+def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository: pathlib.Path | None) -> None:
+    """Make a platform database with synthetic, realistic data."""
+    from exporter.demo import create_demo
+
+    _hide(database_url)
+    with logs.bar("making runs", runs) as show:
+        create_demo(
+            database_url,
+            runs=runs,
+            tests=tests,
+            seed=seed,
+            progress=lambda done, _: show(done),
+            sample_repository=sample_repository,
+        )
+    log.info("made %d runs of %d regression tests", runs, tests)
+
+
+@cli.command()
+@click.argument("store", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="EXPORTER_HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    envvar="EXPORTER_PORT",
+    help="0: a free one.",
+)
+@_logging_options
+def serve(store: pathlib.Path, host: str, port: int) -> None:
+    """Preview an exported folder in a browser, as a bucket would serve it."""
+    from exporter.serve import serve as serve_folder
+
+    serve_folder(store, host, port)
+
+
+def _store(name: str) -> Any:
+    """The store of this name.
+
+    Raises:
+        UsageError: there is no such kind of store.
+    """
+    from exporter.publish.local import LocalStore
+
+    if "://" in name:
+        raise UsageError(f"there is no store for {name.split('://')[0]}://; name a folder")
+    return LocalStore(pathlib.Path(name))
+
+
+def _hide(database_url: str) -> None:
+    """Keep the database's URL and password out of the logs."""
+    logs.hide(database_url)
+    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
+        logs.hide(sa.make_url(database_url).password)

@@ -1,0 +1,41 @@
+"""Settings: the command line first, then the environment (`EXPORTER_*`), then `exporter.toml`."""
+
+import pathlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from exporter.errors import UsageError
+
+FILE = pathlib.Path("exporter.toml")
+"""Read from the working directory if it is there and no other file is named."""
+
+
+def read(path: pathlib.Path | None) -> dict[str, Any]:
+    """The settings in a file: option names without their dashes in front, such as `database-url`.
+
+    Raises:
+        UsageError: the file is named and can't be read, or is no TOML.
+    """
+    if path is None and not FILE.is_file():
+        return {}
+    path = path or FILE
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings file {path} is no TOML: {error}") from None
+
+
+def defaults(settings: Mapping[str, Any], options: Mapping[str, Iterable[str]]) -> dict[str, dict[str, Any]]:
+    """The settings as each command's defaults; `options` are the names of each command's options.
+
+    Raises:
+        UsageError: a setting is no command's option.
+    """
+    named = {name.replace("-", "_"): value for name, value in settings.items()}
+    known = {option for names in options.values() for option in names}
+    if unknown := sorted(named.keys() - known):
+        raise UsageError(f"the settings file names {', '.join(unknown)}, which no command knows")
+    return {command: {name: named[name] for name in names if name in named} for command, names in options.items()}
