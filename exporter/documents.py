@@ -7,7 +7,7 @@ is encoded once and stands in them as an `orjson.Fragment`; its type is then `En
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 
@@ -17,11 +17,8 @@ Encoded = orjson.Fragment
 """JSON of the shape that the field's docstring or neighbour names, encoded already."""
 
 
-class Document(NamedTuple):
-    """A document to publish: its path below the API root, and its bytes."""
-
-    path: str
-    data: bytes
+Document = tuple[str, bytes]
+"""A document to publish: its path below the API root, and its bytes."""
 
 
 def encode(value: Any) -> bytes:

@@ -34,7 +34,6 @@ class Workers:
 
         Raises:
             ExporterError: a task failed, or a worker died.
-
         """
         pending: collections.deque[Future[Answer]] = collections.deque()
         try:

@@ -215,3 +215,22 @@ def part_of_document(path: str) -> str:
     if found["run"] is not None:
         return str(partition_of(int(found["run"])))
     return found["partition"]
+
+
+_SHORT_LIVED = re.compile(
+    rf"{API_ROOT}(manifest|pending|runs|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
+)
+_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests|diffs)/.+", re.DOTALL)
+
+
+def cache_control(path: str) -> str:
+    """Give the Cache-Control of a published file, by its path relative to the store's root (`v1/runs.json`).
+
+    Few seconds for what tells readers that there is something new (manifest, lease, heads of feeds), a year
+    for what is named by its own content, some minutes for the rest.
+    """
+    if _SHORT_LIVED.fullmatch(path):
+        return "public, max-age=15"
+    if _IMMUTABLE.fullmatch(path):
+        return "public, max-age=31536000, immutable"
+    return "public, max-age=300"

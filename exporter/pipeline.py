@@ -50,7 +50,6 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
 
     Raises:
         ExporterError: something is not as it must be; what was published is intact.
-
     """
     database = Database(settings.database_url)
     database.check()

@@ -59,7 +59,7 @@ class Spool:
         """Put a document behind those of its wave."""
         if wave not in self._files:
             self._files[wave] = self._open.enter_context(_path(self._folder, self._name, wave).open("wb"))
-        pickle.dump(tuple(document), self._files[wave], protocol=5)
+        pickle.dump(document, self._files[wave], protocol=5)
         self.counts[wave] += 1
 
 
@@ -70,7 +70,7 @@ def take(folder: pathlib.Path, name: str, wave: Wave) -> Iterator[Document]:
         return
     with path.open("rb") as file, contextlib.suppress(EOFError):
         while True:
-            yield Document(*pickle.load(file))  # noqa: S301 - our own file, in a folder that only we can write
+            yield pickle.load(file)  # noqa: S301 - our own file, in a folder that only we can write
     path.unlink()
 
 

@@ -62,7 +62,6 @@ def result_status(
         exit_code: what the test exited with; null counts as a value.
         expected_rc: what it should have exited with.
         matches: of every result file, the sentinel's included.
-
     """
     if missing or sentinel_only:
         return "missing_output"

@@ -46,7 +46,6 @@ class Build:
         before: feed name → the partition of its page before this one's.
         needed: the tests whose entries gathering needs.
         hrefs: the manifests of what the store may hold of it.
-
     """
 
     partition: int
@@ -114,7 +113,6 @@ def collect(
         documents: all of them, each path once.
         hrefs: the manifests of what the store may hold of it.
         entries: paths that readers know without a link; these are never written among the new ones.
-
     """
     listed: Documents = {}
     store = job.store

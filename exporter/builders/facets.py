@@ -12,9 +12,7 @@ T = TypeVar("T")
 def numbered(name: str, items: list[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
     """The pages of a numbered list; `show` turns an item into what stands in the page at a path."""
     for page in layout.pages(name, len(items)):
-        yield Document(
-            page.path, encode(listing([show(item, page.path) for item in items[page.items]], page.pagination))
-        )
+        yield (page.path, encode(listing([show(item, page.path) for item in items[page.items]], page.pagination)))
 
 
 def index(family: str, facet: str, totals: Mapping[str, int]) -> Iterator[Document]:
@@ -44,7 +42,6 @@ def lists(
         values: an item's values of this facet; it is listed once under each, and under none for None.
         show: turns an item into what stands in the page at a path.
         always: values that have a list even if it is empty.
-
     """
     found: dict[str, list[T]] = {value: [] for value in always}
     for item in items:

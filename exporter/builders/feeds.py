@@ -29,7 +29,6 @@ class Digest:
         runs: its runs as the lists show them, newest first.
         results: the number of its results.
         counts: platform (None where a run has none) → regression test id → number of results.
-
     """
 
     partition: int
@@ -138,13 +137,13 @@ def _feed_counts(digest: Digest, catalog: Catalog) -> dict[str, int]:
 def archive_page(name: str, partition: int, items: list[Any], before: int | None) -> Document:
     """A feed's archive page of one partition; `before` is the partition of the next older page."""
     path = layout.archive(name, partition)
-    return Document(path, encode(listing(items, {"next": _next(path, name, before)})))
+    return (path, encode(listing(items, {"next": _next(path, name, before)})))
 
 
 def head_page(name: str, items: list[Any], total: int, before: int | None) -> Document:
     """A feed's head; `before` is the partition of the newest page that it does not hold."""
     path = layout.document(name)
-    return Document(path, encode(listing(items, {"total": total, "next": _next(path, name, before)})))
+    return (path, encode(listing(items, {"total": total, "next": _next(path, name, before)})))
 
 
 def _next(path: str, name: str, before: int | None) -> str | None:

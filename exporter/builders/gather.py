@@ -24,7 +24,6 @@ def documents(
         digests: of all partitions, ascending.
         feeds: folded from them.
         tails: partition → what `Feeds.needed` asks of it.
-
     """
     newest = {
         test_id: {platform: _recent(test_id, platform, feeds, tails) for platform in PLATFORMS}

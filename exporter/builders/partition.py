@@ -22,7 +22,6 @@ class Partition:
         catalog: the catalogue.
         evaluate: evaluates the results of a run against that catalogue.
         problems: gets what makes no sense.
-
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Partition:
             entries: what `entries` gave.
             before: feed name → the partition of its page before this one's, where there is one.
             result_documents: which results get a document of their own: `all`, `failures` or `none`.
-
         """
         for rows, run, found in self._runs:
             yield from results.documents(run, found, result_documents)

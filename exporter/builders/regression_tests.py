@@ -65,7 +65,7 @@ def _document(item: RegressionTest, test: TestRow, newest: Newest) -> Document:
     path = layout.regression_test(test.id)
     sample = item["sample_id"]
     history = None if sample is None else layout.document(layout.sample_history(sample))
-    return Document(
+    return (
         path,
         encode(
             {

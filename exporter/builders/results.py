@@ -46,6 +46,7 @@ class Outcome:
 
     Args:
         test_id: of the regression test.
+        file: the name of the result's own document in its run's folder.
         sample_id: of its sample.
         status: the result's.
         exit_code: what the test exited with.
@@ -56,6 +57,7 @@ class Outcome:
     """
 
     test_id: int
+    file: str
     sample_id: int | None
     status: ResultStatus
     exit_code: int | None
@@ -181,6 +183,7 @@ class Results:
         ]
         return Outcome(
             test_id=test_id,
+            file=layout.result_file(test_id),
             sample_id=test.sample_id,
             status=status,
             exit_code=exit_code,
@@ -271,9 +274,9 @@ def _filename(hash_: str | None, output: OutputRow | None) -> str | None:
     return None if hash_ is None else hash_ + ((output.correct_extension or "") if output else "")
 
 
-def has_document(result: Result, result_documents: str) -> bool:
+def documented(outcome: Outcome, result_documents: str) -> bool:
     """Whether a result gets a document of its own under `all`, `failures` or `none`."""
-    return result_documents == "all" or (result_documents == "failures" and result.outcome.status != "pass")
+    return result_documents == "all" or (result_documents == "failures" and outcome.status != "pass")
 
 
 def documents(run: Run, results: list[Result], result_documents: str) -> Iterator[Document]:
@@ -281,25 +284,21 @@ def documents(run: Run, results: list[Result], result_documents: str) -> Iterato
     run_id = run["run_id"]
     folder = layout.run_results(run_id)
     identity = encode(_identity(run, layout.relative(folder, layout.run(run_id))))
-    for result in results:
-        if has_document(result, result_documents):
-            outcome, runtime = result
-            data = outcome.document.fill(_number(runtime), identity)
-            yield Document(folder + layout.result_file(outcome.test_id), data)
+    for outcome, runtime in results:
+        if documented(outcome, result_documents):
+            yield f"{folder}{outcome.file}", outcome.document.fill(_number(runtime), identity)
     failures = [result for result in results if result.outcome.status != "pass"]
     for kind, listed in (("samples", results), ("failures", failures)):
         for page in layout.pages(layout.run_list(run_id, kind), len(listed)):
             base = layout.relative(page.path, folder)
             items = joined(
-                result.outcome.listed.fill(
-                    _number(result.runtime),
-                    f'"{base}{layout.result_file(result.outcome.test_id)}"'.encode()
-                    if has_document(result, result_documents)
-                    else b"null",
+                outcome.listed.fill(
+                    _number(runtime),
+                    f'"{base}{outcome.file}"'.encode() if documented(outcome, result_documents) else b"null",
                 )
-                for result in listed[page.items]
+                for outcome, runtime in listed[page.items]
             )
-            yield Document(page.path, encode(listing(items, page.pagination)))
+            yield page.path, encode(listing(items, page.pagination))
 
 
 def _number(value: int | None) -> bytes:

@@ -90,7 +90,7 @@ def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
     ]
-    return Document(
+    return (
         path,
         encode(
             {

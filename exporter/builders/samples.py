@@ -65,7 +65,7 @@ def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
     for item, row in zip(items, catalog.samples.values(), strict=True):
         if item["sha"] is not None:
             path = layout.sample_by_sha(item["sha"])
-            yield Document(path, encode(show(item, path)))
+            yield (path, encode(show(item, path)))
         yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
 
@@ -76,7 +76,7 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
     rewrite the documents of all samples; the rest is one link away.
     """
     path = layout.sample(row.id)
-    return Document(
+    return (
         path,
         encode(
             {

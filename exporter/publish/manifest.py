@@ -47,7 +47,6 @@ def part_of(href: str) -> str:
 
     Raises:
         StoreError: it is no path of a manifest of ours.
-
     """
     found = _HREF.fullmatch(href)
     if found is None:
@@ -74,7 +73,6 @@ def decode_part(data: bytes) -> Documents:
 
     Raises:
         StoreError: these bytes are no part of ours.
-
     """
     try:
         documents = orjson.loads(data)["documents"]
@@ -131,7 +129,6 @@ def decode_manifest(data: bytes) -> Manifest:
 
     Raises:
         StoreError: it is damaged, or a newer exporter's.
-
     """
     try:
         value = orjson.loads(data)
@@ -175,7 +172,6 @@ def decode_pending(data: bytes) -> Pending:
 
     Raises:
         StoreError: it is damaged.
-
     """
     try:
         value = orjson.loads(data)
@@ -196,7 +192,9 @@ class Known:
 
     def holds(self, path: str, entry: list[Any]) -> bool:
         """Whether the store surely holds a document with this digest."""
-        return self.published.get(path) == entry and all(one.get(path, entry) == entry for one in self.pending)
+        if self.published.get(path) != entry:
+            return False
+        return not self.pending or all(one.get(path, entry) == entry for one in self.pending)
 
     def gone(self, documents: Iterable[str]) -> list[str]:
         """The paths that the store may hold, and the new documents do not."""

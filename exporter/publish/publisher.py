@@ -124,7 +124,7 @@ class Publisher:
     """Publishes to one store. `clock` tells the time, `sleep` waits: for tests."""
 
     store: Store
-    clock: Callable[[], datetime.datetime] = now
+    clock: Callable[[], datetime.datetime] = field(default_factory=lambda: now)
     sleep: Callable[[float], None] = time.sleep
     owner: str = field(default_factory=lambda: _owner())
     _lease: tuple[Pending, str, datetime.datetime] | None = None
@@ -134,7 +134,6 @@ class Publisher:
 
         Raises:
             StoreError: the store can't be read, is damaged, or a newer exporter's.
-
         """
         state = self.store.get(_LAYOUT)
         if state is not None:
@@ -167,7 +166,6 @@ class Publisher:
         Raises:
             ConflictError: another export has published, or is publishing, since `base` was read: begin again.
             StoreError: writing failed; what was published is intact, the next export goes on from here.
-
         """
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
         deletions = self._deletions(changes)
@@ -191,16 +189,20 @@ class Publisher:
         return written
 
     def _take_lease(self, base: Base, changes: Changes) -> None:
-        """Name the new manifests, and those of the dead export whose place is taken, in `pending.json`."""
+        """Name the new manifests in `pending.json`.
+
+        After a death also those of the dead export, and those that are published and replaced: what both knew and the
+        new manifests do without may have the bytes of either until it is deleted.
+        """
         if base.pending is not None and self._alive(base.pending):
             log.info("another export is publishing to %s; waiting for it", self.store.name)
             while (found := self.store.get(_PENDING)) is not None and self._alive(decode_pending(found.data)):
                 self.sleep(1)
             raise ConflictError("another export has published meanwhile")
-        dead = base.pending.manifests if base.pending else ()
         published = {part.href for part in base.manifest.parts.values()} if base.manifest else set()
-        new = (part.href for part in changes.manifest.parts.values() if part.href not in published)
-        manifests = tuple(dict.fromkeys((*dead, *new)))
+        new = {part.href for part in changes.manifest.parts.values()}
+        dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
+        manifests = tuple(sorted(dead | (new - published)))
         until = self.clock() + LEASE
         pending = Pending(self.owner, moment(until), manifests)
         version = self.store.replace(_PENDING, pending.encode(), base.pending_version)
@@ -211,14 +213,18 @@ class Publisher:
 
         Raises:
             ConflictError: another export has taken it.
-
         """
         assert self._lease is not None
-        pending, version, until = self._lease
+        pending, _, until = self._lease
         if until - self.clock() < LEASE * 2 / 3:
-            until = self.clock() + LEASE
-            pending = Pending(self.owner, moment(until), pending.manifests)
-            self._lease = (pending, self.store.replace(_PENDING, pending.encode(), version), until)
+            self._renew(pending.manifests)
+
+    def _renew(self, manifests: tuple[str, ...]) -> None:
+        """Keep the lease, naming these manifests."""
+        assert self._lease is not None
+        until = self.clock() + LEASE
+        pending = Pending(self.owner, moment(until), manifests)
+        self._lease = (pending, self.store.replace(_PENDING, pending.encode(), self._lease[1]), until)
 
     def _end_lease(self) -> None:
         """Remove `pending.json`, unless another export has taken it meanwhile."""
@@ -267,6 +273,7 @@ class Publisher:
         """Delete what is due and what the manifest, now published, indeed does without."""
         if not deletions:
             return
+        self._renew(())  # what was pending is published, and the manifests of dead exports are about to go
         named = self._named(deletions, manifest)
         left = {path: since for path, since in deletions.items() if path not in named}
         due = self._due(left)

@@ -60,7 +60,6 @@ class Store(Protocol):
 
         Raises:
             ConflictError: it is at another version; nothing was written.
-
         """
         ...
 

@@ -124,7 +124,6 @@ def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
 
     Raises:
         SourceError: it can't be read.
-
     """
     problems: list[Problem] = []
 

@@ -56,7 +56,6 @@ class Database:
 
     Raises:
         UsageError: the URL is none, names a kind of database that is not supported, or a driver that is not there.
-
     """
 
     def __init__(self, url: str) -> None:
@@ -100,7 +99,6 @@ class Database:
 
         Raises:
             SourceError: the database can't be reached or refuses; the message names `what`.
-
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -119,7 +117,6 @@ class Database:
 
         Raises:
             SourceError: it cannot, or has not; the message names what is missing.
-
         """
         try:
             with self.engine.connect() as connection:

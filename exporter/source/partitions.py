@@ -103,7 +103,6 @@ def read_partition(database: Database, number: int, forks: Iterable[int]) -> Par
 
     Raises:
         SourceError: naming the partition, if it can't be read after some tries.
-
     """
     first = number * PARTITION_SIZE
     what = f"partition {number} (runs {first} to {first + PARTITION_SIZE - 1})"

@@ -1,0 +1,9 @@
+"""A synthetic platform database, for `exporter demo`, for tests and for benchmarks.
+
+It describes the platform as it is, secrets included, so it shares no table definition with `exporter.source`,
+which lists only what is read. Nothing in it comes from the real platform.
+"""
+
+from exporter.demo.data import add_run, create_demo
+
+__all__ = ["add_run", "create_demo"]

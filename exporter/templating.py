@@ -1,0 +1,24 @@
+"""The templates of all HTML and XML that the exporter writes."""
+
+import functools
+from pathlib import Path
+
+import jinja2
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """Give the jinja2 environment over `templates/`: everything is escaped, an undefined name is an error.
+
+    The wheel carries the folder inside the package; in a checkout it lies beside the package.
+    """
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(inside if inside.is_dir() else package.parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

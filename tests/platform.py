@@ -1,0 +1,140 @@
+"""A platform database that a test fills row by row, on SQLite and on MariaDB alike.
+
+Keys are not enforced, so that a test can write what the platform never would.
+"""
+
+import datetime
+import pathlib
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from exporter import pipeline
+from exporter.demo import schema
+from exporter.publish.local import LocalStore
+
+DAY = datetime.datetime(2026, 6, 1, 12, 0, 0)
+HASH = {name: name * 64 for name in "abcdef"}
+
+
+class Platform:
+    """The database at `url`; `insert` writes one row, filling in what the schema does not allow to be null."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool)
+        schema.metadata.create_all(self._engine)
+
+    def execute(self, statement: Any) -> None:
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "mysql":
+                connection.exec_driver_sql("SET foreign_key_checks = 0")
+            connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+
+    def insert(self, table: str, **values: Any) -> None:
+        columns = schema.metadata.tables[table].columns
+        filled = {
+            column.name: _filler(column)
+            for column in columns
+            if not column.nullable and not column.primary_key and column.name not in values
+        }
+        self.execute(schema.metadata.tables[table].insert().values(**filled, **values))
+
+    def run(self, id_: int, *progress: str, results: dict[int, int] | None = None, **values: Any) -> None:
+        """A run with these progress statuses, and with results: regression test id → exit code (0 expected)."""
+        defaults = {"platform": "linux", "test_type": "commit", "branch": "master", "commit": f"{id_:040x}", "pr_nr": 0}
+        self.insert("test", id=id_, token=f"CANARY{id_}", **(defaults | values))
+        for place, status in enumerate(progress):
+            self.insert(
+                "test_progress",
+                test_id=id_,
+                status=status,
+                timestamp=DAY + datetime.timedelta(hours=id_, minutes=place),
+                message=status,
+            )
+        for test, code in (results or {}).items():
+            self.insert("test_result", test_id=id_, regression_test_id=test, runtime=10, exit_code=code, expected_rc=0)
+
+
+def _filler(column: sa.Column[Any]) -> Any:
+    kinds = {sa.Integer: 0, sa.DateTime: DAY, sa.Date: DAY.date()}
+    return next((value for kind, value in kinds.items() if isinstance(column.type, kind)), "")
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Platform:
+    """An empty platform database, of each kind."""
+    if request.param == "sqlite":
+        return Platform(f"sqlite:///{tmp_path}/platform.sqlite")
+    return Platform(request.getfixturevalue("mariadb_url"))
+
+
+@pytest.fixture
+def small(platform: Platform) -> Platform:
+    """Two samples, three tests with outputs and a variant, one fork; no runs."""
+    platform.insert("fork", id=1, github="https://github.com/CCExtractor/ccextractor.git")
+    platform.insert("sample", id=1, sha=HASH["a"], extension="ts", original_name="first")
+    platform.insert("sample", id=2, sha=HASH["b"], extension="", original_name="second")
+    for id_, sample in ((1, 1), (2, 1), (3, 2)):
+        platform.insert("regression_test", id=id_, sample_id=sample, command=f"--test {id_}", expected_rc=0, active=1)
+        platform.insert(
+            "regression_test_output",
+            id=10 * id_,
+            regression_id=id_,
+            correct=HASH["c"],
+            correct_extension=".srt",
+            ignore=0,
+        )
+    platform.insert("regression_test_output_files", id=1, file_hashes=HASH["d"], regression_test_output_id=10)
+    return platform
+
+
+def files(platform: Platform, run: int, got: dict[int, str | None]) -> None:
+    """Result files of a run: output id → got; the test of output 10·N is N."""
+    for output, value in got.items():
+        platform.insert(
+            "test_result_file",
+            test_id=run,
+            regression_test_id=output // 10,
+            regression_test_output_id=output,
+            expected=HASH["c"],
+            got=value,
+        )
+
+
+def tree(root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
+    """Every published file but those that tell the time: path below the root, and bytes."""
+    for file in sorted((root / "v1").rglob("*")):
+        if file.is_file() and file.name not in ("manifest.json", "pending.json"):
+            yield str(file.relative_to(root)), file.read_bytes()
+
+
+def export(url: str, root: pathlib.Path, **settings: Any) -> pipeline.Report:
+    """Export to a folder, in this process unless told otherwise."""
+    return pipeline.export(
+        pipeline.Settings(**{"database_url": url, "store": LocalStore(root), "workers": 0} | settings)
+    )
+
+
+class Api:
+    """A published tree, as a reader sees it."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+
+    def __call__(self, path: str) -> Any:
+        return orjson.loads((self.root / "v1" / path).read_bytes())
+
+    def items(self, path: str) -> list[Any]:
+        """All items of a list, along its `next` links."""
+        found: list[Any] = []
+        while path:
+            document = self(path)
+            found += document["data"]
+            link = document["pagination"]["next"]
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link)) if link else ""
+        return found

@@ -1,0 +1,148 @@
+"""A store in memory that enforces versions everywhere and fails by plan.
+
+What no emulator does, such as a write that takes effect and then fails, or half of a batch, it does at the calls that
+a test names. It belongs to one process.
+"""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from exporter.errors import ConflictError, StoreError
+from exporter.publish.local import check_path
+from exporter.publish.store import ABSENT, Entry, Stored
+
+T = TypeVar("T")
+Operation = Literal["get", "replace", "write", "delete", "list"]
+Kind = Literal["before", "after", "lost", "partial", "delay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to one call.
+
+    Args:
+        operation: of which method.
+        call: which call of it, from 0.
+        kind: `before`, `after`: fails without or with its effect; `lost`: as a store that cannot tell its own write
+            after a lost reply, a `replace` takes effect and then reports a conflict; `partial`: half of a batch takes
+            effect, then it fails; `delay`: goes well, but late.
+        seconds: of a delay.
+    """
+
+    operation: Operation
+    call: int
+    kind: Kind
+    seconds: float = 0.05
+
+
+@dataclass
+class MemoryStore:
+    """A store in memory.
+
+    Args:
+        faults: the plan.
+        grace: as of every store.
+        watch: called after each effect with its operation and path, such as a reader who looks at every moment.
+    """
+
+    faults: Iterable[Fault] = ()
+    grace: int = 0
+    watch: Callable[[str, str], None] | None = None
+    name: str = "memory"
+    objects: dict[str, Stored] = field(default_factory=dict)
+    effects: list[tuple[str, str]] = field(default_factory=list)
+    """Operation and path of everything that changed an object, in order."""
+
+    def __post_init__(self) -> None:
+        self._plan = {(fault.operation, fault.call): fault for fault in self.faults}
+        self._calls: Counter[str] = Counter()
+        self._versions = itertools.count(1)
+        self._lock = threading.RLock()
+
+    def get(self, path: str) -> Stored | None:
+        check_path(path)
+        self._fail(self._begin("get"))
+        return self.objects.get(path)
+
+    def replace(self, path: str, data: bytes, version: str) -> str:
+        check_path(path)
+        fault = self._begin("replace")
+        with self._lock:
+            if self._version(path) != version:
+                raise ConflictError(f"{self.name}: {path} is not at version {version or 'absent'}")
+            made = self._set("replace", path, data)
+        if fault and fault.kind == "lost":
+            raise ConflictError(f"{self.name}: {path} was changed (by this very call)")
+        self._fail(fault)
+        return made
+
+    def write(self, documents: Iterable[tuple[str, bytes]]) -> int:
+        fault = self._begin("write")
+        written = 0
+        for path, data in _portion(list(documents), fault):
+            check_path(path)
+            with self._lock:
+                if path not in self.objects or self.objects[path].data != data:
+                    self._set("write", path, data)
+                    written += 1
+        self._fail(fault)
+        return written
+
+    def delete(self, paths: Iterable[str]) -> int:
+        fault = self._begin("delete")
+        deleted = 0
+        for path in _portion(list(paths), fault):
+            check_path(path)
+            with self._lock:
+                if self.objects.pop(path, None):
+                    self._effect("delete", path)
+                    deleted += 1
+        self._fail(fault)
+        return deleted
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        self._fail(self._begin("list"))
+        found = {path: stored for path, stored in self.objects.items() if path.startswith(prefix)}
+        yield from (Entry(path, len(stored.data)) for path, stored in found.items())
+
+    def sweep(self) -> None:
+        """Do nothing: nothing is ever half-written."""
+
+    def _begin(self, operation: Operation) -> Fault | None:
+        """Count a call; give the fault that is still to come after its effect."""
+        with self._lock:
+            fault = self._plan.get((operation, self._calls[operation]))
+            self._calls[operation] += 1
+        if fault and fault.kind == "before":
+            raise StoreError(f"{self.name}: {operation} failed as planned")
+        if fault and fault.kind == "delay":
+            time.sleep(fault.seconds)
+            return None
+        return fault
+
+    def _fail(self, fault: Fault | None) -> None:
+        if fault:
+            raise StoreError(f"{self.name}: {fault.operation} failed as planned, {fault.kind} its effect")
+
+    def _version(self, path: str) -> str:
+        return self.objects[path].version if path in self.objects else ABSENT
+
+    def _set(self, operation: str, path: str, data: bytes) -> str:
+        version = str(next(self._versions))
+        self.objects[path] = Stored(data, version)
+        self._effect(operation, path)
+        return version
+
+    def _effect(self, operation: str, path: str) -> None:
+        self.effects.append((operation, path))
+        if self.watch:
+            self.watch(operation, path)
+
+
+def _portion(batch: Sequence[T], fault: Fault | None) -> Sequence[T]:
+    return batch[: len(batch) // 2] if fault and fault.kind == "partial" else batch

@@ -1,0 +1,282 @@
+"""Publication: what a reader can see at every moment, and after every death."""
+
+import datetime
+import itertools
+import pathlib
+import posixpath
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from exporter import pipeline
+from exporter.documents import digest, links
+from exporter.errors import StoreError
+from exporter.publish import publisher
+from exporter.publish.manifest import Pending
+from exporter.publish.publisher import Publisher
+from exporter.publish.verify import verify
+from tests.platform import HASH, Platform, files
+from tests.publish.memory_store import Fault, MemoryStore
+
+ROOTS = ("runs.json", "samples.json", "manifest.json")
+
+
+class Death(BaseException):
+    """A SIGKILL, as far as one process can tell."""
+
+
+@pytest.fixture
+def history(tmp_path: pathlib.Path) -> list[str]:
+    """Three states of one platform: as first exported, with new and changed and deleted rows, and some more."""
+    urls = []
+    for state in range(3):
+        platform = Platform(f"sqlite:///{tmp_path}/{state}.sqlite")
+        platform.insert("sample", id=1, sha=HASH["a"], extension="ts", original_name=f"name {state // 2}")
+        platform.insert("regression_test", id=1, sample_id=1, command="--out=srt", expected_rc=0, active=1)
+        runs = {0: (1, 99), 1: (1, 2, 201), 2: (2, 201)}[state]
+        for run in runs:
+            branch = "a" if run % 2 else f"b{state}"
+            platform.run(run, "testing", "completed", results={1: run % 2}, branch=branch)
+            files(platform, run, {10: HASH["e"] if state else None})
+        urls.append(platform.url)
+    return urls
+
+
+def _export(url: str, store: Any) -> pipeline.Report:
+    return pipeline.export(pipeline.Settings(url, store, 0))
+
+
+def _published(store: MemoryStore) -> dict[str, bytes]:
+    """All that readers can know, but for the time in the manifest."""
+    return {
+        path: b"" if path == "v1/manifest.json" else stored.data
+        for path, stored in store.objects.items()
+        if path.startswith("v1/")
+    }
+
+
+def _undisturbed(url: str) -> dict[str, bytes]:
+    store = MemoryStore()
+    _export(url, store)
+    return _published(store)
+
+
+def _look(store: MemoryStore) -> None:
+    """What the contract promises to readers at every moment."""
+    objects = store.objects
+    manifests = []
+    for control in ("manifest.json", "pending.json"):
+        if f"v1/{control}" in objects:
+            value = orjson.loads(objects[f"v1/{control}"].data)
+            named = "manifests" in value
+            parts = value["manifests"] if named else [p["href"] for p in (value["catalog"], *value["partitions"])]
+            manifests += [orjson.loads(objects[f"v1/{href}"].data)["documents"] for href in parts]
+    for path, stored in objects.items():
+        name = path.removeprefix("v1/")
+        if (
+            path.startswith("v1/")
+            and not name.startswith("manifests/")
+            and name not in ("manifest.json", "pending.json")
+        ):
+            entry = [digest(stored.data), len(stored.data)]
+            assert any(documents.get(name) == entry for documents in manifests) or not any(
+                name in documents for documents in manifests
+            ), f"{name} is in a third state"
+    seen: set[str] = set()
+    queue = [root for root in ROOTS if f"v1/{root}" in objects]
+    while queue:
+        path = queue.pop()
+        assert f"v1/{path}" in objects, f"a link leads to {path}, which is not there"
+        document = orjson.loads(objects[f"v1/{path}"].data)
+        for link in links(document):
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+            if target not in seen:
+                seen.add(target)
+                queue.append(target)
+
+
+def test_a_reader_finds_everything_whole_at_every_moment(history: list[str]) -> None:
+    store = MemoryStore()
+    store.watch = lambda *_: _look(store)
+    for url in history:
+        _export(url, store)
+        assert _published(store) == _undisturbed(url)
+        assert not verify(store).problems
+
+
+@pytest.mark.parametrize("first", [None, 0], ids=["nothing published", "published before"])
+def test_a_death_at_any_moment_leaves_a_whole_tree_and_the_next_export_completes_it(
+    history: list[str], first: int | None
+) -> None:
+    wanted = {url: _undisturbed(url) for url in history[1:]}
+
+    def published_before() -> MemoryStore:
+        store = MemoryStore()
+        if first is not None:
+            _export(history[first], store)
+        store.effects.clear()
+        return store
+
+    probe = published_before()
+    _export(history[1], probe)
+    moments = len(probe.effects)
+    assert moments > 20
+    for moment in range(1, moments):
+        store = published_before()
+        store.watch = lambda *_, store=store, moment=moment: _die_at(store, moment)  # type: ignore[misc]
+        with pytest.raises(Death):
+            _export(history[1], store)
+        _look(store)
+        _expire(store)
+        # Looking at everything all the time is slow: at one death in five.
+        store.watch = (lambda *_, store=store: _look(store)) if moment % 5 == 0 else None
+        url = history[1 + moment % 2]
+        _export(url, store)
+        assert _published(store) == wanted[url], f"after a death at moment {moment}"
+
+
+def _die_at(store: MemoryStore, moment: int) -> None:
+    if len(store.effects) == moment:
+        raise Death
+
+
+def _expire(store: MemoryStore) -> None:
+    """Let the lease of a dead export end: in a test it is of this very process, which lives."""
+    if stored := store.objects.get("v1/pending.json"):
+        pending = Pending(**(orjson.loads(stored.data) | {"expires_at": "2000-01-01T00:00:00Z"}))
+        store.objects["v1/pending.json"] = type(stored)(pending.encode(), stored.version)
+
+
+@pytest.mark.parametrize("kind", ["before", "after", "partial"])
+@pytest.mark.parametrize("operation", ["get", "replace", "write", "delete", "list"])
+def test_any_call_may_fail_and_the_next_export_completes_it(history: list[str], operation: Any, kind: Any) -> None:
+    wanted = _undisturbed(history[1])
+    failures = 0
+    before = MemoryStore()
+    _export(history[0], before)
+    for call in range(30):
+        faulty = MemoryStore(faults=[Fault(operation, call, kind)], objects=dict(before.objects))
+        faulty._versions = itertools.count(1000)
+        try:
+            _export(history[1], faulty)
+        except StoreError:
+            failures += 1
+        else:
+            break
+        _look(faulty)
+        _expire(faulty)
+        faulty._plan.clear()
+        _export(history[1], faulty)
+        assert _published(faulty) == wanted
+    assert failures
+
+
+def test_deletions_wait_for_the_grace_period(history: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+    store = MemoryStore(grace=3600)
+    _export(history[0], store)
+    _export(history[1], store)
+    assert "v1/runs/99.json" in store.objects and not verify(store).problems
+    clock.pass_(datetime.timedelta(minutes=59))
+    _export(history[1], store)
+    assert "v1/runs/99.json" in store.objects
+    clock.pass_(datetime.timedelta(minutes=2))
+    _export(history[1], store)
+    assert _published(store) == _undisturbed(history[1])
+
+
+def test_what_comes_back_within_the_grace_period_stays(history: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock(monkeypatch)
+    store = MemoryStore(grace=3600)
+    for url in (history[0], history[1], history[0]):
+        _export(url, store)
+    clock.pass_(datetime.timedelta(hours=2))
+    _export(history[0], store)
+    assert _published(store) == _undisturbed(history[0])
+
+
+class _Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.time = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        monkeypatch.setattr(publisher, "now", lambda: self.time)
+
+    def pass_(self, time: datetime.timedelta) -> None:
+        self.time += time
+
+
+def test_two_exports_at_once_end_right(history: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    _export(history[0], store)
+    meanwhile: list[Callable[[], Any]] = [lambda: _export(history[1], store)]
+    begin = Publisher.begin
+
+    def begin_late(self: Publisher) -> Any:
+        base = begin(self)
+        if meanwhile:
+            meanwhile.pop()()
+        return base
+
+    monkeypatch.setattr(Publisher, "begin", begin_late)
+    _export(history[2], store)
+    assert _published(store) == _undisturbed(history[2])
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "message"),
+    [
+        ("_state/layout.json", b'{"layout": 99}', "newer exporter"),
+        ("_state/layout.json", b"{", "damaged"),
+        ("v1/manifest.json", b'{"api_version": "9.0.0", "partition_size": 100}', "newer exporter"),
+        ("v1/manifest.json", b"[]", "damaged"),
+        ("v1/pending.json", b"{}", "damaged"),
+    ],
+)
+def test_a_store_that_is_not_ours_to_write_is_refused(history: list[str], path: str, data: bytes, message: str) -> None:
+    store = MemoryStore()
+    _export(history[0], store)
+    store.objects[path] = type(store.objects["v1/manifest.json"])(data, "99")
+    before = dict(store.objects)
+    with pytest.raises(StoreError, match=message) as caught:
+        _export(history[1], store)
+    assert store.objects == before and "\n" not in str(caught.value)
+
+
+def test_without_a_manifest_what_is_whole_is_not_written_again(history: list[str]) -> None:
+    store = MemoryStore()
+    _export(history[0], store)
+    del store.objects["v1/manifest.json"]
+    damaged = "v1/runs/1.json"
+    store.objects[damaged] = type(store.objects[damaged])(b"damaged", "99")
+    store.effects.clear()
+    _export(history[0], store)
+    assert {path for operation, path in store.effects if operation == "write"} == {damaged}
+    assert not verify(store).problems
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "stray", "broken manifest", "stray at the root"])
+def test_verify_sees_what_is_wrong(history: list[str], damage: str) -> None:
+    store = MemoryStore()
+    _export(history[0], store)
+    assert not verify(store).problems
+    objects = store.objects
+    kind = type(objects["v1/runs/1.json"])
+    match damage:
+        case "missing":
+            del objects["v1/runs/1.json"]
+        case "changed":
+            objects["v1/runs/1.json"] = kind(objects["v1/runs/99.json"].data, "99")
+        case "stray":
+            objects["v1/runs/5.json"] = objects["v1/runs/1.json"]
+        case "stray at the root":
+            objects["other.txt"] = objects["v1/runs/1.json"]
+        case "broken manifest":
+            part = next(path for path in objects if path.startswith("v1/manifests/0-"))
+            objects[part] = kind(b"{}", "99")
+    assert verify(store).problems
+
+
+def test_nothing_to_verify(history: list[str]) -> None:
+    with pytest.raises(StoreError, match="nothing is published"):
+        verify(MemoryStore())
