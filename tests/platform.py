@@ -3,9 +3,11 @@
 Keys are not enforced, so that a test can write what the platform never would.
 """
 
+import contextlib
 import datetime
 import pathlib
 import posixpath
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,38 +28,73 @@ class Platform:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool)
+        self._damaged = False
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "mysql":
+            sa.event.listen(self._engine, "connect", _do_not_enforce_keys)
         schema.metadata.create_all(self._engine)
 
-    def execute(self, statement: Any) -> None:
+    def clear(self) -> None:
+        """Delete all rows; make tables again that a test has altered or dropped."""
         with self._engine.begin() as connection:
-            if connection.dialect.name == "mysql":
-                connection.exec_driver_sql("SET foreign_key_checks = 0")
-            connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+            if self._damaged:
+                schema.metadata.drop_all(connection)
+                schema.metadata.create_all(connection)
+                self._damaged = False
+            for table in schema.metadata.sorted_tables:
+                connection.execute(table.delete())
 
-    def insert(self, table: str, **values: Any) -> None:
-        columns = schema.metadata.tables[table].columns
-        filled = {
-            column.name: _filler(column)
-            for column in columns
-            if not column.nullable and not column.primary_key and column.name not in values
-        }
-        self.execute(schema.metadata.tables[table].insert().values(**filled, **values))
+    def execute(self, *statements: Any) -> None:
+        """Run statements in one transaction."""
+        with self._engine.begin() as connection:
+            for statement in statements:
+                self._damaged = self._damaged or str(statement).startswith(("ALTER", "DROP"))
+                connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+
+    def insert(self, table: str, *rows: dict[str, Any], **values: Any) -> None:
+        """Insert rows, or one row."""
+        self.execute(*(_insert(table, row) for row in rows or (values,)))
 
     def run(self, id_: int, *progress: str, results: dict[int, int] | None = None, **values: Any) -> None:
         """A run with these progress statuses, and with results: regression test id → exit code (0 expected)."""
         defaults = {"platform": "linux", "test_type": "commit", "branch": "master", "commit": f"{id_:040x}", "pr_nr": 0}
-        self.insert("test", id=id_, token=f"CANARY{id_}", **(defaults | values))
-        for place, status in enumerate(progress):
-            self.insert(
-                "test_progress",
-                test_id=id_,
-                status=status,
-                timestamp=DAY + datetime.timedelta(hours=id_, minutes=place),
-                message=status,
-            )
-        for test, code in (results or {}).items():
-            self.insert("test_result", test_id=id_, regression_test_id=test, runtime=10, exit_code=code, expected_rc=0)
+        self.execute(
+            _insert("test", {"id": id_, "token": f"CANARY{id_}", **defaults, **values}),
+            *(
+                _insert(
+                    "test_progress",
+                    {
+                        "test_id": id_,
+                        "status": status,
+                        "timestamp": DAY + datetime.timedelta(hours=id_, minutes=place),
+                        "message": status,
+                    },
+                )
+                for place, status in enumerate(progress)
+            ),
+            *(
+                _insert(
+                    "test_result",
+                    {"test_id": id_, "regression_test_id": test, "runtime": 10, "exit_code": code, "expected_rc": 0},
+                )
+                for test, code in (results or {}).items()
+            ),
+        )
+
+
+def _do_not_enforce_keys(connection: Any, _record: Any) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+
+
+def _insert(table: str, values: dict[str, Any]) -> Any:
+    columns = schema.metadata.tables[table].columns
+    filled = {
+        column.name: _filler(column)
+        for column in columns
+        if not column.nullable and not column.primary_key and column.name not in values
+    }
+    return schema.metadata.tables[table].insert().values(**filled, **values)
 
 
 def _filler(column: sa.Column[Any]) -> Any:
@@ -66,11 +103,23 @@ def _filler(column: sa.Column[Any]) -> Any:
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
-def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Platform:
-    """An empty platform database, of each kind."""
+def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Platform]:
+    """An empty platform database, of each kind. On MariaDB all tests share one: making its tables takes long."""
     if request.param == "sqlite":
-        return Platform(f"sqlite:///{tmp_path}/platform.sqlite")
-    return Platform(request.getfixturevalue("mariadb_url"))
+        yield Platform(f"sqlite:///{tmp_path}/platform.sqlite")
+        return
+    shared: Platform = request.getfixturevalue("mariadb_platform")
+    shared.clear()
+    yield shared
+
+
+@pytest.fixture(scope="session")
+def mariadb_platform(mariadb_server: str) -> Platform:
+    """The platform database on MariaDB that the tests share."""
+    name = f"platform_{secrets.token_hex(4)}"
+    with sa.create_engine(mariadb_server, poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    return Platform(f"{mariadb_server}/{name}")
 
 
 @pytest.fixture
@@ -95,15 +144,18 @@ def small(platform: Platform) -> Platform:
 
 def files(platform: Platform, run: int, got: dict[int, str | None]) -> None:
     """Result files of a run: output id → got; the test of output 10·N is N."""
-    for output, value in got.items():
-        platform.insert(
-            "test_result_file",
-            test_id=run,
-            regression_test_id=output // 10,
-            regression_test_output_id=output,
-            expected=HASH["c"],
-            got=value,
-        )
+    rows = [
+        {
+            "test_id": run,
+            "regression_test_id": output // 10,
+            "regression_test_output_id": output,
+            "expected": HASH["c"],
+            "got": value,
+        }
+        for output, value in got.items()
+    ]
+    if rows:
+        platform.insert("test_result_file", *rows)
 
 
 def tree(root: pathlib.Path) -> Iterator[tuple[str, bytes]]:

@@ -43,7 +43,7 @@ class Partition:
         """What gathering needs to know."""
         counts: dict[str | None, Counter[int]] = {}
         for _, run, found in self._runs:
-            counts.setdefault(run["platform"], Counter()).update([result.outcome.test_id for result in found])
+            counts.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in found])
         return Digest(
             partition=self._number,
             runs=[run for _, run, _ in reversed(self._runs)],

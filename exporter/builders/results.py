@@ -6,7 +6,7 @@ is worked out once per distinct combination of test, exit codes and result files
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from exporter import layout
 from exporter.documents import (
@@ -67,11 +67,8 @@ class Outcome:
     document: Template
 
 
-class Result(NamedTuple):
-    """One result of a run: its outcome, and its runtime in ms."""
-
-    outcome: Outcome
-    runtime: int | None
+Result = tuple[Outcome, int | None]
+"""One result of a run: its outcome, and its runtime in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class Results:
                 outcome = outcomes[key] = self._outcome(
                     test_id, exit_code, expected_rc, [ResultFile(*row[1:]) for row in key[3:]]
                 )
-            results.append(Result(outcome, runtime))
+            results.append((outcome, runtime))
         if problems is not None:
             problems += [
                 Problem("test_result", f"{run.run_id}/{row[0]}", "regression_test_id leads to nothing")
@@ -287,7 +284,7 @@ def documents(run: Run, results: list[Result], result_documents: str) -> Iterato
     for outcome, runtime in results:
         if documented(outcome, result_documents):
             yield f"{folder}{outcome.file}", outcome.document.fill(_number(runtime), identity)
-    failures = [result for result in results if result.outcome.status != "pass"]
+    failures = [result for result in results if result[0].status != "pass"]
     for kind, listed in (("samples", results), ("failures", failures)):
         for page in layout.pages(layout.run_list(run_id, kind), len(listed)):
             base = layout.relative(page.path, folder)

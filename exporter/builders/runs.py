@@ -22,7 +22,7 @@ def item(run: RunRows, results: list[Result], catalog: Catalog) -> Run:
     """A run as every list of runs shows it."""
     fork = catalog.forks.get(run.fork_id) if run.fork_id is not None else None
     url = fork.removesuffix(".git") if fork else None
-    statuses = Counter(result.outcome.status for result in results)
+    statuses = Counter(outcome.status for outcome, _ in results)
     last = run.progress[-1].status or "unknown" if run.progress else None
     created = run.progress[0].timestamp if run.progress else None
     return {
@@ -54,14 +54,14 @@ def _github_link(run: RunRows, url: str | None) -> str | None:
 
 def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:
     total = len(run.customized) or len(catalog.active_tests)
-    duration = sum(result.runtime or 0 for result in results)
+    duration = sum(runtime or 0 for _, runtime in results)
     return {
         "total_samples": total,
         "pass_count": statuses["pass"],
         "fail_count": statuses["fail"],
         "skipped_count": max(0, total - len(results)),
         "missing_output_count": statuses["missing_output"],
-        "error_count": sum(len(result.outcome.errors) for result in results),
+        "error_count": sum(len(outcome.errors) for outcome, _ in results),
         "duration_ms": duration if duration > 0 else None,
     }
 

@@ -52,7 +52,7 @@ def test_a_packed_value_that_the_server_cut_is_read_again_row_by_row(
 ) -> None:
     if small.url.startswith("sqlite"):
         pytest.skip("SQLite cuts nothing")
-    monkeypatch.setattr(database, "_GROUP_CONCAT_MAX_LEN", 40)
+    monkeypatch.setattr(database, "_GROUP_CONCAT_MAX_LEN", 16)
     monkeypatch.setattr(partitions, "_said", set())
     for id_ in (1, 2):
         small.run(id_, "completed", results={1: 0, 2: 0, 3: 0})

@@ -1,0 +1,159 @@
+"""A bucket that swallows: takes JSON-API uploads over TLS or plain HTTP, checks each body's CRC32C, keeps nothing.
+
+It runs in a process of its own, so that a client's CPU can be measured apart from it, and answers each request after
+a configurable time, as a distant server would. It answers what the store asks: an upload with a new generation, a
+listing with nothing, a read with 404. A body whose CRC32C is not the one its metadata names gets 400.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import google_crc32c
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A running sink: its base URL and, for TLS, the file of the certificate to trust."""
+
+    url: str
+    certificate: pathlib.Path | None
+
+    def environment(self) -> dict[str, str]:
+        """What makes both of the store's clients talk to this sink."""
+        trust = {"REQUESTS_CA_BUNDLE": str(self.certificate)} if self.certificate else {}
+        return {"STORAGE_EMULATOR_HOST": self.url, **trust}
+
+
+@contextlib.contextmanager
+def running(latency: float = 0.04, *, tls: bool = True) -> Iterator[Sink]:
+    """Run a sink that answers after `latency` seconds, until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--latency", str(latency)]
+        certificate = None
+        if tls:
+            certificate = _certificate(pathlib.Path(folder))
+            command += ["--certificate", str(certificate)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout
+            port = int(process.stdout.readline())
+            yield Sink(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def _certificate(folder: pathlib.Path) -> pathlib.Path:
+    """Make a key and a certificate for 127.0.0.1, both in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "sink.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection with one request at a time, which is all that the clients send."""
+
+    generation = 1
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._received = bytearray()
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(self._received[:end])
+        start = head.lower().find(b"content-length:")
+        length = int(head[start + 15 : (head + b"\r").find(b"\r", start)]) if start >= 0 else 0
+        if len(self._received) < end + 4 + length:
+            return
+        body = bytes(self._received[end + 4 : end + 4 + length])
+        self._received.clear()
+        status, answer = _answer(head, body)
+        _Connection.generation += 1
+        reply = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+            status,
+            len(answer),
+            answer,
+        )
+        self._loop.call_later(self._latency, self._transport.write, reply)
+
+
+def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    if head.startswith(b"POST /upload/"):
+        boundary = body[: body.index(b"\r\n")]
+        _, metadata, media, _ = body.split(boundary)
+        named = json.loads(metadata.partition(b"\r\n\r\n")[2])
+        content = media.partition(b"\r\n\r\n")[2][:-2]
+        if base64.b64encode(google_crc32c.Checksum(content).digest()).decode() != named.get("crc32c"):
+            return b"400 Bad Request", b'{"error": {"code": 400, "message": "CRC32C is wrong"}}'
+        return b"200 OK", b'{"generation": "%d"}' % _Connection.generation
+    if b"/o?" in head.partition(b"\r\n")[0]:
+        return b"200 OK", b'{"kind": "storage#objects"}'
+    return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'
+
+
+async def _serve(latency: float, certificate: str | None) -> None:
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(latency), "127.0.0.1", 0, ssl=context, backlog=1024
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--latency", type=float, default=0.04)
+    parser.add_argument("--certificate")
+    options = parser.parse_args()
+    if os.environ.get("SINK_LOOP") != "asyncio":
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            uvloop.install()
+    asyncio.run(_serve(options.latency, options.certificate))

@@ -1,0 +1,151 @@
+"""A proxy before the emulator that treats requests as a bad network and a tired service would.
+
+It runs in a thread of the test, so that processes under test reach it by its URL. Each request that comes in is put
+before a plan, which names a fault or none.
+"""
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+Fault = Literal["429", "503", "reset before", "reset after", "truncate", "stall"]
+"""What can happen to a request: an error status; the connection reset without the request's effect, or with it; half
+of the reply lost; everything right, but late."""
+
+ALL: tuple[Fault, ...] = get_args(Fault)
+
+Plan = Callable[[str], Fault | None]
+"""Request line, such as `POST /upload/… HTTP/1.1` → what happens to the request."""
+
+
+def some(share: float, kinds: tuple[Fault, ...] = ALL, seed: int = 0) -> Plan:
+    """A plan by which this share of all requests fails, in all these ways."""
+    dice = random.Random(seed)
+    return lambda _: dice.choice(kinds) if dice.random() < share else None
+
+
+def script(*faults: Fault | None, only: str = "") -> Plan:
+    """A plan for the first requests whose line contains `only`, in their order; what follows goes well."""
+    left = iter(faults)
+    return lambda line: next(left, None) if only in line else None
+
+
+@dataclass
+class Proxy:
+    """A running proxy: its URL, the requests it saw, the faults it made."""
+
+    url: str
+    plan: Plan
+    stall: float
+    upstream: tuple[str, int]
+    lines: list[str] = field(default_factory=list)
+    made: Counter[Fault] = field(default_factory=Counter)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*gone):
+            while await self._one(reader, writer):
+                pass
+        writer.close()
+        with contextlib.suppress(*gone):
+            await writer.wait_closed()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Treat one request; whether the connection goes on."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(_length(head))
+        line = head.partition(b"\r\n")[0].decode()
+        self.lines.append(line)
+        fault = self.plan(line)
+        if fault:
+            self.made[fault] += 1
+        if fault in ("429", "503"):
+            writer.write(b"HTTP/1.1 %s Not now\r\nContent-Length: 0\r\n\r\n" % fault.encode())
+            return True
+        if fault == "reset before":
+            return _reset(writer)
+        if fault == "stall":
+            await asyncio.sleep(self.stall)
+        answer_head, answer = await self._ask(head, body)
+        if fault == "reset after":
+            return _reset(writer)
+        if line.startswith("HEAD ") or b" 204 " in answer_head.partition(b"\r\n")[0]:
+            writer.write(answer_head + b"\r\n\r\n")
+        else:
+            writer.write(answer_head + b"\r\nContent-Length: %d\r\n\r\n" % len(answer))
+            writer.write(answer[: len(answer) // 2] if fault == "truncate" else answer)
+        await writer.drain()
+        return fault != "truncate"
+
+    async def _ask(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """The emulator's answer: head without its end and without lengths, and the whole body.
+
+        HTTP/1.0, so that it comes in one piece and ends with the connection.
+        """
+        kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        reader, writer = await asyncio.open_connection(*self.upstream)
+        try:
+            writer.write(b"\r\n".join(kept).replace(b" HTTP/1.1", b" HTTP/1.0", 1) + body)
+            answer_head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        kept = [
+            line
+            for line in answer_head.split(b"\r\n")
+            if not line.lower().startswith((b"content-length:", b"connection:"))
+        ]
+        return b"\r\n".join(kept).replace(b"HTTP/1.0", b"HTTP/1.1", 1), answer
+
+
+@contextlib.contextmanager
+def running(upstream: str, plan: Plan, stall: float = 0.5) -> Iterator[Proxy]:
+    """Run a proxy before the server at the URL `upstream`; a stalled request waits `stall` seconds."""
+    target = urlsplit(upstream)
+    assert target.hostname
+    assert target.port
+    loop = asyncio.new_event_loop()
+    proxy = Proxy("", plan, stall, (target.hostname, target.port))
+    server = loop.run_until_complete(asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=1 << 20, backlog=1024))
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)  # the connections' transports close
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+def _reset(writer: asyncio.StreamWriter) -> bool:
+    """End a connection so that the other side sees it reset, not closed."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    return False
