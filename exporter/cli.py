@@ -3,16 +3,18 @@
 import contextlib
 import errno
 import functools
+import itertools
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import click
-import sqlalchemy as sa
 
 from exporter import __version__, config, logs
 from exporter.errors import ExporterError, UsageError
@@ -20,23 +22,37 @@ from exporter.errors import ExporterError, UsageError
 log = logging.getLogger(__name__)
 
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_URL = re.compile(r"[\w+.-]+://.*@.*", re.DOTALL)
 
 
 def main() -> None:
     """Run the command line; expected failures end in one line and their exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    sys.exit(run(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # the reader has gone, or the disk is full: Python would complain once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; give its exit code: 0, 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
-    logs.configure("plain", "info")
+    for argument in arguments:
+        if url := _URL.search(argument):  # with a user: it may stand in a message about the arguments
+            logs.hide(url[0])
+    logs.configure(_log_format(arguments), "info")
     try:
-        return int(cli.main(arguments, standalone_mode=False) or 0)
+        with cli.make_context("exporter", arguments) as context:
+            return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.UsageError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.UsageError as error:
+        help_ = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        log.error("%s%s", error.format_message().rstrip("."), help_)
         return error.exit_code
     except click.ClickException as error:
         log.error("%s", error.format_message())
@@ -47,12 +63,11 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         log.error("interrupted; what was published is intact, and the next export goes on from here")
         return 130
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads our output has seen enough
         return 1
     except OSError as error:
-        log.error("%s: %s", _DISK.get(error.errno or 0, error.strerror or "input or output failed"), error.filename)
+        what = _DISK.get(error.errno or 0, error.strerror or "input or output failed")
+        log.error("%s%s", what, f": {error.filename}" if error.filename else "")
         return 1
     except Exception as error:
         log.error(
@@ -61,6 +76,20 @@ def run(arguments: list[str]) -> int:
         )
         log.debug("%s", error, exc_info=True)
         return 1
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _log_format(arguments: list[str]) -> logs.Format:
+    """The format that is asked for, before the arguments are understood: what is wrong with them is logged as well."""
+    asked = os.environ.get("EXPORTER_LOG_FORMAT")
+    for argument, following in itertools.pairwise([*arguments, ""]):
+        name, equals, value = argument.partition("=")
+        if name == "--log-format":
+            asked = value if equals else following
+    return "json" if asked == "json" else "plain"
 
 
 class _Group(click.Group):
@@ -204,12 +233,29 @@ _MOST_SHOWN = 50
 @_database_option(
     default="sqlite:///demo.sqlite", show_default=True, help="The database to make; it must not hold a platform yet."
 )
-@click.option("--runs", type=click.IntRange(0), default=300, show_default=True, help="Number of runs.")
-@click.option("--tests", type=click.IntRange(1), default=60, show_default=True, help="Number of regression tests.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same rows.")
+@click.option(
+    "--runs", type=click.IntRange(1), default=300, show_default=True, envvar="EXPORTER_RUNS", help="Number of runs."
+)
+@click.option(
+    "--tests",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    envvar="EXPORTER_TESTS",
+    help="Number of regression tests.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    envvar="EXPORTER_SEED",
+    help="The same seed makes the same rows.",
+)
 @click.option(
     "--sample-repository",
     type=click.Path(file_okay=False, path_type=pathlib.Path),
+    envvar="EXPORTER_SAMPLE_REPOSITORY",
     help="Also write the outputs and logs that the rows point at to this folder.",
 )
 @_logging_options
@@ -257,6 +303,8 @@ def _store(name: str) -> Any:
     """
     from exporter.publish.local import LocalStore
 
+    if not name:
+        raise UsageError("the store has an empty name; name a folder")
     if "://" in name:
         raise UsageError(f"there is no store for {name.split('://')[0]}://; name a folder")
     return LocalStore(pathlib.Path(name))
@@ -264,6 +312,8 @@ def _store(name: str) -> Any:
 
 def _hide(database_url: str) -> None:
     """Keep the database's URL and password out of the logs."""
+    import sqlalchemy as sa
+
     logs.hide(database_url)
     with contextlib.suppress(sa.exc.ArgumentError, ValueError):
         logs.hide(sa.make_url(database_url).password)

@@ -32,10 +32,13 @@ def defaults(settings: Mapping[str, Any], options: Mapping[str, Iterable[str]]) 
     """The settings as each command's defaults; `options` are the names of each command's options.
 
     Raises:
-        UsageError: a setting is no command's option.
+        UsageError: a setting is no command's option, or neither a text nor a number.
     """
     named = {name.replace("-", "_"): value for name, value in settings.items()}
     known = {option for names in options.values() for option in names}
     if unknown := sorted(named.keys() - known):
         raise UsageError(f"the settings file names {', '.join(unknown)}, which no command knows")
-    return {command: {name: named[name] for name in names if name in named} for command, names in options.items()}
+    if wrong := sorted(name for name, value in named.items() if not isinstance(value, str | int | float)):
+        raise UsageError(f"the settings file gives {', '.join(wrong)} a value that is neither a text nor a number")
+    # As the environment would give it: the option knows what it makes of a text.
+    return {command: {name: str(named[name]) for name in names if name in named} for command, names in options.items()}

@@ -8,12 +8,14 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from exporter import logs
 from exporter.errors import ExporterError
 from exporter.tasks import Job, Worker
 
@@ -44,7 +46,8 @@ class Workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
-        except BrokenProcessPool:
+        except (BrokenProcessPool, BrokenPipeError):
+            time.sleep(0.1)  # who ends all processes of a service reaches the workers first, then us: that's no failure
             raise ExporterError("a worker process died; if memory ran out, try fewer --workers") from None
 
 
@@ -58,8 +61,11 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
         _begin(job)
         yield Workers(_InProcess(), 0)
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process, initargs=(job,)
+    pool = _Processes(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_process,
+        initargs=(job, logs.setup()),
     )
     try:
         yield Workers(pool, 2 * workers)
@@ -79,15 +85,27 @@ class _InProcess(Executor):
         return future
 
 
+class _Processes(ProcessPoolExecutor):
+    """Begins its processes without Ctrl-C, which is the parent's to heed; they could not tell before they run."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(job: Job) -> None:
     global _worker
     _worker = Worker(job)
 
 
-def _begin_process(job: Job) -> None:
+def _begin_process(job: Job, setup: logs.Setup | None) -> None:
     """Leave Ctrl-C to the parent, which ends its workers in order; and don't outlive it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    logs.repeat(setup)
     gc.disable()  # a fifth of a build's time goes into looking for cycles among rows that have none
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _begin(job)

@@ -4,18 +4,21 @@ import contextlib
 import datetime
 import logging
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TextIO, TypeVar
 
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 Format = Literal["plain", "json"]
+
+EVERY = 30.0
+"""Seconds between the lines that say how far a stage is where there is no terminal."""
 
 _secrets: set[str] = set()
 
@@ -28,56 +31,125 @@ def hide(secret: str | None) -> None:
 
 def clean(text: str) -> str:
     """A message without secrets and on one line."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return " ".join(text.split())
+    return " ".join(_without_secrets(text).split()).encode("utf-8", "backslashreplace").decode()
 
 
 def configure(format_: Format, level: str) -> None:
     """Send all logs to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(_Json() if format_ == "json" else _Plain())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
+class Setup(NamedTuple):
+    """How a process logs, to be repeated in its workers."""
+
+    format: Format
+    level: str
+    secrets: frozenset[str]
+
+
+def setup() -> Setup | None:
+    """How this process logs; None if it was not `configure` that said so."""
+    root = logging.getLogger()
+    if not root.handlers or not isinstance(root.handlers[0], _Handler):
+        return None
+    format_: Format = "json" if _in_json() else "plain"
+    return Setup(format_, logging.getLevelName(root.level), frozenset(_secrets))
+
+
+def repeat(setup: Setup | None) -> None:
+    """Log as another process does."""
+    if setup is not None:
+        _secrets.update(setup.secrets)
+        configure(setup.format, setup.level)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at the moment: while a bar is shown, lines go above it."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _stream: TextIO) -> None:
+        pass
+
+
 class _Plain(logging.Formatter):
-    """`2026-06-30T12:00:00Z INFO message`; what is routine has no level."""
+    """`2026-06-30T12:00:00Z message`; what is not routine has its level before the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"{_time(record)} {level}{clean(record.getMessage())}"
+        return "\n".join((f"{_time(record)} {level}{clean(record.getMessage())}", *_traceback(record)))
 
 
 class _Json(logging.Formatter):
-    """One object a line: `time`, `level`, `logger`, `message`."""
+    """One object a line: `time`, `level`, `logger`, `message`, and `traceback` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return orjson.dumps(
-            {
-                "time": _time(record),
-                "level": record.levelname.lower(),
-                "logger": record.name,
-                "message": clean(record.getMessage()),
-            }
-        ).decode()
+        line: dict[str, str | list[str]] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+        }
+        if lines := _traceback(record):
+            line["traceback"] = lines
+        return orjson.dumps(line).decode()
+
+
+def _without_secrets(text: str) -> str:
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _time(record: logging.LogRecord) -> str:
     return f"{datetime.datetime.fromtimestamp(record.created, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info:
+        return []
+    lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
+    return [_without_secrets(line).encode("utf-8", "backslashreplace").decode() for line in lines]
+
+
+def _in_json() -> bool:
+    return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
+
+
 @contextlib.contextmanager
 def bar(stage: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a stage is, as a bar on a terminal; gives the function that says how far it is."""
-    console = Console(stderr=True)
-    if not console.is_terminal or isinstance(logging.getLogger().handlers[0].formatter, _Json):
-        yield lambda completed: None
+    """Show how far a stage is: a bar on a terminal, elsewhere now and then a line.
+
+    Gives the function that says how far it is.
+    """
+    if _in_json() or not sys.stderr.isatty():
+        yield _lines(stage, total)
         log.debug("%s: done", stage)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(stage, total=total)
         yield lambda completed: shown.update(task, completed=completed)
+
+
+def _lines(stage: str, total: int) -> Callable[[int], None]:
+    told = time.monotonic()
+
+    def tell(completed: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            log.info("%s: %d of %d", stage, completed, total)
+
+    return tell
 
 
 def progress(stage: str, items: Iterable[T], total: int) -> Iterator[T]:

@@ -5,7 +5,9 @@ published first, and the store.
 """
 
 import contextlib
+import errno
 import fcntl
+import os
 import pathlib
 import pickle
 import shutil
@@ -16,9 +18,9 @@ from types import TracebackType
 from typing import IO, Literal
 
 from exporter.documents import Document
+from exporter.errors import ExporterError
 
 _PREFIX = "exporter-spool-"
-_LOCK = "lock"
 
 Wave = Literal["new", "changed"]
 """Documents that nothing published links to yet, and the others; the former are written first."""
@@ -26,16 +28,40 @@ Wave = Literal["new", "changed"]
 
 @contextlib.contextmanager
 def folder() -> Iterator[pathlib.Path]:
-    """A new folder for one export; those of exports that were killed more than a minute ago are removed."""
+    """A new folder for one export; those of exports that were killed more than a minute ago are removed.
+
+    Raises:
+        ExporterError: there is no room for it.
+    """
     for other in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), (other / _LOCK).open("r+b") as lock:
-            if time.time() - other.stat().st_mtime < 60:
-                continue
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(other, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, (pathlib.Path(name) / _LOCK).open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield pathlib.Path(name)
+        with contextlib.suppress(OSError), _locked(other):
+            if time.time() - other.stat().st_mtime >= 60:
+                shutil.rmtree(other, ignore_errors=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(pathlib.Path(name)):
+            yield pathlib.Path(name)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise ExporterError(
+            f"{tempfile.gettempdir()}: no room for the export's temporary files: free some space, "
+            "or name another folder with TMPDIR"
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class Spool:

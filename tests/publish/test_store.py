@@ -28,12 +28,8 @@ class TestBucket(SharedRules):
     def new_store(self, emulator: Emulator, bucket: str) -> NewStore:  # noqa: F811
         return lambda: GcsStore(emulator.new_bucket(), "api")
 
-    test_hostile_paths = None  # type: ignore[assignment]  # TODO: takes a backslash; wants local.check_path
-
 
 class TestMemory(Rules):
     @pytest.fixture
     def new_store(self) -> NewStore:
         return MemoryStore
-
-    test_hostile_paths = None  # type: ignore[assignment]  # TODO: takes several; wants local.check_path

@@ -1,0 +1,52 @@
+# What a developer types. `make` alone lists it.
+
+PYTHON ?= python3
+DEMO_PORT ?= 8000
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+DEMO := build/demo
+SOURCE := --database-url sqlite:///$(DEMO)/platform.sqlite --sample-repository $(DEMO)/files
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with the exporter and what its developers need (PYTHON=python3)
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This needs Python 3.11 or newer: install one and name it, as in: make install PYTHON=python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "Python cannot make virtual environments here: run 'sudo apt-get install python3-venv', then make again" >&2; exit 1; }
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install $(DEMO)/platform.sqlite ## export made-up data and look at it in a browser (DEMO_PORT=8000)
+	$(BIN)/exporter export $(SOURCE) --store $(DEMO)/site
+	$(BIN)/exporter serve $(DEMO)/site --port $(DEMO_PORT)
+
+$(DEMO)/platform.sqlite: | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(BIN)/exporter demo $(SOURCE)
+
+test: install ## run the tests; those on MariaDB need mariadbd, or EXPORTER_TEST_MARIADB_URL
+	$(BIN)/pytest -q
+
+lint: install ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install ## measure
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find exporter tests -name __pycache__ -exec rm -rf {} +
