@@ -4,6 +4,7 @@ A path here is relative to the API root `v1/`. A list's *name* is the path of it
 its further pages lie in the folder of that name. Nobody else joins path strings.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def partition_of(run_id: int) -> int:
     return run_id // PARTITION_SIZE
 
 
+@functools.lru_cache(maxsize=4096)
 def facet_key(value: str) -> str:
     """The file name, without `.json`, that stands for a facet's value.
 
@@ -179,6 +181,42 @@ def regression_test(regression_test_id: int) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}.json"
 
 
+def sample_subject(sample_id: int) -> str:
+    """The name under which all that a sample's own documents depend on is looked up."""
+    return f"{SAMPLES}/{sample_id}"
+
+
+def test_subject(regression_test_id: int) -> str:
+    """The name under which all that a regression test's own document depends on is looked up."""
+    return f"{REGRESSION_TESTS}/{regression_test_id}"
+
+
+def recent_chain(regression_test_id: int, platform: str) -> str:
+    """The name of the chain of a test's results on one platform."""
+    return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
+
+
+def subject_of_feed(name: str) -> str:
+    """The list, sample or regression test whose documents a feed or chain is in."""
+    return name if name.startswith(RUNS) else name.rpartition("/")[0]
+
+
+_SUBJECT = re.compile(
+    rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
+    r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
+    r"|(?P<test>regression-tests/-?\d+)\.json"
+)
+
+
+def subject_of(path: str) -> str | None:
+    """The list, sample or regression test whose change alone changes a document of the catalogue's part.
+
+    None for the lists and indexes of the catalogue, which every export builds.
+    """
+    found = _SUBJECT.fullmatch(path)
+    return found[found.lastgroup] if found is not None and found.lastgroup else None
+
+
 def entry_documents() -> dict[str, str]:
     """Name and path of the documents from which every other one is reached: the manifest's `links`."""
     names = {
@@ -203,6 +241,15 @@ def manifest_part(part: str, digest: str) -> str:
 
 
 MANIFESTS = "manifests/"
+
+STATE_PLAN = STATE_ROOT + "plan.json"
+STATE_RECORDS = "partitions/"
+
+
+def state_record(partition: int, digest: str) -> str:
+    """Where, below the state's root, a partition's record stands."""
+    return f"{STATE_RECORDS}{partition}-{digest[:12]}.json"
+
 
 _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")
 

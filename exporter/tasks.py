@@ -7,7 +7,7 @@ from, whatever the database has done in between.
 """
 
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ class Job:
     spool: pathlib.Path
     store: Store | None
     result_documents: str
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,12 @@ class Worker:
 
 
 def collect(
-    job: Job, name: str, documents: Iterable[Document], hrefs: Hrefs, entries: frozenset[str] = frozenset()
+    job: Job,
+    name: str,
+    documents: Iterable[Document],
+    hrefs: Hrefs,
+    entries: frozenset[str] = frozenset(),
+    keep: Callable[[str], bool] = lambda _: False,
 ) -> Built:
     """List a part's documents in its manifest, and keep in the spool those that the store may not hold.
 
@@ -113,6 +119,7 @@ def collect(
         documents: all of them, each path once.
         hrefs: the manifests of what the store may hold of it.
         entries: paths that readers know without a link; these are never written among the new ones.
+        keep: whether a published document that is not among these stays as it is.
     """
     listed: Documents = {}
     store = job.store
@@ -127,8 +134,11 @@ def collect(
             entry = listed[path] = [digest(data), len(data)]
             if not before.holds(path, entry):
                 spool.add("changed" if path in before.published or path in entries else "new", document)
+    for path, kept in before.published.items():
+        if path not in listed and keep(path):
+            listed[path] = kept
     part, data = encode_part(name, listed)
-    if part.href != hrefs.published:
+    if part.href != hrefs.published and not job.dry_run:
         store.write([(stored(part.href), data)])
     return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
 

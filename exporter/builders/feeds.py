@@ -1,107 +1,149 @@
 """Feeds: lists that grow with every run, sealed a hundred runs at a time.
 
-What a partition tells of itself is its `Digest`. `Feeds`, folded from the digests in order, knows how many items
-each feed has in each partition, and with that which page follows which, how long a head is, and which partitions'
-items a head needs; no result row is read for it.
+What a partition tells of itself is its `Digest`. `Feeds` holds, for every feed, its total and its newest partition;
+each partition's `Record` leads from there to the one before. So what changes with one partition is found by walking a
+few links, however long the history; no result row is read for it.
+
+A regression test's results on one platform are such a chain too, without pages of its own: it tells where the newest
+ones are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from exporter import layout
-from exporter.documents import Document, Encoded, Run, encode, fragment, listing
-from exporter.source.catalog import Catalog
+from exporter.documents import Document, Encoded, HistoryEntry, Run, encode, fragment, listing
 
 RECENT = 50
 """Results per platform in a regression test's document."""
 
-Pages = dict[int, int]
-"""Partition → number of items, in ascending order of partitions, none of them empty."""
-
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What gathering needs to know of one partition.
+    """What the rest needs to know of one partition.
 
     Args:
         partition: its number.
         runs: its runs as the lists show them, newest first.
         results: the number of its results.
-        counts: platform (None where a run has none) → regression test id → number of results.
+        counts: name of a feed or chain → how many of its items are the partition's.
+        shows: keys of what its documents show of the catalogue, as in `dependencies.views`.
+        orphans: regression test id → history entries, of tests without a sample, which have no history page.
     """
 
     partition: int
     runs: list[Run]
     results: int
-    counts: Mapping[str | None, Mapping[int, int]]
+    counts: dict[str, int]
+    shows: list[str]
+    orphans: dict[int, list[HistoryEntry]]
+
+
+@dataclass(slots=True)
+class Record:
+    """A partition's digest, and for each of its feeds that has one the partition of the page before."""
+
+    digest: Digest
+    before: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Feeds:
-    """How many items each feed, and each test's results on each platform, have by partition."""
+    """All feeds and chains.
 
-    lists: dict[str, Pages] = field(default_factory=dict)
-    tests: dict[tuple[int, str | None], Pages] = field(default_factory=dict)
+    Args:
+        records: of every partition, or a mapping that loads them.
+        last: name → the newest partition that has an item.
+        totals: name → number of items.
+        values: facet of the run feed → value → number of runs.
+    """
 
-    def add(self, digest: Digest, catalog: Catalog) -> dict[str, int]:
-        """Fold in the next partition; give, for each of its feeds that has one, the partition of the page before."""
-        before = {}
-        for name, count in _feed_counts(digest, catalog).items():
-            pages = self.lists.setdefault(name, {})
-            if pages:
-                before[name] = next(reversed(pages))
-            pages[digest.partition] = count
-        for platform, counts in digest.counts.items():
-            for test_id, count in counts.items():
-                self.tests.setdefault((test_id, platform), {})[digest.partition] = count
-        return before
+    records: MutableMapping[int, Record] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in layout.RUN_FACETS})
 
-    def total(self, name: str) -> int:
-        """The number of a feed's items."""
-        return sum(self.lists.get(name, {}).values())
+    def replace(self, partition: int, old: Digest | None, new: Digest | None) -> set[int]:
+        """Put a partition's new digest in the place of its old one; None: there is none.
+
+        Gives the other partitions whose page of some feed now leads to another page.
+        """
+        relinked: set[int] = set()
+        was, is_ = old.counts if old else {}, new.counts if new else {}
+        before = self.records[partition].before if old else {}
+        record = Record(new, {name: to for name, to in before.items() if name in is_}) if new else None
+        for name in {**was, **is_}:
+            self.totals[name] = self.totals.get(name, 0) + is_.get(name, 0) - was.get(name, 0)
+            if name in is_ and name not in was:
+                assert record is not None
+                relinked |= self._link(name, record)
+            elif name not in is_:
+                relinked |= self._unlink(name, partition, before.get(name))
+            if not self.totals[name]:
+                del self.totals[name]
+        for digest, sign in ((old, -1), (new, 1)):
+            for facet, value in (pair for run in (digest.runs if digest else ()) for pair in facet_values(run)):
+                counts = self.values[facet]
+                counts[value] = counts.get(value, 0) + sign
+                if not counts[value]:
+                    del counts[value]
+        if record is not None:
+            self.records[partition] = record
+        elif old:
+            del self.records[partition]
+        return relinked
+
+    def _link(self, name: str, record: Record) -> set[int]:
+        """Put a partition into a chain; give the one that now leads to it."""
+        partition = record.digest.partition
+        after, before = None, self.last.get(name)
+        while before is not None and before > partition:
+            after, before = before, self.records[before].before.get(name)
+        if before is not None:
+            record.before[name] = before
+        if after is None:
+            self.last[name] = partition
+            return set()
+        self.records[after].before[name] = partition
+        return {after}
+
+    def _unlink(self, name: str, partition: int, before: int | None) -> set[int]:
+        """Take a partition out of a chain; give the one that led to it."""
+        after, here = None, self.last[name]
+        while here != partition:
+            after, here = here, self.records[here].before[name]
+        if after is None:
+            if before is None:
+                del self.last[name]
+            else:
+                self.last[name] = before
+            return set()
+        if before is None:
+            del self.records[after].before[name]
+        else:
+            self.records[after].before[name] = before
+        return {after}
+
+    def newest(self, name: str, least: int) -> tuple[list[int], int | None]:
+        """The newest partitions that together hold at least so many items, or all; and the one before them."""
+        held = 0
+        taken: list[int] = []
+        partition = self.last.get(name)
+        while partition is not None and held < least:
+            taken.append(partition)
+            record = self.records[partition]
+            held += record.digest.counts[name]
+            partition = record.before.get(name)
+        return taken, partition
 
     def head(self, name: str) -> tuple[list[int], int | None]:
         """The partitions whose items a feed's head holds, newest first, and the one its `next` leads to."""
-        return newest(self.lists.get(name, {}), layout.PER_PAGE)
+        return self.newest(name, layout.PER_PAGE)
 
-    def recent(self, test_id: int, platform: str) -> list[int]:
-        """The partitions that hold a test's newest results on a platform, newest first."""
-        return newest(self.tests.get((test_id, platform), {}), RECENT)[0]
-
-    def needed(self, catalog: Catalog) -> dict[int, set[int]]:
-        """Partition → the tests whose results there the history heads and recent results will hold."""
-        needed: dict[int, set[int]] = {}
-        tests_of = tests_by_sample(catalog)
-        for sample_id, tests in tests_of.items():
-            for partition in self.head(layout.sample_history(sample_id))[0]:
-                needed.setdefault(partition, set()).update(tests)
-        for test_id, platform in self.tests:
-            if platform is not None and test_id in catalog.tests:
-                for partition in self.recent(test_id, platform):
-                    needed.setdefault(partition, set()).add(test_id)
-        return needed
-
-
-def newest(pages: Pages, least: int) -> tuple[list[int], int | None]:
-    """The newest partitions that together hold at least so many items, or all; and the one before them."""
-    held = 0
-    taken: list[int] = []
-    for partition in reversed(pages):
-        if held >= least:
-            return taken, partition
-        taken.append(partition)
-        held += pages[partition]
-    return taken, None
-
-
-def tests_by_sample(catalog: Catalog) -> dict[int, list[int]]:
-    """Sample id → the ids of its regression tests, ascending; samples without one are left out."""
-    tests: dict[int, list[int]] = {}
-    for test in catalog.tests.values():
-        if test.sample_id is not None:
-            tests.setdefault(test.sample_id, []).append(test.id)
-    return tests
+    def total(self, name: str) -> int:
+        """The number of a feed's items."""
+        return self.totals.get(name, 0)
 
 
 def facet_values(run: Run) -> Iterator[tuple[str, str]]:
@@ -119,31 +161,24 @@ def run_feeds(run: Run) -> Iterator[str]:
         yield layout.facet_list(layout.RUNS, name, value)
 
 
-def _feed_counts(digest: Digest, catalog: Catalog) -> dict[str, int]:
-    """How many items a partition adds to each feed."""
-    counts: dict[str, int] = {}
-    for run in digest.runs:
-        for name in run_feeds(run):
-            counts[name] = counts.get(name, 0) + 1
-    for tests in digest.counts.values():
-        for test_id, count in tests.items():
-            test = catalog.tests.get(test_id)
-            if test is not None and test.sample_id is not None:
-                name = layout.sample_history(test.sample_id)
-                counts[name] = counts.get(name, 0) + count
-    return counts
+def run_lists(run: Run) -> Iterator[str]:
+    """The names of the numbered lists that list a run: of its commit and of its pull request."""
+    if run["commit_sha"] is not None:
+        yield layout.runs_of_commit(run["commit_sha"])
+    if run["pr_number"] is not None:
+        yield layout.runs_of_pull_request(run["pr_number"])
 
 
 def archive_page(name: str, partition: int, items: list[Any], before: int | None) -> Document:
     """A feed's archive page of one partition; `before` is the partition of the next older page."""
     path = layout.archive(name, partition)
-    return (path, encode(listing(items, {"next": _next(path, name, before)})))
+    return path, encode(listing(items, {"next": _next(path, name, before)}))
 
 
 def head_page(name: str, items: list[Any], total: int, before: int | None) -> Document:
     """A feed's head; `before` is the partition of the newest page that it does not hold."""
     path = layout.document(name)
-    return (path, encode(listing(items, {"total": total, "next": _next(path, name, before)})))
+    return path, encode(listing(items, {"total": total, "next": _next(path, name, before)}))
 
 
 def _next(path: str, name: str, before: int | None) -> str | None:

@@ -1,12 +1,13 @@
 """Histories: every result of a sample in every run, and each test's newest results."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from exporter import layout
-from exporter.builders.feeds import Feeds, archive_page, head_page, tests_by_sample
+from exporter.builders.feeds import RECENT, Feeds, archive_page, head_page
 from exporter.builders.results import Result
 from exporter.documents import Document, HistoryEntry, Run
-from exporter.source.catalog import Catalog
+from exporter.source.catalog import Catalog, TestRow
+from exporter.status import PLATFORMS
 
 Entries = Mapping[int, list[HistoryEntry]]
 """Regression test id → its results, newest run first."""
@@ -41,7 +42,7 @@ def entries(runs: Iterable[tuple[Run, list[Result]]]) -> dict[int, list[HistoryE
 
 def merged(tests: Iterable[int], found: Entries) -> list[HistoryEntry]:
     """The entries of some tests in the order of a sample's history: newest run first, then by test."""
-    lists = [found[test] for test in tests if test in found]
+    lists = [found[test] for test in tests if found.get(test)]
     if len(lists) == 1:
         return lists[0]
     return sorted(
@@ -52,17 +53,65 @@ def merged(tests: Iterable[int], found: Entries) -> list[HistoryEntry]:
 
 def archive(partition: int, catalog: Catalog, found: Entries, before: Mapping[str, int]) -> Iterator[Document]:
     """The archive pages of one partition of all samples' histories."""
-    for sample_id, tests in tests_by_sample(catalog).items():
+    for sample_id, tests in catalog.tests_of_sample.items():
         if items := merged(tests, found):
             name = layout.sample_history(sample_id)
             yield archive_page(name, partition, items, before.get(name))
 
 
-def heads(catalog: Catalog, feeds: Feeds, tails: Mapping[int, Entries]) -> Iterator[Document]:
-    """The heads of all samples' histories; `tails` holds what `Feeds.needed` asked for, by partition."""
-    tests_of = tests_by_sample(catalog)
+Tail = Callable[[int, int], list[HistoryEntry]]
+"""Gives a partition's entries of a regression test, newest run first."""
+
+
+def needed(catalog: Catalog, feeds: Feeds, subjects: Container[str]) -> dict[int, set[int]]:
+    """Partition → the tests whose entries there the documents of these samples and tests hold."""
+    found: dict[int, set[int]] = {}
+    for sample_id, tests in catalog.tests_of_sample.items():
+        if layout.sample_subject(sample_id) in subjects:
+            for partition in feeds.head(layout.sample_history(sample_id))[0]:
+                found.setdefault(partition, set()).update(tests)
+    for test in catalog.tests.values():
+        if _shows_newest(test, subjects):
+            for platform in PLATFORMS:
+                for partition in feeds.newest(layout.recent_chain(test.id, platform), RECENT)[0]:
+                    found.setdefault(partition, set()).add(test.id)
+    return found
+
+
+def _shows_newest(test: TestRow, subjects: Container[str]) -> bool:
+    sample = test.sample_id
+    return layout.test_subject(test.id) in subjects or (
+        sample is not None and layout.sample_subject(sample) in subjects
+    )
+
+
+def newest(
+    catalog: Catalog, feeds: Feeds, subjects: Container[str], tail: Tail
+) -> dict[int, dict[str, list[HistoryEntry]]]:
+    """Test id → platform → its newest results, of the tests that the documents of these samples and tests show."""
+    return {
+        test.id: {
+            platform: [
+                entry
+                for partition in feeds.newest(layout.recent_chain(test.id, platform), RECENT)[0]
+                for entry in tail(partition, test.id)
+                if entry["platform"] == platform
+            ][:RECENT]
+            for platform in PLATFORMS
+        }
+        for test in catalog.tests.values()
+        if _shows_newest(test, subjects)
+    }
+
+
+def heads(catalog: Catalog, feeds: Feeds, subjects: Container[str], tail: Tail) -> Iterator[Document]:
+    """The heads of these samples' histories."""
     for sample_id in catalog.samples:
-        name = layout.sample_history(sample_id)
-        held, before = feeds.head(name)
-        items = [entry for partition in held for entry in merged(tests_of[sample_id], tails[partition])]
-        yield head_page(name, items, feeds.total(name), before)
+        if layout.sample_subject(sample_id) in subjects:
+            name = layout.sample_history(sample_id)
+            held, before = feeds.head(name)
+            tests = catalog.tests_of_sample.get(sample_id, [])
+            items = [
+                entry for partition in held for entry in merged(tests, {test: tail(partition, test) for test in tests})
+            ]
+            yield head_page(name, items, feeds.total(name), before)

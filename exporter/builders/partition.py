@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from exporter import layout
 from exporter.builders import errors, history, results, runs
+from exporter.builders.dependencies import shown
 from exporter.builders.feeds import Digest, archive_page, linked, run_feeds
 from exporter.builders.results import Result, Results
 from exporter.documents import Document, Run
@@ -40,15 +41,29 @@ class Partition:
             self._runs.append((run, runs.item(run, found, catalog), found))
 
     def digest(self) -> Digest:
-        """What gathering needs to know."""
-        counts: dict[str | None, Counter[int]] = {}
+        """What the rest needs to know."""
+        counts: Counter[str] = Counter()
         for _, run, found in self._runs:
-            counts.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in found])
+            counts.update(run_feeds(run))
+            tests = Counter([outcome.test_id for outcome, _ in found if outcome.test_id in self._catalog.tests])
+            for test_id, count in tests.items():
+                sample = self._catalog.tests[test_id].sample_id
+                if sample is not None:
+                    counts[layout.sample_history(sample)] += count
+                if run["platform"] is not None:
+                    counts[layout.recent_chain(test_id, run["platform"])] += count
+        entries = self.entries()
         return Digest(
             partition=self._number,
             runs=[run for _, run, _ in reversed(self._runs)],
             results=sum(len(found) for _, _, found in self._runs),
-            counts=counts,
+            counts=dict(sorted(counts.items())),
+            shows=sorted(set(shown([rows for rows, _, _ in self._runs], self._catalog))),
+            orphans={
+                test_id: listed
+                for test_id, listed in entries.items()
+                if test_id in self._catalog.tests and self._catalog.tests[test_id].sample_id is None
+            },
         )
 
     def entries(self) -> history.Entries:

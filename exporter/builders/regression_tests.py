@@ -1,7 +1,7 @@
 """Regression tests, categories and tags: their lists, facets and documents."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from exporter import layout
@@ -41,8 +41,8 @@ def _output(output: OutputRow) -> ExpectedOutput:
     }
 
 
-def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
-    """Every list, facet and document of the regression tests."""
+def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Iterator[Document]:
+    """Every list and facet of the regression tests, and the documents of those that are among the subjects."""
     items = [_item(test, catalog) for test in catalog.tests.values()]
 
     def show(item: RegressionTest, path: str) -> dict[str, Any]:
@@ -58,7 +58,8 @@ def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
     yield from lists(family, "category", items, lambda item: item["categories"], show)
     yield from lists(family, "tag", items, tags, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
-        yield _document(item, test, newest)
+        if layout.test_subject(test.id) in subjects:
+            yield _document(item, test, newest)
 
 
 def _document(item: RegressionTest, test: TestRow, newest: Newest) -> Document:

@@ -1,11 +1,10 @@
 """Samples: their lists, facets and documents."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from exporter import layout
 from exporter.builders.facets import lists, numbered
-from exporter.builders.feeds import tests_by_sample
 from exporter.documents import Document, HistoryEntry, Sample, Upload, encode
 from exporter.source.catalog import Catalog, SampleRow
 from exporter.status import PLATFORMS
@@ -43,9 +42,9 @@ def _upload(sample: SampleRow) -> Upload | None:
     }
 
 
-def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
-    """Every list, facet and document of the samples."""
-    tests_of = tests_by_sample(catalog)
+def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Iterator[Document]:
+    """Every list and facet of the samples, and the documents of those that are among the subjects."""
+    tests_of = catalog.tests_of_sample
     items = [_item(sample, catalog, tests_of.get(sample.id, [])) for sample in catalog.samples.values()]
 
     def show(item: Sample, path: str) -> dict[str, Any]:
@@ -66,7 +65,8 @@ def documents(catalog: Catalog, newest: Newest) -> Iterator[Document]:
         if item["sha"] is not None:
             path = layout.sample_by_sha(item["sha"])
             yield (path, encode(show(item, path)))
-        yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
+        if layout.sample_subject(row.id) in subjects:
+            yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
 
 def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], newest: Newest) -> Document:

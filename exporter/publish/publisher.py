@@ -111,12 +111,20 @@ class Changes:
         waves: each writes some of the documents, yielding the number written now and then, in this order: new
             documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of the
             catalogue and those that readers know without a link.
+        records: path below the state's root → bytes, of what is newly remembered of partitions.
+        named_records: the paths of all records that the new state names.
+        state: the new state; None if it is as it was.
+        state_version: the version of the state that it replaces.
     """
 
     manifest: Manifest
     writes: int
     gone: tuple[str, ...]
     waves: tuple[Iterator[int], ...]
+    records: Mapping[str, bytes]
+    named_records: frozenset[str]
+    state: bytes | None
+    state_version: str
 
 
 @dataclass(slots=True)
@@ -169,7 +177,7 @@ class Publisher:
         """
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
         deletions = self._deletions(changes)
-        if same and not changes.writes and base.pending is None and not self._due(deletions):
+        if same and not (changes.writes or base.pending or changes.state or self._due(deletions)):
             return 0
         self.store.sweep()
         self._take_lease(base, changes)
@@ -180,11 +188,14 @@ class Publisher:
             for count in wave:
                 written += count
                 self._keep_lease()
+        self.store.write((layout.STATE_ROOT + path, data) for path, data in changes.records.items())
         self._write_deletions(deletions)
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
-        self._delete(deletions, changes.manifest)
+        if changes.state is not None:
+            self.store.replace(layout.STATE_PLAN, changes.state, changes.state_version)
+        self._delete(deletions, changes)
         self._end_lease()
         return written
 
@@ -269,10 +280,14 @@ class Publisher:
         elif found:
             self.store.delete([_DELETIONS])
 
-    def _delete(self, deletions: dict[str, str], manifest: Manifest) -> None:
-        """Delete what is due and what the manifest, now published, indeed does without."""
+    def _delete(self, deletions: dict[str, str], changes: Changes) -> None:
+        """Delete what is due and what the manifest, now published, indeed does without; and what is forgotten."""
+        records = self.store.list(layout.STATE_ROOT + layout.STATE_RECORDS)
+        named_records = {layout.STATE_ROOT + path for path in changes.named_records}
+        self.store.delete([entry.path for entry in records if entry.path not in named_records])
         if not deletions:
             return
+        manifest = changes.manifest
         self._renew(())  # what was pending is published, and the manifests of dead exports are about to go
         named = self._named(deletions, manifest)
         left = {path: since for path, since in deletions.items() if path not in named}

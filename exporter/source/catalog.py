@@ -107,7 +107,7 @@ class Catalog:
     """All small tables, each by ascending id.
 
     `outputs` holds also those that belong to no known test; `active_tests` are the ids of the tests that a run
-    executes if it is not limited to some.
+    executes if it is not limited to some; `tests_of_sample` the ids of a sample's tests, where it has any.
     """
 
     samples: Mapping[int, SampleRow]
@@ -117,6 +117,7 @@ class Catalog:
     tags: Mapping[int, Named]
     forks: Mapping[int, str | None]
     active_tests: tuple[int, ...]
+    tests_of_sample: Mapping[int, list[int]]
 
 
 def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
@@ -177,7 +178,11 @@ class _Reader:
         tests, outputs = self._tests(samples, categories)
         forks = {row.id: row.text("github", nullable=True) for row in self._rows(schema.FORK)}
         active = tuple(test.id for test in tests.values() if test.active)
-        return Catalog(samples, tests, outputs, categories, tags, forks, active)
+        tests_of_sample: dict[int, list[int]] = {}
+        for test in tests.values():
+            if test.sample_id is not None:
+                tests_of_sample.setdefault(test.sample_id, []).append(test.id)
+        return Catalog(samples, tests, outputs, categories, tags, forks, active, tests_of_sample)
 
     def _samples(self, tags: Mapping[int, Named]) -> dict[int, SampleRow]:
         samples = {

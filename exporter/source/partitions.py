@@ -99,7 +99,7 @@ def read_partition(database: Database, number: int, forks: Iterable[int]) -> Par
     Args:
         database: the platform's.
         number: the partition's.
-        forks: ids of the known forks; a run's link to any other is reported and dropped.
+        forks: ids of the known forks; a run's link to any other is reported.
 
     Raises:
         SourceError: naming the partition, if it can't be read after some tries.
@@ -163,7 +163,7 @@ class _Reader:
             run_id=row.id,
             platform=row.enum("platform", PLATFORMS),
             test_type=row.enum("test_type", TEST_TYPES),
-            fork_id=row.reference("fork_id", self.forks),
+            fork_id=self._fork(row),
             branch=row.text("branch"),
             commit=row.text("commit"),
             pr_nr=row.integer("pr_nr"),
@@ -172,6 +172,13 @@ class _Reader:
             results=[],
             files=[],
         )
+
+    def _fork(self, row: Row) -> int | None:
+        """The link to the fork, kept also where it leads to nothing: the fork may come."""
+        fork = row.integer("fork_id", nullable=True)
+        if fork is not None and fork not in self.forks:
+            row.report("fork_id leads to nothing")
+        return fork
 
     def _packed(self, table: sa.Table) -> list[tuple[int, list[list[Any]]]]:
         """Each run's rows of `table`, without the run's id, in no order."""

@@ -1,0 +1,96 @@
+"""What documents show of the catalogue: the one place that says which row's change reaches which document.
+
+A *view* is a short digest of all that documents of one kind show of one thing. `partition_views` are what a
+partition's documents show (by keys as in `Digest.shows`), `subject_views` what the catalogue's own documents show of
+one sample or regression test. The lists of the catalogue are built in every export.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from exporter import layout
+from exporter.builders.results import category_names
+from exporter.source.catalog import Catalog, OutputRow
+from exporter.source.partitions import RunRows
+
+Views = dict[str, str]
+"""Key → digest of what is shown."""
+
+ACTIVE = "active tests"
+"""Key of what a run shows that is not limited to some tests."""
+
+
+def test_key(test_id: int) -> str:
+    """Key of a regression test."""
+    return f"test {test_id}"
+
+
+def output_key(output_id: int) -> str:
+    """Key of an output."""
+    return f"output {output_id}"
+
+
+def fork_key(fork_id: int) -> str:
+    """Key of a fork."""
+    return f"fork {fork_id}"
+
+
+def partition_views(catalog: Catalog) -> Views:
+    """What a partition's documents show of the catalogue."""
+    views = {ACTIVE: _view(catalog.active_tests)}
+    for output in catalog.outputs.values():
+        views[output_key(output.id)] = _view(_judged(output))
+    for fork_id, url in catalog.forks.items():
+        views[fork_key(fork_id)] = _view(url)
+    for test in catalog.tests.values():
+        sample = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
+        outputs = [[o.id, o.correct, bool(o.ignore), *_judged(o)] for o in test.outputs]
+        views[test_key(test.id)] = _view([test.sample_id, sample, test.command, category_names(catalog, test), outputs])
+    return views
+
+
+def _judged(output: OutputRow) -> list[Any]:
+    """What decides how a result file of this output is judged and named."""
+    return [output.correct_extension, sorted({hash_ for _, hash_ in output.variants if hash_ is not None})]
+
+
+def shown(runs: list[RunRows], catalog: Catalog) -> Iterator[str]:
+    """Keys of what the documents of these runs show, also of what the catalogue does not (yet) have; with repeats."""
+    for run in runs:
+        if run.fork_id is not None:
+            yield fork_key(run.fork_id)
+        if not run.customized:
+            yield ACTIVE
+        yield from map(test_key, {row[0] for row in run.results})
+        for output_id, test_id in {(row[1], row[0]) for row in run.files}:
+            output = catalog.outputs.get(output_id)
+            if output is None or output.regression_id != test_id:
+                yield output_key(output_id)
+
+
+def subject_views(catalog: Catalog) -> Views:
+    """What the documents of each sample and regression test show of the catalogue; keys are subjects' names."""
+    views = {}
+    for sample in catalog.samples.values():
+        tests = [
+            [test, catalog.tests[test].command, catalog.tests[test].active]
+            for test in catalog.tests_of_sample.get(sample.id, ())
+        ]
+        tags = [catalog.tags[tag].name for tag in sample.tags]
+        views[layout.sample_subject(sample.id)] = _view([sample, tags, tests])
+    for test in catalog.tests.values():
+        name = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
+        views[layout.test_subject(test.id)] = _view([test, name, category_names(catalog, test)])
+    return views
+
+
+def changed(old: Views, new: Views) -> set[str]:
+    """Keys of what is shown differently, newly or no longer."""
+    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+
+
+def _view(value: Any) -> str:
+    return hashlib.blake2b(orjson.dumps(value, default=list), digest_size=8).hexdigest()

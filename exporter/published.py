@@ -1,0 +1,65 @@
+"""What an export reads again of what is published: of lists that go on where untouched partitions left them."""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from exporter import layout
+from exporter.builders.feeds import Feeds
+from exporter.documents import HistoryEntry, Run
+from exporter.publish.store import Store
+from exporter.source.catalog import Catalog
+from exporter.state import StateLostError
+
+_THREADS = 16
+"""Documents read at a time: a bucket answers after tens of milliseconds."""
+
+
+class Published:
+    """The documents of one store. What should be there and is not raises `StateLostError`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def _document(self, path: str) -> Any:
+        found = self._store.get(layout.API_ROOT + path)
+        if found is None:
+            raise StateLostError
+        return orjson.loads(found.data)
+
+    def tails(
+        self, needed: Mapping[int, set[int]], catalog: Catalog, feeds: Feeds
+    ) -> dict[int, dict[int, list[HistoryEntry]]]:
+        """Partition → test → its history entries, newest first, from the histories' archive pages."""
+        found: dict[int, dict[int, list[HistoryEntry]]] = {number: {} for number in needed}
+        pages = set()
+        for number, tests in needed.items():
+            digest = feeds.records[number].digest
+            for test in tests:
+                sample = catalog.tests[test].sample_id
+                if sample is None:
+                    found[number][test] = digest.orphans.get(test, [])
+                elif layout.sample_history(sample) in digest.counts:
+                    pages.add((number, layout.archive(layout.sample_history(sample), number)))
+        with ThreadPoolExecutor(_THREADS) as threads:
+            documents = threads.map(self._document, [path for _, path in sorted(pages)])
+            for (number, _), document in zip(sorted(pages), documents, strict=True):
+                for entry in document["data"]:
+                    found[number].setdefault(entry["regression_test_id"], []).append(entry)
+        return found
+
+    def runs(self, name: str) -> Iterator[Run]:
+        """The runs of a numbered list, in its order; none if there is no such list."""
+        path: str | None = layout.document(name)
+        if self._store.get(layout.API_ROOT + layout.document(name)) is None:
+            return
+        while path is not None:
+            document = self._document(path)
+            for run in document["data"]:
+                del run["href"]
+                yield run
+            link = document["pagination"]["next"]
+            path = None if link is None else posixpath.normpath(posixpath.join(posixpath.dirname(path), link))

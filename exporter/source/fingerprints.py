@@ -1,0 +1,99 @@
+"""Fingerprints of the rows of each partition, computed where the rows are.
+
+On MySQL and MariaDB a row's fingerprint is the CRC-32 of its values times an odd number made of its key, and a
+partition's is the XOR of those with the number of rows. The product matters: CRC-32 is linear, so that without it two
+rows that exchange values would leave the XOR as it was. Values are told apart by their lengths, null from empty.
+SQLite has no such functions; there an aggregate of our own does the same in this process.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import NullType
+
+from exporter.layout import PARTITION_SIZE
+from exporter.source import schema
+from exporter.source.database import Database
+
+_TABLES = (
+    (schema.RUN, schema.RUN.c.id, schema.RUN.c.id),
+    (schema.PROGRESS, schema.PROGRESS.c.test_id, schema.PROGRESS.c.id),
+    (schema.CUSTOMIZED, schema.CUSTOMIZED.c.test_id, schema.CUSTOMIZED.c.id),
+    (schema.RESULT, schema.RESULT.c.test_id, schema.RESULT.c.regression_test_id),
+    (
+        schema.RESULT_FILE,
+        schema.RESULT_FILE.c.test_id,
+        schema.RESULT_FILE.c.regression_test_id * 8191 + schema.RESULT_FILE.c.regression_test_output_id,
+    ),
+)
+"""Each table with the column of the run's id and what tells its rows of one run apart."""
+
+_NUMBERS = {"runtime", "exit_code", "expected_rc", "pr_nr", "timestamp", "regression_id"}
+"""Columns whose values can't run into each other."""
+
+
+def fingerprints(database: Database, partitions: Iterable[int] | None = None) -> dict[int, str]:
+    """Partition → fingerprint of all its rows; of the partitions that hold a run, ascending.
+
+    Args:
+        database: the platform's.
+        partitions: look at these alone.
+
+    Raises:
+        SourceError: it can't be read.
+    """
+    chosen = None if partitions is None else sorted(set(partitions))
+
+    def read(connection: sa.Connection) -> dict[int, str]:
+        if connection.dialect.name == "sqlite":
+            _register(connection)
+        found: dict[int, list[str]] = {}
+        for place, (table, run, key) in enumerate(_TABLES):
+            number = (run // PARTITION_SIZE).label("number")
+            query = sa.select(number, sa.func.count(), _fold(connection, table, run, key)).group_by(number)
+            for where in [sa.true()] if chosen is None else [_of(run, one) for one in chosen]:
+                for partition, count, value in connection.execute(query.where(where)):
+                    if partition is not None and (place == 0 or partition in found):
+                        found.setdefault(int(partition), []).append(f"{place}:{count}:{value}")
+        return {partition: "/".join(found[partition]) for partition in sorted(found)}
+
+    return database.read("the fingerprints", read)
+
+
+def _of(run: sa.Column[Any], partition: int) -> sa.ColumnElement[bool]:
+    return run.between(partition * PARTITION_SIZE, (partition + 1) * PARTITION_SIZE - 1)
+
+
+def _fold(connection: sa.Connection, table: sa.Table, run: sa.Column[Any], key: sa.ColumnElement[Any]) -> Any:
+    if connection.dialect.name == "sqlite":
+        return sa.func.fingerprint(*table.columns)
+    parts: list[Any] = []
+    for column in table.columns:
+        value: Any = column
+        if column.name.endswith("id") or column.name in _NUMBERS:
+            parts.append(sa.func.ifnull(value, sa.literal_column("'-'")))
+        else:
+            parts += [sa.func.ifnull(sa.func.length(value), sa.literal_column("'-'")), value]
+    crc = sa.func.crc32(sa.func.concat_ws(sa.literal_column("','"), *parts))
+    weight = (run % PARTITION_SIZE) * 131072 + (key % 65536) * 2 + 1
+    return sa.type_coerce(sa.func.bit_xor(crc * weight), NullType())
+
+
+class _Fingerprint:
+    """The SQLite aggregate: a sum of hashes, the same in whatever order the rows come."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def step(self, *values: Any) -> None:
+        self._sum += int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=8).digest(), "big")
+
+    def finalize(self) -> str:
+        return f"{self._sum & (1 << 64) - 1:x}"
+
+
+def _register(connection: sa.Connection) -> None:
+    raw: Any = connection.connection.driver_connection
+    raw.create_aggregate("fingerprint", -1, _Fingerprint)
