@@ -182,24 +182,50 @@ def cli(config: pathlib.Path | None) -> None:
     envvar="EXPORTER_SAMPLE_REPOSITORY",
     help="The folder that holds TestResults/ and LogFiles/.",
 )
+@click.option(
+    "--run",
+    "runs",
+    type=int,
+    multiple=True,
+    metavar="ID",
+    help="Look for changed rows only around this run; repeatable. For a hook, with a full export now and then.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be built, written and deleted, and why; write nothing.")
 @_logging_options
 def export(
-    database_url: str, store: str, workers: int, result_documents: str, sample_repository: pathlib.Path | None
+    database_url: str,
+    store: str,
+    workers: int,
+    result_documents: str,
+    sample_repository: pathlib.Path | None,
+    runs: tuple[int, ...],
+    dry_run: bool,
 ) -> None:
     """Export the platform's database to a store.
 
-    Only what differs is written. Readers of the store meet no broken link at any moment, and a failed export leaves
-    what was published intact: run it again.
+    Only what has changed is built, and only what differs is written. Readers of the store meet no broken link at any
+    moment, and a failed export leaves what was published intact: run it again.
     """
     from exporter import pipeline
 
     _hide(database_url)
-    report = pipeline.export(pipeline.Settings(database_url, _store(store), workers, result_documents), logs.progress)
+    settings = pipeline.Settings(
+        database_url, _store(store), workers, result_documents, runs=runs or None, dry_run=dry_run
+    )
+    report = pipeline.export(settings, logs.progress)
+    if dry_run:
+        for number, why in report.plan.build.items():
+            click.echo(f"build partition {number}: {why}")
+        for path in report.gone:
+            click.echo(f"delete {path}")
     counts = report.manifest.counts
     log.info(
-        "published %d runs, %d results, %d samples, %d regression tests: %d documents written, %d rows made no sense",
+        "%s %d runs, %d results, %d samples, %d regression tests: %d documents %s, %d deleted, %d rows made no sense",
+        "would publish" if dry_run else "published",
         *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
         report.written,
+        "to write" if dry_run else "written",
+        len(report.gone),
         report.problems,
     )
 
