@@ -1,8 +1,5 @@
 """The commands. Nothing else knows about click, nothing here knows how anything is done."""
 
-import contextlib
-import errno
-import functools
 import itertools
 import logging
 import os
@@ -10,18 +7,16 @@ import pathlib
 import re
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import click
 
-from exporter import __version__, config, logs
-from exporter.errors import ExporterError, UsageError
+from exporter import __version__, config, logs, options, outcome
+from exporter.hook_commands import hook, status
 
 log = logging.getLogger(__name__)
 
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _URL = re.compile(r"[\w+.-]+://.*@.*", re.DOTALL)
 
 
@@ -57,25 +52,10 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         log.error("%s", error.format_message())
         return error.exit_code
-    except ExporterError as error:
-        log.error("%s", error)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        log.error("interrupted; what was published is intact, and the next export goes on from here")
-        return 130
-    except BrokenPipeError:  # whoever reads our output has seen enough
-        return 1
-    except OSError as error:
-        what = _DISK.get(error.errno or 0, error.strerror or "input or output failed")
-        log.error("%s%s", what, f": {error.filename}" if error.filename else "")
-        return 1
-    except Exception as error:
-        log.error(
-            "internal error (%s); what was published is intact. Please report it with the output of --log-level debug",
-            type(error).__name__,
-        )
-        log.debug("%s", error, exc_info=True)
-        return 1
+    except click.Abort:
+        return outcome.tell(KeyboardInterrupt())
+    except (Exception, KeyboardInterrupt) as error:
+        return outcome.tell(error)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -98,45 +78,11 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         file = ctx.params.get("config")
         options = {
-            name: [option.name for option in command.params if option.name] for name, command in self.commands.items()
+            name: {option.name: getattr(option, "multiple", False) for option in command.params if option.name}
+            for name, command in self.commands.items()
         }
         ctx.default_map = config.defaults(config.read(file), options)
         return super().invoke(ctx)
-
-
-def _logging_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command takes."""
-
-    @click.option(
-        "--log-format",
-        type=click.Choice(["plain", "json"]),
-        default="plain",
-        show_default=True,
-        envvar="EXPORTER_LOG_FORMAT",
-        help="Lines for people, or JSON lines for machines.",
-    )
-    @click.option(
-        "--log-level",
-        type=click.Choice(["debug", "info", "warning", "error"]),
-        default="info",
-        show_default=True,
-        envvar="EXPORTER_LOG_LEVEL",
-        help="The least that is logged.",
-    )
-    @functools.wraps(command)
-    def with_logging(*args: Any, log_format: logs.Format, log_level: str, **kwargs: Any) -> Any:
-        logs.configure(log_format, log_level)
-        return command(*args, **kwargs)
-
-    return with_logging
-
-
-def _database_option(**attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("--database-url", metavar="URL", envvar="EXPORTER_DATABASE_URL", **attributes)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -156,83 +102,43 @@ def cli(config: pathlib.Path | None) -> None:
 
 
 @cli.command()
-@_database_option(
-    required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
-)
-@click.option("--store", metavar="DIR", required=True, envvar="EXPORTER_STORE", help="The folder to publish to.")
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 256),
-    default=_processors,
-    show_default="the number of processors",
-    envvar="EXPORTER_WORKERS",
-    help="Worker processes; 0 does everything in this one.",
-)
-@click.option(
-    "--result-documents",
-    type=click.Choice(["all", "failures", "none"]),
-    default="all",
-    show_default=True,
-    envvar="EXPORTER_RESULT_DOCUMENTS",
-    help="Which results get a document of their own.",
-)
-@click.option(
-    "--sample-repository",
-    type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
-    envvar="EXPORTER_SAMPLE_REPOSITORY",
-    help="The folder that holds TestResults/ and LogFiles/.",
-)
+@options.export_options
 @click.option(
     "--run",
-    "runs",
     type=int,
     multiple=True,
     metavar="ID",
+    envvar="EXPORTER_RUN",
     help="Look for changed rows only around this run; repeatable. For a hook, with a full export now and then.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be built, written and deleted, and why; write nothing.")
-@_logging_options
-def export(
-    database_url: str,
-    store: str,
-    workers: int,
-    result_documents: str,
-    sample_repository: pathlib.Path | None,
-    runs: tuple[int, ...],
-    dry_run: bool,
-) -> None:
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    envvar="EXPORTER_DRY_RUN",
+    help="Say what would be built, written and deleted, and why; write nothing.",
+)
+@options.spool_option
+@options.logging_options
+def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: pathlib.Path | None) -> None:
     """Export the platform's database to a store.
 
     Only what has changed is built, and only what differs is written. Readers of the store meet no broken link at any
     moment, and a failed export leaves what was published intact: run it again.
     """
-    from exporter import pipeline
-
-    _hide(database_url)
-    settings = pipeline.Settings(
-        database_url, _store(store), workers, result_documents, runs=runs or None, dry_run=dry_run
-    )
-    report = pipeline.export(settings, logs.progress)
     if dry_run:
+        report = export.perform(run or None, dry_run=True)
         for number, why in report.plan.build.items():
             click.echo(f"build partition {number}: {why}")
         for path in report.gone:
             click.echo(f"delete {path}")
-    counts = report.manifest.counts
-    log.info(
-        "%s %d runs, %d results, %d samples, %d regression tests: %d documents %s, %d deleted, %d rows made no sense",
-        "would publish" if dry_run else "published",
-        *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
-        report.written,
-        "to write" if dry_run else "written",
-        len(report.gone),
-        report.problems,
-    )
+        return
+    with outcome.noted(spool or outcome.existing_spool(export.store), run or None):
+        export.perform(run or None)
 
 
 @cli.command()
 @click.argument("store", metavar="STORE")
-@_logging_options
+@options.logging_options
 def verify(store: str) -> int:
     """Check that a store holds what its manifest says, whole and without a broken link.
 
@@ -240,7 +146,7 @@ def verify(store: str) -> int:
     """
     from exporter.publish.verify import verify as check
 
-    report = check(_store(store), logs.progress)
+    report = check(options.store(store), logs.progress)
     for problem in report.problems[:_MOST_SHOWN]:
         click.echo(problem)
     if len(report.problems) > _MOST_SHOWN:
@@ -256,7 +162,7 @@ _MOST_SHOWN = 50
 
 
 @cli.command()
-@_database_option(
+@options.database_option(
     default="sqlite:///demo.sqlite", show_default=True, help="The database to make; it must not hold a platform yet."
 )
 @click.option(
@@ -284,12 +190,12 @@ _MOST_SHOWN = 50
     envvar="EXPORTER_SAMPLE_REPOSITORY",
     help="Also write the outputs and logs that the rows point at to this folder.",
 )
-@_logging_options
+@options.logging_options
 def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository: pathlib.Path | None) -> None:
     """Make a platform database with synthetic, realistic data."""
     from exporter.demo import create_demo
 
-    _hide(database_url)
+    options.hide(database_url)
     with logs.bar("making runs", runs) as show:
         create_demo(
             database_url,
@@ -313,7 +219,7 @@ def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository:
     envvar="EXPORTER_PORT",
     help="0: a free one.",
 )
-@_logging_options
+@options.logging_options
 def serve(store: pathlib.Path, host: str, port: int) -> None:
     """Preview an exported folder in a browser, as a bucket would serve it."""
     from exporter.serve import serve as serve_folder
@@ -321,25 +227,5 @@ def serve(store: pathlib.Path, host: str, port: int) -> None:
     serve_folder(store, host, port)
 
 
-def _store(name: str) -> Any:
-    """The store of this name.
-
-    Raises:
-        UsageError: there is no such kind of store.
-    """
-    from exporter.publish.local import LocalStore
-
-    if not name:
-        raise UsageError("the store has an empty name; name a folder")
-    if "://" in name:
-        raise UsageError(f"there is no store for {name.split('://')[0]}://; name a folder")
-    return LocalStore(pathlib.Path(name))
-
-
-def _hide(database_url: str) -> None:
-    """Keep the database's URL and password out of the logs."""
-    import sqlalchemy as sa
-
-    logs.hide(database_url)
-    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
-        logs.hide(sa.make_url(database_url).password)
+cli.add_command(hook)
+cli.add_command(status)

@@ -2,7 +2,7 @@
 
 import pathlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from exporter.errors import UsageError
@@ -28,8 +28,12 @@ def read(path: pathlib.Path | None) -> dict[str, Any]:
         raise UsageError(f"the settings file {path} is no TOML: {error}") from None
 
 
-def defaults(settings: Mapping[str, Any], options: Mapping[str, Iterable[str]]) -> dict[str, dict[str, Any]]:
-    """The settings as each command's defaults; `options` are the names of each command's options.
+def defaults(settings: Mapping[str, Any], options: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, Any]]:
+    """The settings as each command's defaults.
+
+    Args:
+        settings: as read.
+        options: command → name of each of its options → whether it may be given several times.
 
     Raises:
         UsageError: a setting is no command's option, or neither a text nor a number.
@@ -37,8 +41,17 @@ def defaults(settings: Mapping[str, Any], options: Mapping[str, Iterable[str]]) 
     named = {name.replace("-", "_"): value for name, value in settings.items()}
     known = {option for names in options.values() for option in names}
     if unknown := sorted(named.keys() - known):
-        raise UsageError(f"the settings file names {', '.join(unknown)}, which no command knows")
-    if wrong := sorted(name for name, value in named.items() if not isinstance(value, str | int | float)):
-        raise UsageError(f"the settings file gives {', '.join(wrong)} a value that is neither a text nor a number")
-    # As the environment would give it: the option knows what it makes of a text.
-    return {command: {name: str(named[name]) for name in names if name in named} for command, names in options.items()}
+        raise UsageError(f"the settings file names {', '.join(unknown).replace('_', '-')}, which no command knows")
+    return {
+        command: {name: _text(name, named[name], multiple) for name, multiple in names.items() if name in named}
+        for command, names in options.items()
+    }
+
+
+def _text(name: str, value: Any, multiple: bool) -> str | list[str]:
+    """A setting as the environment would give it: the option knows what it makes of a text."""
+    values = value if multiple and isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int | float) for one in values):
+        raise UsageError(f"the settings file gives {name.replace('_', '-')} a value that is neither a text nor a number")
+    texts = [str(one) for one in values]
+    return texts if multiple else texts[0]

@@ -21,6 +21,7 @@ from exporter.published import Published
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
 from exporter.source.fingerprints import fingerprints
+from exporter.source.partitions import partitions
 from exporter.source.values import Problem
 from exporter.spool import Wave
 from exporter.state import PartitionState, State, StateLostError
@@ -105,11 +106,12 @@ def _attempt(
     chosen = None
     if settings.runs is not None and memory.consistent:
         chosen = {layout.partition_of(run) for run in settings.runs}
-    rows = fingerprints(database, chosen)
+    rows = fingerprints(database, chosen) if publisher else dict.fromkeys(partitions(database), "")
     todo = plan.make(base, memory.state, memory.feeds, rows, partition_views(catalog), chosen)
     with spool.folder() as folder:
         job = Job(settings.database_url, catalog, folder, settings.store, settings.result_documents, settings.dry_run)
-        with start(job, min(settings.workers, len(todo.build))) as workers:
+        # A process takes longer to begin than a partition to build.
+        with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
             odd = stages.read()
             built, tails = stages.build()
@@ -270,7 +272,7 @@ class _Stages:
             path, records[path] = states.encode_record(record)
             partitions[number] = PartitionState(
                 manifest=one.part.digest,
-                rows=rows.get(number) or partitions[number].rows,
+                rows=rows[number] if number in rows else partitions[number].rows,
                 record=path,
                 runs=len(record.digest.runs),
                 results=record.digest.results,

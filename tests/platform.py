@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from exporter import pipeline
 from exporter.demo import schema
 from exporter.publish.local import LocalStore
+from exporter.publish.store import Store
 
 DAY = datetime.datetime(2026, 6, 1, 12, 0, 0)
 HASH = {name: name * 64 for name in "abcdef"}
@@ -50,6 +51,11 @@ class Platform:
             for statement in statements:
                 self._damaged = self._damaged or str(statement).startswith(("ALTER", "DROP"))
                 connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table."""
+        with self._engine.begin() as connection:
+            return [dict(row) for row in connection.execute(schema.metadata.tables[table].select()).mappings()]
 
     def insert(self, table: str, *rows: dict[str, Any], **values: Any) -> None:
         """Insert rows, or one row."""
@@ -165,11 +171,10 @@ def tree(root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
             yield str(file.relative_to(root)), file.read_bytes()
 
 
-def export(url: str, root: pathlib.Path, **settings: Any) -> pipeline.Report:
-    """Export to a folder, in this process unless told otherwise."""
-    return pipeline.export(
-        pipeline.Settings(**{"database_url": url, "store": LocalStore(root), "workers": 0} | settings)
-    )
+def export(url: str, store: pathlib.Path | Store, **settings: Any) -> pipeline.Report:
+    """Export to a folder or another store, in this process unless told otherwise."""
+    target = LocalStore(store) if isinstance(store, pathlib.Path) else store
+    return pipeline.export(pipeline.Settings(**{"database_url": url, "store": target, "workers": 0} | settings))
 
 
 class Api:

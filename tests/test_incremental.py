@@ -1,5 +1,6 @@
 """Only what changed is built, and the tree is that of a full export: always."""
 
+import contextlib
 import datetime
 import pathlib
 from collections.abc import Callable
@@ -7,12 +8,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.demo import schema as real
 from exporter.publish.local import LocalStore
 from exporter.publish.verify import verify
 from exporter.source import schema
-from tests.platform import DAY, HASH, Platform, export, files, tree
+from tests.platform import DAY, HASH, Api, Platform, export, files, tree
+from tests.publish.memory_store import MemoryStore, expire, published
 
 RUNS = (7, 60, 110, 150, 230)
 
@@ -49,20 +53,19 @@ def rich(small: Platform) -> Platform:
     return small
 
 
-def _flips() -> list[tuple[str, str]]:
-    return [(table.name, column.name) for table in schema.METADATA.sorted_tables for column in table.columns]
-
-
-@pytest.mark.parametrize(("table", "column"), _flips(), ids=lambda value: value)
-def test_a_change_of_any_column_reaches_all_that_shows_it(
-    rich: Platform, tmp_path: pathlib.Path, table: str, column: str
-) -> None:
-    export(rich.url, tmp_path / "grown")
-    rich.execute(_flip(real.metadata.tables[table], column))
-    export(rich.url, tmp_path / "grown")
-    export(rich.url, tmp_path / "fresh")
-    assert dict(tree(tmp_path / "grown")) == dict(tree(tmp_path / "fresh"))
-    assert not verify(LocalStore(tmp_path / "grown")).problems
+@pytest.mark.parametrize("table", [table.name for table in schema.METADATA.sorted_tables])
+def test_a_change_of_any_column_reaches_all_that_shows_it(rich: Platform, table: str) -> None:
+    grown = MemoryStore()
+    export(rich.url, grown)
+    before = rich.rows(table)
+    for column in schema.METADATA.tables[table].columns:
+        rich.execute(_flip(real.metadata.tables[table], column.name))
+        export(rich.url, grown)
+        fresh = MemoryStore()
+        export(rich.url, fresh)
+        assert published(grown) == published(fresh), column.name
+        rich.execute(f"DELETE FROM {table}")
+        rich.insert(table, *before)
 
 
 def _flip(table: sa.Table, column: str) -> Any:
@@ -98,15 +101,146 @@ def _flip(table: sa.Table, column: str) -> Any:
         value = 99
     else:
         value = "changed"
-    # The last row: no other has its key.
-    keys = [table.c[name] for name in ("id", "test_id", "sample_id", "regression_id") if name in table.c][:1]
-    where = keys[0] == (
-        sa.select(sa.func.max(keys[0])).select_from(table.alias()).scalar_subquery() if False else _top(table)
-    )
+    key = next(table.c[name] for name in ("id", "test_id", "sample_id", "regression_id") if name in table.c)
+    where = key == {"test": 230, "test_result": 230, "test_result_file": 230, "test_progress": 15}.get(table.name, 1)
     if table.name in ("test_result", "test_result_file"):
         where = sa.and_(where, table.c.regression_test_id == 2)
     return table.update().where(where).values({column: value})
 
 
-def _top(table: sa.Table) -> int:
-    return {"test": 230, "test_result": 230, "test_result_file": 230, "test_progress": 15}.get(table.name, 1)
+CHANGES: dict[str, Callable[[Platform, int], None]] = {
+    "new run": lambda p, n: _run(p, 300 + n, {1: n % 2, 3: 0}),
+    "old run": lambda p, n: _run(p, 20 + n, {1: 0, 2: n % 2}),
+    "first run of a partition": lambda p, n: _run(p, 1000 + 100 * n, {2: 0}),
+    "deleted run": lambda p, n: _delete(p, RUNS[n % len(RUNS)]),
+    "restarted run": lambda p, n: (_delete(p, RUNS[n % len(RUNS)]), _run(p, RUNS[n % len(RUNS)], {3: n % 2})),
+    "branch": lambda p, n: p.execute(f"UPDATE test SET branch = 'moved-{n}' WHERE id = {RUNS[n % len(RUNS)]}"),
+    "variant": lambda p, n: p.execute(f"UPDATE regression_test_output_files SET file_hashes = '{HASH['def'[n % 3]]}'"),
+    "baseline": lambda p, n: p.execute(f"UPDATE regression_test_output SET correct = '{n}' WHERE id = 30"),
+    "deactivated": lambda p, n: p.execute(f"UPDATE regression_test SET active = {n % 2} WHERE id = {n % 4 + 1}"),
+    "test of another sample": lambda p, n: p.execute(
+        f"UPDATE regression_test SET sample_id = {n % 2 + 1} WHERE id = 2"
+    ),
+    "test without a sample": lambda p, n: p.execute("UPDATE regression_test SET sample_id = NULL WHERE id = 3"),
+    "renamed": lambda p, n: p.execute(f"UPDATE sample SET original_name = 'name {n}' WHERE id = 1"),
+    "progress": lambda p, n: p.insert(
+        "test_progress", test_id=RUNS[0], status="canceled", timestamp=DAY, message=f"{n}"
+    ),
+}
+
+
+def _run(platform: Platform, id_: int, results: dict[int, int]) -> None:
+    _delete(platform, id_)
+    platform.run(id_, "testing", "completed", results=results, fork_id=1 + id_ % 2, branch=f"b{id_ % 3}", pr_nr=id_ % 3)
+    files(platform, id_, {10 * test: HASH["d"] if test % 2 else None for test in results})
+
+
+def _delete(platform: Platform, id_: int) -> None:
+    children = ("test_result_file", "test_result", "test_progress", "customized_test")
+    platform.execute(*(f"DELETE FROM {table} WHERE test_id = {id_}" for table in children))
+    platform.execute(f"DELETE FROM test WHERE id = {id_}")
+
+
+class Death(BaseException):
+    """A SIGKILL, as far as one process can tell."""
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 9)), max_size=3), st.integers(0, 80)
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_sequence_of_changes_and_deaths_ends_in_the_tree_of_a_fresh_export(
+    rich: Platform, rounds: list[tuple[list[tuple[str, int]], int]]
+) -> None:
+    store = MemoryStore()
+    for changes, moment in rounds:
+        for name, number in changes:
+            CHANGES[name](rich, number)
+        # Most moments above the number of writes: then nothing dies.
+        store.watch = _killer(store, len(store.effects) + moment)
+        with contextlib.suppress(Death):
+            export(rich.url, store)
+        store.watch = None
+        expire(store)
+    export(rich.url, store)
+    fresh = MemoryStore()
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
+
+
+def _killer(store: MemoryStore, moment: int) -> Callable[[str, str], None]:
+    def die(_operation: str, _path: str) -> None:
+        if len(store.effects) == moment:
+            raise Death
+
+    return die
+
+
+def test_a_hook_builds_the_partitions_of_its_runs_alone(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path / "store")
+    _run(rich, 231, {1: 0, 3: 1})
+    _run(rich, 8, {1: 1})
+    report = export(rich.url, tmp_path / "store", runs=(231,))
+    assert list(report.plan.build) == [2]
+    assert not verify(LocalStore(tmp_path / "store")).problems
+    assert Api(tmp_path / "store")("runs.json")["data"][0]["run_id"] == 231
+    report = export(rich.url, tmp_path / "store")
+    assert list(report.plan.build) == [0]
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+def test_a_variant_builds_only_partitions_that_show_its_test(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path)
+    rich.insert("regression_test_output_files", id=8, file_hashes=HASH["d"], regression_test_output_id=30)
+    report = export(rich.url, tmp_path)
+    assert list(report.plan.build) == [1] and 0 < report.written < 30
+
+
+def test_a_passed_test_builds_no_partition(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path)
+    rich.execute("UPDATE regression_test SET last_passed_on_linux = 150")
+    report = export(rich.url, tmp_path)
+    assert not report.plan.build and report.written == 4
+
+
+def test_exchanged_values_are_noticed(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path)
+    for column, values in (("runtime", (77, 78)), ("exit_code", (5, 6))):
+        for first, second in (values, reversed(values)):
+            one = f"UPDATE test_result SET {column} = {first} WHERE test_id = 7 AND regression_test_id = 1"
+            rich.execute(one, one.replace(f"= {first}", f"= {second}").replace("id = 1", "id = 2"))
+            assert 0 in export(rich.url, tmp_path).plan.build
+
+
+@pytest.mark.parametrize("file", ["plan.json", "partitions/0-*.json"])
+@pytest.mark.parametrize("damage", [None, b"", b"{}"])
+def test_lost_memory_costs_time_and_nothing_else(
+    rich: Platform, tmp_path: pathlib.Path, file: str, damage: bytes | None
+) -> None:
+    export(rich.url, tmp_path / "store")
+    (path,) = (tmp_path / "store/_state").glob(file)
+    path.unlink() if damage is None else path.write_bytes(damage)
+    _run(rich, 9, {1: 0})
+    rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 1")
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    before = dict(store.objects)
+    _run(rich, 231, {1: 0})
+    rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 3")
+    report = export(rich.url, store, dry_run=True)
+    assert report.plan.build == {1: "it shows what has changed: test 3", 2: "its rows have changed"}
+    assert report.written
+    assert store.objects == before

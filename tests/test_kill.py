@@ -2,20 +2,16 @@
 
 import collections
 import contextlib
-import json
 import os
 import pathlib
 import random
-import select
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import orjson
 import pytest
@@ -24,20 +20,9 @@ from exporter.demo import create_demo
 from exporter.publish.local import LocalStore
 from exporter.publish.verify import verify
 from tests.platform import export
+from tests.processes import Commands, commands
 from tests.reader import look
 
-# Begins each export as a child of a process that has loaded everything: that takes longer than the export.
-SERVER = """
-import json, os, sys
-from exporter import cli, executor, pipeline
-from exporter.publish import local
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        sys.exit(cli.run(json.loads(line)))
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 RUN_COLUMNS = {
     "test": "id",
     "test_progress": "test_id",
@@ -45,6 +30,10 @@ RUN_COLUMNS = {
     "test_result": "test_id",
     "test_result_file": "test_id",
 }
+
+
+SURVIVAL = 5.0
+"""Seconds that a worker may take to see that its export has died: mostly none, but a new one sees nothing yet."""
 
 
 class History(NamedTuple):
@@ -60,10 +49,10 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     """Runs, samples and tests of the second state are all others; their ids partly agree with the first's."""
     folder = tmp_path_factory.mktemp("history")
     urls, stores = [], []
-    for state, distance in enumerate((7, 9)):
+    for state, distance in enumerate((9, 12)):
         file = folder / f"{state}.sqlite"
         urls.append(f"sqlite:///{file}")
-        create_demo(urls[-1], runs=24, tests=6, seed=state)
+        create_demo(urls[-1], runs=20, tests=5, seed=state)
         _spread(file, distance)
         stores.append(folder / str(state))
         export(urls[-1], stores[-1])
@@ -87,46 +76,14 @@ def _files(root: pathlib.Path) -> dict[str, bytes]:
     return files | {"v1/manifest.json": orjson.dumps(manifest)}
 
 
-class Exports:
-    """Real exports, one at a time, in processes of their own with `folder` as their TMPDIR."""
-
-    def __init__(self, server: "subprocess.Popen[bytes]", folder: pathlib.Path) -> None:
-        self._server, self.folder = server, folder
-        assert server.stdin and server.stdout
-        self._stdin, self._stdout = server.stdin, server.stdout
-
-    def begin(self, url: str, root: pathlib.Path, workers: int) -> int:
-        """Begin an export; give its process."""
-        arguments = ["export", "--database-url", url, "--store", str(root), "--workers", str(workers)]
-        self._stdin.write(json.dumps([*arguments, "--log-level", "error"]).encode() + b"\n")
-        return int(self._stdout.readline())
-
-    def ended(self, within: float) -> bool:
-        """Wait a while for the export to end; whether it has."""
-        return bool(select.select([self._stdout], [], [], within)[0])
-
-    def exit_code(self) -> int:
-        """Wait for the export to end."""
-        return int(self._stdout.readline())
-
-
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exports]:
-    folder = tmp_path_factory.mktemp("spool")
-    log = tmp_path_factory.mktemp("log") / "stderr"
-    with (
-        log.open("wb") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-c", SERVER],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, "TMPDIR": str(folder)},
-        ) as server,
-    ):
-        yield Exports(server, folder)
-    assert "Traceback" not in log.read_text()
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with commands(tmp_path_factory.mktemp("exports")) as started:
+        yield started
+
+
+def _begin(exports: Commands, url: str, root: pathlib.Path, workers: int) -> None:
+    exports.begin("export", "--database-url", url, "--store", root, "--workers", workers, "--log-level", "error")
 
 
 class Moment(NamedTuple):
@@ -165,68 +122,53 @@ def _publishing(root: pathlib.Path) -> bool:
     return (root / "v1/pending.json").exists()
 
 
-def _children(process: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [int(child) for child in children]
-    return []
-
-
-def _spent(process: int) -> float:
-    """Seconds of processors that a process and its workers have taken."""
-    spent = 0.0
-    for one in (process, *_children(process)):
-        with contextlib.suppress(OSError):
-            spent += time.clock_gettime((~one << 3) | 2)  # the clock of another process: clock_getcpuclockid(3)
-    return spent
-
-
-def _measure(exports: Exports, history: History, root: pathlib.Path, workers: int) -> Effort:
+def _measure(exports: Commands, history: History, root: pathlib.Path, workers: int) -> Effort:
     """What an undisturbed export takes."""
     _copy(history.stores[0], root)
-    process = exports.begin(history.urls[1], root, workers)
+    _begin(exports, history.urls[1], root, workers)
     building = spent = 0.0
-    while not exports.ended(0.0005):
-        spent = max(spent, _spent(process))
+    while not exports.ended(0.0015):
+        spent = max(spent, exports.spent())
         if not building and _publishing(root):
             building = spent
-    assert exports.exit_code() == 0
+    assert exports.exit_code() == 0, exports.stderr.read_text()
     assert _files(root) == history.files[1]
     shutil.rmtree(root)
     return Effort(building, spent - building)
 
 
-def _kill(exports: Exports, process: int, root: pathlib.Path, moment: Moment, effort: Effort) -> str:
+def _kill(exports: Commands, root: pathlib.Path, moment: Moment, effort: Effort) -> str:
     """Kill an export at a moment; give what was going on."""
     limit = 0.0 if moment.publishing else effort.until(moment)
-    while not exports.ended(0.0005):
-        spent = _spent(process)
+    while not exports.ended(0.0015):
+        spent = exports.spent()
         if moment.publishing and not limit and _publishing(root):
             limit = spent + effort.until(moment)
         if limit and spent >= limit:
             break
-    workers = _children(process)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
+        os.kill(exports.process, signal.SIGKILL)
     died = time.monotonic()
-    if exports.exit_code() == 0:
+    code = exports.exit_code()
+    while exports.orphans():
+        assert time.monotonic() - died < SURVIVAL, "a worker outlives its export"
+        time.sleep(0.01)
+    assert "Traceback" not in exports.stderr.read_text()
+    if code == 0:
         return "over"
-    while any(pathlib.Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() - died < 5, "a worker outlives its export"
-        time.sleep(0.005)
     return "publishing" if _publishing(root) else "building"
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, 44), (2, 6)])
+@pytest.mark.parametrize(("workers", "kills"), [(0, 40), (2, 6)])
 def test_a_killed_export_leaves_a_whole_tree_and_the_next_one_completes_it(
-    exports: Exports,
+    exports: Commands,
     history: History,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     workers: int,
     kills: int,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(exports.folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(exports.temporary))
     effort = _measure(exports, history, tmp_path / "measured", workers)
     moments = _moments(kills, seed=workers)
     met: collections.Counter[str] = collections.Counter()
@@ -234,16 +176,16 @@ def test_a_killed_export_leaves_a_whole_tree_and_the_next_one_completes_it(
         root = tmp_path / str(number)
         _copy(history.stores[0], root)
         for moment in [moments.pop() for _ in range(min(1 + number % 2, len(moments)))]:  # the next one may die as well
-            process = exports.begin(history.urls[1], root, workers)
-            what = _kill(exports, process, root, moment, effort)
+            _begin(exports, history.urls[1], root, workers)
+            what = _kill(exports, root, moment, effort)
             met[what] += 1
             look({str(path.relative_to(root)): path.read_bytes() for path in (root / "v1").rglob("*.json")})
-            for spool in exports.folder.iterdir():  # those of the last minute are kept
+            for spool in exports.temporary.iterdir():  # those of the last minute are kept
                 os.utime(spool, (0, 0))
         state = min(number % 4, 1)  # now and then the rows are again as they were
         export(history.urls[state], root)
         assert _files(root) == history.files[state], f"after {moment}, killed while {what}"
-        assert not list(exports.folder.iterdir())
+        assert not list(exports.temporary.iterdir())
         shutil.rmtree(root)
         if not moments:
             break

@@ -43,27 +43,28 @@ class Partition:
     def digest(self) -> Digest:
         """What the rest needs to know."""
         counts: Counter[str] = Counter()
+        results: dict[str | None, Counter[int]] = {}
         for _, run, found in self._runs:
             counts.update(run_feeds(run))
-            tests = Counter([outcome.test_id for outcome, _ in found if outcome.test_id in self._catalog.tests])
+            results.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in found])
+        orphans = {test.id for test in self._catalog.tests.values() if test.sample_id is None}
+        for platform, tests in results.items():
             for test_id, count in tests.items():
-                sample = self._catalog.tests[test_id].sample_id
-                if sample is not None:
-                    counts[layout.sample_history(sample)] += count
-                if run["platform"] is not None:
-                    counts[layout.recent_chain(test_id, run["platform"])] += count
-        entries = self.entries()
+                test = self._catalog.tests.get(test_id)
+                if test is not None and test.sample_id is not None:
+                    counts[layout.sample_history(test.sample_id)] += count
+                if test is not None and platform is not None:
+                    counts[layout.recent_chain(test_id, platform)] += count
         return Digest(
             partition=self._number,
             runs=[run for _, run, _ in reversed(self._runs)],
             results=sum(len(found) for _, _, found in self._runs),
             counts=dict(sorted(counts.items())),
             shows=sorted(set(shown([rows for rows, _, _ in self._runs], self._catalog))),
-            orphans={
-                test_id: listed
-                for test_id, listed in entries.items()
-                if test_id in self._catalog.tests and self._catalog.tests[test_id].sample_id is None
-            },
+            orphans=history.entries(
+                (run, [result for result in found if result[0].test_id in orphans])
+                for _, run, found in reversed(self._runs)
+            ),
         )
 
     def entries(self) -> history.Entries:

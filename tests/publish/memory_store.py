@@ -4,6 +4,7 @@ What no emulator does, such as a write that takes effect and then fails, or half
 a test names. It belongs to one process.
 """
 
+import dataclasses
 import itertools
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Literal, TypeVar
 
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.local import check_path
+from exporter.publish.manifest import decode_pending
 from exporter.publish.store import ABSENT, Entry, Stored
 
 T = TypeVar("T")
@@ -146,3 +148,19 @@ class MemoryStore:
 
 def _portion(batch: Sequence[T], fault: Fault | None) -> Sequence[T]:
     return batch[: len(batch) // 2] if fault and fault.kind == "partial" else batch
+
+
+def published(store: MemoryStore) -> dict[str, bytes]:
+    """All that readers can know, but for the time in the manifest."""
+    return {
+        path: b"" if path == "v1/manifest.json" else stored.data
+        for path, stored in store.objects.items()
+        if path.startswith("v1/")
+    }
+
+
+def expire(store: MemoryStore) -> None:
+    """Let the lease of a dead export end: in a test it is of this very process, which lives."""
+    if stored := store.objects.get("v1/pending.json"):
+        pending = dataclasses.replace(decode_pending(stored.data), expires_at="2000-01-01T00:00:00Z")
+        store.objects["v1/pending.json"] = Stored(pending.encode(), stored.version)

@@ -14,11 +14,10 @@ from exporter import pipeline
 from exporter.documents import digest, links
 from exporter.errors import StoreError
 from exporter.publish import publisher
-from exporter.publish.manifest import Pending
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
 from tests.platform import HASH, Platform, files
-from tests.publish.memory_store import Fault, MemoryStore
+from tests.publish.memory_store import Fault, MemoryStore, expire, published
 
 ROOTS = ("runs.json", "samples.json", "manifest.json")
 
@@ -48,19 +47,10 @@ def _export(url: str, store: Any) -> pipeline.Report:
     return pipeline.export(pipeline.Settings(url, store, 0))
 
 
-def _published(store: MemoryStore) -> dict[str, bytes]:
-    """All that readers can know, but for the time in the manifest."""
-    return {
-        path: b"" if path == "v1/manifest.json" else stored.data
-        for path, stored in store.objects.items()
-        if path.startswith("v1/")
-    }
-
-
 def _undisturbed(url: str) -> dict[str, bytes]:
     store = MemoryStore()
     _export(url, store)
-    return _published(store)
+    return published(store)
 
 
 def _look(store: MemoryStore) -> None:
@@ -102,7 +92,7 @@ def test_a_reader_finds_everything_whole_at_every_moment(history: list[str]) -> 
     store.watch = lambda *_: _look(store)
     for url in history:
         _export(url, store)
-        assert _published(store) == _undisturbed(url)
+        assert published(store) == _undisturbed(url)
         assert not verify(store).problems
 
 
@@ -129,24 +119,17 @@ def test_a_death_at_any_moment_leaves_a_whole_tree_and_the_next_export_completes
         with pytest.raises(Death):
             _export(history[1], store)
         _look(store)
-        _expire(store)
+        expire(store)
         # Looking at everything all the time is slow: at one death in five.
         store.watch = (lambda *_, store=store: _look(store)) if moment % 5 == 0 else None
         url = history[1 + moment % 2]
         _export(url, store)
-        assert _published(store) == wanted[url], f"after a death at moment {moment}"
+        assert published(store) == wanted[url], f"after a death at moment {moment}"
 
 
 def _die_at(store: MemoryStore, moment: int) -> None:
     if len(store.effects) == moment:
         raise Death
-
-
-def _expire(store: MemoryStore) -> None:
-    """Let the lease of a dead export end: in a test it is of this very process, which lives."""
-    if stored := store.objects.get("v1/pending.json"):
-        pending = Pending(**(orjson.loads(stored.data) | {"expires_at": "2000-01-01T00:00:00Z"}))
-        store.objects["v1/pending.json"] = type(stored)(pending.encode(), stored.version)
 
 
 @pytest.mark.parametrize("kind", ["before", "after", "partial"])
@@ -166,10 +149,10 @@ def test_any_call_may_fail_and_the_next_export_completes_it(history: list[str], 
         else:
             break
         _look(faulty)
-        _expire(faulty)
+        expire(faulty)
         faulty._plan.clear()
         _export(history[1], faulty)
-        assert _published(faulty) == wanted
+        assert published(faulty) == wanted
     assert failures
 
 
@@ -184,7 +167,7 @@ def test_deletions_wait_for_the_grace_period(history: list[str], monkeypatch: py
     assert "v1/runs/99.json" in store.objects
     clock.pass_(datetime.timedelta(minutes=2))
     _export(history[1], store)
-    assert _published(store) == _undisturbed(history[1])
+    assert published(store) == _undisturbed(history[1])
 
 
 def test_what_comes_back_within_the_grace_period_stays(history: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +177,7 @@ def test_what_comes_back_within_the_grace_period_stays(history: list[str], monke
         _export(url, store)
     clock.pass_(datetime.timedelta(hours=2))
     _export(history[0], store)
-    assert _published(store) == _undisturbed(history[0])
+    assert published(store) == _undisturbed(history[0])
 
 
 class _Clock:
@@ -220,7 +203,7 @@ def test_two_exports_at_once_end_right(history: list[str], monkeypatch: pytest.M
 
     monkeypatch.setattr(Publisher, "begin", begin_late)
     _export(history[2], store)
-    assert _published(store) == _undisturbed(history[2])
+    assert published(store) == _undisturbed(history[2])
 
 
 @pytest.mark.parametrize(
