@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test soak lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,10 @@ $(DEMO)/platform.sqlite: | $(INSTALLED)
 	$(BIN)/exporter demo $(SOURCE)
 
 test: install ## run the tests; those on MariaDB need mariadbd, or EXPORTER_TEST_MARIADB_URL
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto -m 'not soak'
+
+soak: install ## run the long tests with real processes
+	$(BIN)/pytest -q -n auto -m soak
 
 lint: install ## check style and types
 	$(BIN)/ruff check .

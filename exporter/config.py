@@ -52,6 +52,8 @@ def _text(name: str, value: Any, multiple: bool) -> str | list[str]:
     """A setting as the environment would give it: the option knows what it makes of a text."""
     values = value if multiple and isinstance(value, list) else [value]
     if not all(isinstance(one, str | int | float) for one in values):
-        raise UsageError(f"the settings file gives {name.replace('_', '-')} a value that is neither a text nor a number")
+        raise UsageError(
+            f"the settings file gives {name.replace('_', '-')} a value that is neither a text nor a number"
+        )
     texts = [str(one) for one in values]
     return texts if multiple else texts[0]

@@ -7,17 +7,12 @@ import contextlib
 import errno
 import hashlib
 import pathlib
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.store import ABSENT, Entry, Stored
+from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path
 from exporter.publish.tree import SCRATCH, Tree
-
-_SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
-_PATH = re.compile(rf"(?!\.){_SEGMENT}(?:/{_SEGMENT})*")
-"""A dot at the very beginning is kept for the store's own files."""
 
 _FULL = "disk full or quota used up: free some space (or inodes) and export again"
 _FORBIDDEN = "not permitted: give the user that exports access to the folder"
@@ -124,6 +119,18 @@ class LocalStore:
                     tree.prune(folder)
         return deleted
 
+    def delete_at(self, path: str, version: str) -> None:
+        """Delete one object if it is still at `version`.
+
+        Raises:
+            StoreError: the path is none, or cannot be deleted.
+        """
+        check_path(path)
+        with _explaining(self.root, path), Tree(self.root, create=True) as tree, tree.locked():
+            found = self.get(path)
+            if found is not None and found.version == version:
+                tree.remove(path)
+
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every object whose path starts with `prefix`, in no promised order.
 
@@ -132,7 +139,7 @@ class LocalStore:
         """
         check_path(prefix + "x")
         with _explaining(self.root, prefix or "the folder"), Tree(self.root) as tree:
-            yield from (entry for entry in tree.walk(prefix) if _PATH.fullmatch(entry.path))
+            yield from (entry for entry in tree.walk(prefix) if is_path(entry.path))
 
     def sweep(self) -> None:
         """Remove what a writer that died left half-written.
@@ -142,20 +149,6 @@ class LocalStore:
         """
         with _explaining(self.root, SCRATCH), Tree(self.root) as tree:
             tree.sweep()
-
-
-def check_path(path: str) -> None:
-    """See that a path can be an object's in any store.
-
-    Raises:
-        StoreError: it could leave the root, is longer than 1,024 bytes or has a segment longer than 255, or holds
-            what not every store can.
-    """
-    if _PATH.fullmatch(path):
-        encoded = path.encode()
-        if len(encoded) <= 255 or (len(encoded) <= 1024 and all(len(part) <= 255 for part in encoded.split(b"/"))):
-            return
-    raise StoreError(f"{path[:100]!r} cannot be the path of an object")
 
 
 def _version(data: bytes) -> str:

@@ -240,9 +240,7 @@ class Publisher:
     def _end_lease(self) -> None:
         """Remove `pending.json`, unless another export has taken it meanwhile."""
         assert self._lease is not None
-        found = self.store.get(_PENDING)
-        if found is not None and found.version == self._lease[1]:
-            self.store.delete([_PENDING])
+        self.store.delete_at(_PENDING, self._lease[1])
         self._lease = None
 
     def _alive(self, pending: Pending) -> bool:

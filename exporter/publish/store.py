@@ -10,9 +10,12 @@ little, so that a folder, a bucket and a test's fake can all do it and one test-
 - delete many, list many.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+from exporter.errors import StoreError
 
 ABSENT = ""
 """The version of an object that does not exist."""
@@ -75,6 +78,10 @@ class Store(Protocol):
         """Delete what exists of these; give the number deleted."""
         ...
 
+    def delete_at(self, path: str, version: str) -> None:
+        """Delete one object if it is still at `version`; do nothing if it is not, or is gone."""
+        ...
+
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every object whose path starts with `prefix`, in no promised order."""
         ...
@@ -82,3 +89,29 @@ class Store(Protocol):
     def sweep(self) -> None:
         """Remove what a writer that died left half-written, outside every path a reader can know."""
         ...
+
+
+_SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_PATH = re.compile(rf"(?!\.){_SEGMENT}(?:/{_SEGMENT})*")
+"""A dot at the very beginning is kept for the store's own files."""
+
+
+def is_path(path: str) -> bool:
+    """Whether a path can be an object's in any store."""
+    encoded = path.encode("utf-8", "replace")
+    return (
+        _PATH.fullmatch(path) is not None
+        and len(encoded) <= 1024
+        and (len(encoded) <= 255 or all(len(part) <= 255 for part in encoded.split(b"/")))
+    )
+
+
+def check_path(path: str) -> None:
+    """See that a path can be an object's in any store.
+
+    Raises:
+        StoreError: it could leave the root, is longer than 1,024 bytes or has a segment longer than 255, or holds
+            what not every store can.
+    """
+    if not is_path(path):
+        raise StoreError(f"{path[:100]!r} cannot be the path of an object")

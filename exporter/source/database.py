@@ -117,12 +117,15 @@ class Database:
 
         Raises:
             SourceError: it cannot, or has not; the message names what is missing.
+            UsageError: the driver makes nothing of the URL.
         """
         try:
             with self.engine.connect() as connection:
                 missing = [name for table in schema.METADATA.sorted_tables for name in _missing(connection, table)]
         except sa.exc.DBAPIError as error:
             raise SourceError(f"cannot open the database: {describe(error)}") from None
+        except (TypeError, UnicodeError):  # of the driver, before it connects
+            raise UsageError("the database URL has a password or a parameter that its driver does not take") from None
         if missing:
             raise SourceError(
                 f"the database lacks {', '.join(missing)}: is it the Sample Platform's, and may the user read it?"

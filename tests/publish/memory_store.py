@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.local import check_path
 from exporter.publish.manifest import decode_pending
-from exporter.publish.store import ABSENT, Entry, Stored
+from exporter.publish.store import ABSENT, Entry, Stored, check_path
 
 T = TypeVar("T")
 Operation = Literal["get", "replace", "write", "delete", "list"]
@@ -106,6 +105,14 @@ class MemoryStore:
                     deleted += 1
         self._fail(fault)
         return deleted
+
+    def delete_at(self, path: str, version: str) -> None:
+        check_path(path)
+        fault = self._begin("delete")
+        with self._lock:
+            if self._version(path) == version and self.objects.pop(path, None):
+                self._effect("delete", path)
+        self._fail(fault)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         self._fail(self._begin("list"))
