@@ -7,12 +7,14 @@ import pathlib
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 import click
 
 from exporter import __version__, config, logs, options, outcome
+from exporter.bucket_commands import bucket
 from exporter.hook_commands import hook, status
 
 log = logging.getLogger(__name__)
@@ -79,10 +81,24 @@ class _Group(click.Group):
         file = ctx.params.get("config")
         options = {
             name: {option.name: getattr(option, "multiple", False) for option in command.params if option.name}
-            for name, command in self.commands.items()
+            for name, command in _commands(self)
         }
-        ctx.default_map = config.defaults(config.read(file), options)
+        ctx.default_map = {}
+        for name, values in config.defaults(config.read(file), options).items():
+            of_group: dict[str, Any] = ctx.default_map
+            *groups, last = name.split(" ")
+            for group in groups:
+                of_group = of_group.setdefault(group, {})
+            of_group.setdefault(last, {}).update(values)
         return super().invoke(ctx)
+
+
+def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands with their full names, such as `bucket check`."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{before}{name} ")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -138,27 +154,58 @@ def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: p
 
 @cli.command()
 @click.argument("store", metavar="STORE")
+@options.credentials_option
+@click.option(
+    "--content",
+    is_flag=True,
+    envvar="EXPORTER_CONTENT",
+    help="Read every document of a bucket, and check its links. Else the digests are compared that its listing has.",
+)
 @options.logging_options
-def verify(store: str) -> int:
+def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
     """Check that a store holds what its manifest says, whole and without a broken link.
 
-    Exits with 1 if it does not.
+    Exits with 1 if it does not. Of a folder all is read.
     """
     from exporter.publish.verify import verify as check
 
-    report = check(options.store(store), logs.progress)
+    report = check(options.store(store, credentials), logs.progress, content=content)
     for problem in report.problems[:_MOST_SHOWN]:
         click.echo(problem)
     if len(report.problems) > _MOST_SHOWN:
         click.echo(f"… and {len(report.problems) - _MOST_SHOWN} more")
+    links = "links not looked at (--content does)" if report.links is None else f"{report.links} links"
     click.echo(
-        f"{report.documents} documents, {report.links} links, {report.bytes} bytes: "
+        f"{report.documents} documents, {links}, {report.bytes} bytes: "
         + (f"{len(report.problems)} problems" if report.problems else "all is well")
     )
     return 1 if report.problems else 0
 
 
 _MOST_SHOWN = 50
+
+
+@cli.command()
+@click.argument("store", metavar="STORE")
+@options.access_options
+@click.option("--yes", is_flag=True, envvar="EXPORTER_YES", help="Delete them.")
+@options.logging_options
+def prune(store: str, access: options.Access, yes: bool) -> None:
+    """List the objects in a store that nothing names any more, or delete them.
+
+    Exports delete what they replace; this is for what exports that died, or a lost _state/, have left.
+    """
+    from exporter import prune as pruning
+
+    opened = access.open(store)
+    if yes:
+        log.info("%s: %d objects deleted", opened.name, pruning.prune(opened))
+        return
+    count = size = 0
+    for entry in pruning.strays(opened):
+        click.echo(entry.path)
+        count, size = count + 1, size + max(0, entry.size)
+    log.info("%s: %d objects of %d bytes; --yes deletes them", opened.name, count, size)
 
 
 @cli.command()
@@ -227,5 +274,6 @@ def serve(store: pathlib.Path, host: str, port: int) -> None:
     serve_folder(store, host, port)
 
 
+cli.add_command(bucket)
 cli.add_command(hook)
 cli.add_command(status)

@@ -101,9 +101,7 @@ class Lock:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        os.set_inheritable(descriptor, False)
-        # A child process that outlives a worker that was killed must not go on holding it.
-        os.register_at_fork(after_in_child=self.close)
+        os.set_inheritable(descriptor, False)  # the export's processes, which outlive a killed worker by a moment
 
     @classmethod
     def of(cls, spool: pathlib.Path) -> "Lock":

@@ -2,7 +2,6 @@
 
 import logging
 import pathlib
-import re
 
 import click
 
@@ -10,8 +9,6 @@ from exporter import hook as hooks
 from exporter import options, outcome
 
 log = logging.getLogger(__name__)
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @click.command()
@@ -80,22 +77,13 @@ def _environment(context: click.Context | None) -> dict[str, str]:
     return values
 
 
-def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """`90s`, `30m`, `2h` or `1d`, as seconds."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no duration: write it as 90s, 30m, 2h or 1d.")
-    return int(found[1]) * _SECONDS[found[2]]
-
-
 @click.command()
 @click.argument("store", metavar="STORE")
+@options.credentials_option
 @options.spool_option
 @click.option(
     "--max-age",
-    callback=_duration,
+    type=options.Duration(),
     metavar="DURATION",
     envvar="EXPORTER_MAX_AGE",
     help="Exit with 1 if the last export that ended well is longer ago, as in 90s, 30m, 2h, 1d.",
@@ -105,7 +93,14 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
     "--prometheus", "as_prometheus", is_flag=True, envvar="EXPORTER_PROMETHEUS", help="Print Prometheus' text format."
 )
 @options.logging_options
-def status(store: str, spool: pathlib.Path | None, max_age: int | None, as_json: bool, as_prometheus: bool) -> int:
+def status(
+    store: str,
+    credentials: pathlib.Path | None,
+    spool: pathlib.Path | None,
+    max_age: int | None,
+    as_json: bool,
+    as_prometheus: bool,
+) -> int:
     """Tell when a store was last brought up to date, what it holds, and what is still to be done.
 
     Exits with 1 if nothing is published there, or if that was too long ago.
@@ -114,7 +109,7 @@ def status(store: str, spool: pathlib.Path | None, max_age: int | None, as_json:
 
     if as_json and as_prometheus:
         raise click.UsageError("--json and --prometheus exclude each other")
-    report = status_report.read(options.store(store), spool or outcome.existing_spool(store))
+    report = status_report.read(options.store(store, credentials), spool or outcome.existing_spool(store))
     if as_json:
         click.echo(status_report.as_json(report, max_age))
     elif as_prometheus:

@@ -271,11 +271,13 @@ _IMMUTABLE = re.compile(rf"{API_ROOT}(manifests|diffs)/.+", re.DOTALL)
 
 
 def cache_control(path: str) -> str:
-    """Give the Cache-Control of a published file, by its path relative to the store's root (`v1/runs.json`).
+    """Give the Cache-Control of a stored file, by its path relative to the store's root (`v1/runs.json`).
 
     Few seconds for what tells readers that there is something new (manifest, lease, heads of feeds), a year
-    for what is named by its own content, some minutes for the rest.
+    for what is named by its own content, some minutes for the rest; what is the exporter's own is not to be kept.
     """
+    if path.startswith(STATE_ROOT):
+        return "private, no-store"
     if _SHORT_LIVED.fullmatch(path):
         return "public, max-age=15"
     if _IMMUTABLE.fullmatch(path):

@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import pathlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter import logs
-from exporter.errors import UsageError
+from exporter.publish.stores import WRITES_PER_SECOND, open_store
 
 if TYPE_CHECKING:  # these load the database's library, for which the hook has no time
     from exporter.pipeline import Report
@@ -66,12 +67,98 @@ def spool_option(command: Command) -> Command:
     )(command)
 
 
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """`90s`, `30m`, `2h` or `1d`; its value is the seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Seconds":
+        """The seconds that a text stands for."""
+        if isinstance(value, Seconds):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9})([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no duration: write it as 90s, 30m, 2h or 1d.", param, ctx)
+        return Seconds(int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]])
+
+
+class Seconds(int):
+    """A duration that is written as options take it."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}s"
+
+
+def credentials_option(command: Command) -> Command:
+    """Add `--credentials`, for a bucket."""
+    return click.option(
+        "--credentials",
+        type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
+        envvar="EXPORTER_CREDENTIALS",
+        show_default="the application default credentials",
+        help="For a bucket: a file of credentials, of any kind that Google issues.",
+    )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a store and write to it, as the options say."""
+
+    credentials: pathlib.Path | None
+    max_writes_per_second: int
+    grace: int | None
+
+    def open(self, name: str, writers: int = 1) -> "Store":
+        """The store of this name, to be written to by so many processes.
+
+        Raises:
+            UsageError: there is no such kind of store.
+        """
+        return open_store(
+            name,
+            credentials=self.credentials,
+            max_writes_per_second=self.max_writes_per_second,
+            grace=self.grace,
+            writers=writers,
+        )
+
+
+def access_options(command: Command) -> Command:
+    """Add what writing to a store takes; the command gets it as one `Access`, named `access`."""
+
+    @credentials_option
+    @click.option(
+        "--max-writes-per-second",
+        type=click.IntRange(1),
+        default=WRITES_PER_SECOND,
+        show_default=True,
+        envvar="EXPORTER_MAX_WRITES_PER_SECOND",
+        help="For a bucket: how many objects all workers together write or delete in a second.",
+    )
+    @click.option(
+        "--grace",
+        type=Duration(),
+        metavar="DURATION",
+        envvar="EXPORTER_GRACE",
+        show_default="0s for a folder, 24h for a bucket",
+        help="How long what is no longer published stays for readers who still hold links to it.",
+    )
+    @functools.wraps(command)
+    def with_access(
+        *args: Any, credentials: pathlib.Path | None, max_writes_per_second: int, grace: int | None, **kwargs: Any
+    ) -> Any:
+        return command(*args, access=Access(credentials, max_writes_per_second, grace), **kwargs)
+
+    return with_access
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """What to export, as the options say."""
 
     database_url: str
     store: str
+    access: Access
     workers: int
     result_documents: str
     sample_repository: pathlib.Path | None
@@ -87,7 +174,7 @@ class Export:
         hide(self.database_url)
         settings = pipeline.Settings(
             self.database_url,
-            store(self.store),
+            self.access.open(self.store, self.workers),
             self.workers,
             self.result_documents,
             runs=runs,
@@ -114,7 +201,14 @@ def export_options(command: Command) -> Command:
     @database_option(
         required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
     )
-    @click.option("--store", metavar="DIR", required=True, envvar="EXPORTER_STORE", help="The folder to publish to.")
+    @click.option(
+        "--store",
+        metavar="STORE",
+        required=True,
+        envvar="EXPORTER_STORE",
+        help="Where to publish: a folder, or gs://BUCKET[/PREFIX].",
+    )
+    @access_options
     @click.option(
         "--workers",
         type=click.IntRange(0, 256),
@@ -142,13 +236,14 @@ def export_options(command: Command) -> Command:
         *,
         database_url: str,
         store: str,
+        access: Access,
         workers: int,
         result_documents: str,
         sample_repository: pathlib.Path | None,
         **kwargs: Any,
     ) -> Any:
         logs.hide(database_url)
-        return command(Export(database_url, store, workers, result_documents, sample_repository), **kwargs)
+        return command(Export(database_url, store, access, workers, result_documents, sample_repository), **kwargs)
 
     return with_export
 
@@ -157,19 +252,13 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def store(name: str) -> "Store":
-    """The store of this name.
+def store(name: str, credentials: pathlib.Path | None = None) -> "Store":
+    """The store of this name, to be read.
 
     Raises:
         UsageError: there is no such kind of store.
     """
-    from exporter.publish.local import LocalStore
-
-    if not name:
-        raise UsageError("the store has an empty name; name a folder")
-    if "://" in name:
-        raise UsageError(f"there is no store for {name.split('://')[0]}://; name a folder")
-    return LocalStore(pathlib.Path(name))
+    return open_store(name, credentials=credentials)
 
 
 def hide(database_url: str) -> None:

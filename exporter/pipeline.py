@@ -109,7 +109,15 @@ def _attempt(
     rows = fingerprints(database, chosen) if publisher else dict.fromkeys(partitions(database), "")
     todo = plan.make(base, memory.state, memory.feeds, rows, partition_views(catalog), chosen)
     with spool.folder() as folder:
-        job = Job(settings.database_url, catalog, folder, settings.store, settings.result_documents, settings.dry_run)
+        job = Job(
+            settings.database_url,
+            catalog,
+            folder,
+            settings.store,
+            settings.result_documents,
+            settings.dry_run,
+            publisher.owner if publisher else "",
+        )
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)

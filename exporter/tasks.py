@@ -6,6 +6,7 @@ memory does not grow with the history, and a partition's documents are built fro
 from, whatever the database has done in between.
 """
 
+import functools
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from exporter.builders.partition import Partition
 from exporter.builders.results import Results
 from exporter.documents import Document, digest
 from exporter.publish.manifest import Documents, Part, encode_part
-from exporter.publish.publisher import Hrefs, known, stored
+from exporter.publish.publisher import Hrefs, check_lease, known, stored
 from exporter.publish.store import Store
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
@@ -28,7 +29,10 @@ from exporter.spool import Spool, Wave, take
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all tasks of one export share. Without a store documents are built, and nothing is kept of them."""
+    """What all tasks of one export share. Without a store documents are built, and nothing is kept of them.
+
+    `owner` is the export's name in the lease, without which its workers write no documents.
+    """
 
     database_url: str
     catalog: Catalog
@@ -36,6 +40,7 @@ class Job:
     store: Store | None
     result_documents: str
     dry_run: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +151,5 @@ def collect(
 def write(job: Job, name: str, wave: Wave) -> int:
     """Write one wave of a part's documents from the spool to the store; give the number written."""
     assert job.store is not None
-    return job.store.write((stored(path), data) for path, data in take(job.spool, name, wave))
+    documents = ((stored(path), data) for path, data in take(job.spool, name, wave))
+    return job.store.write(documents, functools.partial(check_lease, job.store, job.owner))

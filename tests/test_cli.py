@@ -211,6 +211,16 @@ def _sql(statement: str, file: pathlib.Path) -> None:
         connection.commit()
 
 
+def _locked(request: pytest.FixtureRequest) -> list[str]:
+    """A copy of the platform that another process is just writing."""
+    request.getfixturevalue("monkeypatch").setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0))
+    arguments = _database(request, lambda _: None)
+    writing = sqlite3.connect("changed.sqlite")
+    request.addfinalizer(writing.close)
+    writing.execute("BEGIN EXCLUSIVE")
+    return arguments
+
+
 def _store(request: pytest.FixtureRequest, path: str, data: str | None) -> list[str]:
     """A store in which one file is another."""
     root: pathlib.Path = request.getfixturevalue("store")
@@ -253,6 +263,7 @@ OF_DATABASE = {
         1, "check the user and the password", prepare=lambda r: _on_server(r, username=USER, password=PASSWORD)
     ),
     "no such database": Case(1, "no such database", prepare=lambda r: _on_server(r, database="nothing")),
+    "no database": Case(1, "names no database", prepare=_on_server),
     "no password that can be": Case(2, "does not take", prepare=lambda r: _on_server(r, username=USER, password="€")),
     "unknown parameter": Case(
         2, "does not take", prepare=lambda r: [*_on_server(r)[:1], _on_server(r)[1] + "/platform?nonsense=1"]
@@ -274,6 +285,7 @@ OF_DATABASE = {
     "damaged file": Case(
         1, "SQLITE_CORRUPT", prepare=lambda r: _database(r, lambda file: os.truncate(file, file.stat().st_size // 2))
     ),
+    "locked file": Case(1, "SQLITE_BUSY", prepare=_locked),
     "no URL": Case(2, "malformed", "--database-url", "nonsense"),
     "empty URL": Case(2, "malformed", "--database-url", ""),
     "port that is none": Case(2, "malformed", prepare=lambda _: _mysql("localhost:port/platform")),

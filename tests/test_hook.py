@@ -57,7 +57,7 @@ class Site:
         """Begin a command as the platform would, from a folder where anything may lie about."""
         around = {name: value for name, value in os.environ.items() if not name.startswith("EXPORTER_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "exporter", command, *arguments],
+            [sys.executable, "-m", "exporter", *command.split(), *arguments],
             env={**around, **self.settings, **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -164,15 +164,21 @@ def test_a_failed_export_keeps_the_requests_for_the_next_and_no_secret_gets_out(
     assert (site.last()["exit_code"], site.last()["runs"]) == (0, RUNS[:3])
 
 
-def test_the_worker_gets_the_options_and_no_secret_on_its_command_line(site: Site) -> None:
+def test_the_worker_gets_the_options_and_no_secret_on_its_command_line(site: Site, tmp_path: pathlib.Path) -> None:
     url = site.settings.pop("EXPORTER_DATABASE_URL")
     site.settings["EXPORTER_STORE"] = "/nowhere"
+    settings = tmp_path / "settings.toml"
+    settings.write_text("log-level = 'debug'")
     with site.stuck():
         options = ["--database-url", url, "--store", str(site.root), "--result-documents", "failures"]
-        assert site.run("--run", str(RUNS[0]), "--run", str(RUNS[1]), *options, EXPORTER_WAIT="")[0] == 0
+        assert (
+            site.run("--run", str(RUNS[0]), "--run", str(RUNS[1]), *options, command=f"--config {settings} hook")[0]
+            == 0
+        )
         process = until(site.worker)
         assert url.encode() not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes()
-        assert b"EXPORTER_RESULT_DOCUMENTS=failures" in pathlib.Path(f"/proc/{process}/environ").read_bytes()
+        environment = pathlib.Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
+        assert {"EXPORTER_RESULT_DOCUMENTS=failures", f"EXPORTER_CONFIG={settings}"} <= set(environment)
         assert os.getsid(process) == process
     until(lambda: site.published() == set(RUNS))  # all: with other options everything is built anew
 

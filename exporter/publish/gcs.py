@@ -27,10 +27,12 @@ from exporter.errors import ConflictError, StoreError
 from exporter.publish.bulk import Bulk, Rate
 from exporter.publish.gcs_client import FAILURES, READ_WRITE, credentials, explain, patience, session
 from exporter.publish.gcs_objects import Upload, upload_of
-from exporter.publish.store import Entry, Stored, check_path
+from exporter.publish.store import Entry, Stored, check_path, nothing
 
 T = TypeVar("T")
 
+GRACE = 86_400
+"""Seconds: what a mirror or a cache may hold on to, over night and over a failure of its own."""
 _THREADS = 64
 _WINDOW, _WINDOW_BYTES = 2_000, 16_000_000
 """What `write` holds in memory at once."""
@@ -74,7 +76,7 @@ class GcsStore:
     prefix: str = ""
     _: KW_ONLY
     credentials: pathlib.Path | None = None
-    grace: int = 86_400
+    grace: int = GRACE
     max_writes_per_second: int = 900
     timeout: float = 20.0
     deadline: float = 300.0
@@ -135,11 +137,11 @@ class GcsStore:
 
         return self._patiently(attempt, failed)
 
-    def write(self, documents: Iterable[tuple[str, bytes]]) -> int:
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; give the number written.
 
         Whether they are there is told by listing where many stand together, else object by object. Each write names
-        the generation that was seen then.
+        the generation that was seen then; `check` is called in between.
 
         Raises:
             ConflictError: another writer changed one of them at the same time.
@@ -149,6 +151,8 @@ class GcsStore:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
             for window in _windows(documents):
                 uploads = self._lacking(window)
+                if uploads:
+                    check()
                 if uploads and send is None:
                     send = stack.enter_context(self._sender())
                 if uploads and send is not None:
@@ -177,8 +181,9 @@ class GcsStore:
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every object whose path starts with `prefix`, by name."""
         for blob in self._list(prefix=self._root + prefix):
-            size = (blob.metadata or {}).get("size", "-1" if blob.content_encoding else str(blob.size))
-            yield Entry(blob.name.removeprefix(self._root), int(size))
+            metadata = blob.metadata or {}
+            size = metadata.get("size", "-1" if blob.content_encoding else str(blob.size))
+            yield Entry(blob.name.removeprefix(self._root), int(size), metadata.get("sha256", ""))
 
     def sweep(self) -> None:
         """Do nothing: an upload that was not finished leaves nothing behind."""

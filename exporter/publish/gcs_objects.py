@@ -9,13 +9,7 @@ from typing import Any, Final
 import google_crc32c
 from isal import igzip
 
-from exporter import layout
-
-
-def cache_control(path: str) -> str:
-    """How long caches may keep the object at a path of the store; what is the exporter's own, not at all."""
-    return "private, no-store" if path.startswith(layout.STATE_ROOT) else layout.cache_control(path)
-
+from exporter.layout import cache_control
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",

@@ -6,13 +6,18 @@
 import contextlib
 import errno
 import hashlib
+import math
 import pathlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path
+from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path, nothing
 from exporter.publish.tree import SCRATCH, Tree
+
+_CHECK = 1.0
+"""Seconds between two checks while documents are written."""
 
 _FULL = "disk full or quota used up: free some space (or inodes) and export again"
 _FORBIDDEN = "not permitted: give the user that exports access to the folder"
@@ -83,16 +88,23 @@ class LocalStore:
             tree.put(path, data, durable=True)
         return _version(data)
 
-    def write(self, documents: Iterable[tuple[str, bytes]]) -> int:
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; give the number written.
+
+        `check` is called before the first, and before one that comes a second or more after the last call: so by
+        whoever wakes from a sleep.
 
         Raises:
             StoreError: a path is none, or cannot be written; what was there before it is whole.
         """
         written = 0
+        checked = -math.inf
         with Tree(self.root, create=True) as tree:
             for path, data in documents:
                 check_path(path)
+                if not 0 <= time.time() - checked < _CHECK:
+                    check()
+                    checked = time.time()
                 try:
                     written += tree.put(path, data)
                 except OSError as error:

@@ -5,6 +5,7 @@
 that nothing links to yet, those that link to them, the manifest, the deletions, the end of the lease.
 """
 
+import contextlib
 import datetime
 import logging
 import os
@@ -63,6 +64,17 @@ def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
     """The documents that the manifests at these paths name; a manifest that is gone names none."""
     found = (store.get(stored(href)) for href in hrefs)
     return [decode_part(one.data) for one in found if one is not None]
+
+
+def check_lease(store: Store, owner: str) -> None:
+    """See that an export still has the lease. Whoever wakes from a long sleep must not write any more.
+
+    Raises:
+        ConflictError: another export has taken it.
+    """
+    found = store.get(_PENDING)
+    if found is None or decode_pending(found.data).owner != owner:
+        raise ConflictError(f"{store.name}: another export took over, for this one was silent too long")
 
 
 class Hrefs(NamedTuple):
@@ -163,10 +175,35 @@ class Publisher:
             pending_version=pending.version if pending else ABSENT,
         )
 
-    def remembered(self) -> set[str]:
-        """Paths in the store that no manifest names, and that are kept for a while for readers who still do."""
+    def remembered(self, *, due: bool = True) -> set[str]:
+        """Paths in the store that no manifest names, and that are kept for a while for readers who still do.
+
+        With those for which that while is over, if `due`.
+        """
         found = self.store.get(_DELETIONS)
-        return set(orjson.loads(found.data)) if found else set()
+        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
+        return set(deletions).difference(() if due else self._due(deletions))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep exports from publishing while the block lasts. What one that died has left pending stays so.
+
+        Raises:
+            StoreError: one is publishing.
+        """
+        base = self.begin()
+        if base.pending is not None and self._alive(base.pending):
+            raise StoreError(f"{self.store.name}: an export is publishing; try again when it has ended")
+        self._lease_with(base.pending.manifests if base.pending else (), base.pending_version)
+        try:
+            yield
+        finally:
+            assert self._lease is not None
+            if base.pending is None:
+                self._end_lease()
+            else:
+                left = Pending(self.owner, moment(self.clock()), base.pending.manifests)
+                self.store.replace(_PENDING, left.encode(), self._lease[1])
 
     def publish(self, base: Base, changes: Changes) -> int:
         """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.
@@ -181,13 +218,14 @@ class Publisher:
             return 0
         self.store.sweep()
         self._take_lease(base, changes)
+        self._check_base(base, changes)
         if self.store.get(_LAYOUT) is None:
             self.store.replace(_LAYOUT, encode({"layout": layout.LAYOUT_VERSION}), ABSENT)
         written = 0
         for wave in changes.waves:
             for count in wave:
                 written += count
-                self._keep_lease()
+                self.keep_lease()
         self.store.write((layout.STATE_ROOT + path, data) for path, data in changes.records.items())
         self._write_deletions(deletions)
         if not same:
@@ -214,12 +252,26 @@ class Publisher:
         new = {part.href for part in changes.manifest.parts.values()}
         dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
         manifests = tuple(sorted(dead | (new - published)))
-        until = self.clock() + LEASE
-        pending = Pending(self.owner, moment(until), manifests)
-        version = self.store.replace(_PENDING, pending.encode(), base.pending_version)
-        self._lease = (pending, version, until)
+        self._lease_with(manifests, base.pending_version)
 
-    def _keep_lease(self) -> None:
+    def _check_base(self, base: Base, changes: Changes) -> None:
+        """See that nobody has published, or cleaned up, while this export was building.
+
+        A lease that has come and gone since leaves no trace in `pending.json`. Without this an export would write its
+        documents over newer ones, and find out only when it replaces the manifest.
+
+        Raises:
+            ConflictError: somebody has; the lease is as it was, unless it was a dead export's.
+        """
+        found = self.store.get(_MANIFEST)
+        named = {stored(part.href) for part in changes.manifest.parts.values()}
+        there = {entry.path for entry in self.store.list(stored(layout.MANIFESTS))}
+        if (found.version if found else ABSENT) != base.manifest_version or named - there:
+            if base.pending is None:
+                self._end_lease()
+            raise ConflictError("another export has published meanwhile")
+
+    def keep_lease(self) -> None:
         """Renew the lease when a third of it has passed.
 
         Raises:
@@ -233,9 +285,13 @@ class Publisher:
     def _renew(self, manifests: tuple[str, ...]) -> None:
         """Keep the lease, naming these manifests."""
         assert self._lease is not None
+        self._lease_with(manifests, self._lease[1])
+
+    def _lease_with(self, manifests: tuple[str, ...], version: str) -> None:
+        """Write a lease over what stands at this version."""
         until = self.clock() + LEASE
         pending = Pending(self.owner, moment(until), manifests)
-        self._lease = (pending, self.store.replace(_PENDING, pending.encode(), self._lease[1]), until)
+        self._lease = (pending, self.store.replace(_PENDING, pending.encode(), version), until)
 
     def _end_lease(self) -> None:
         """Remove `pending.json`, unless another export has taken it meanwhile."""

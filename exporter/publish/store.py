@@ -11,7 +11,7 @@ little, so that a folder, a bucket and a test's fake can all do it and one test-
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,10 +31,21 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object as listed: its path and its size in bytes before any compression, -1 where the store can't tell."""
+    """An object as listed.
+
+    Args:
+        path: its path.
+        size: in bytes before any compression; -1 where the store can't tell.
+        digest: SHA-256 in hex of its bytes before any compression; empty where the store would have to read them.
+    """
 
     path: str
     size: int
+    digest: str = ""
+
+
+def nothing() -> None:
+    """Check nothing."""
 
 
 class Store(Protocol):
@@ -66,8 +77,12 @@ class Store(Protocol):
         """
         ...
 
-    def write(self, documents: Iterable[tuple[str, bytes]]) -> int:
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; give the number written.
+
+        `check` raises what is to stop the writing. It is called now and then: in a bucket each time between looking at
+        what is there and writing, on condition that it has not changed, over it. So if nobody else wrote before the
+        call, nothing of anybody else's is overwritten after it, however long this process sleeps in between.
 
         Returns only when all are durable against the death of this process; raises on the first that fails for
         good, having written any subset of the others.

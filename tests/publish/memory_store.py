@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.manifest import decode_pending
-from exporter.publish.store import ABSENT, Entry, Stored, check_path
+from exporter.publish.store import ABSENT, Entry, Stored, check_path, nothing
 
 T = TypeVar("T")
 Operation = Literal["get", "replace", "write", "delete", "list"]
@@ -82,9 +82,10 @@ class MemoryStore:
         self._fail(fault)
         return made
 
-    def write(self, documents: Iterable[tuple[str, bytes]]) -> int:
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         fault = self._begin("write")
         written = 0
+        check()
         for path, data in _portion(list(documents), fault):
             check_path(path)
             with self._lock:

@@ -23,9 +23,10 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from exporter.errors import ConflictError, StoreError
+from exporter.layout import cache_control
 from exporter.publish import bulk, gcs, gcs_client
 from exporter.publish.gcs import GcsStore
-from exporter.publish.gcs_objects import cache_control, upload_of
+from exporter.publish.gcs_objects import upload_of
 from exporter.publish.store import ABSENT
 from tests.benchmarks import sink
 from tests.publish import faulty_proxy, replies

@@ -1,0 +1,63 @@
+"""Objects in a store that nothing names any more, and their removal."""
+
+import itertools
+from collections.abc import Iterator
+
+from exporter import layout, state
+from exporter.documents import digest
+from exporter.errors import StoreError
+from exporter.publish.publisher import Publisher, read_parts, stored
+from exporter.publish.store import Entry, Store
+
+_BATCH = 5_000
+"""Deletions between two looks at the lease: some seconds' worth."""
+
+
+def strays(store: Store) -> Iterator[Entry]:
+    """What stands below `v1/` and among the partitions' records, and is named by nothing.
+
+    What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
+    is building has manifests that nothing names yet; they are among these.
+
+    Raises:
+        StoreError: the store can't be read, or its manifests are not whole, so that nobody can tell.
+    """
+    publisher = Publisher(store)
+    base = publisher.begin()
+    if base.manifest is None:
+        raise StoreError(f"{store.name}: nothing is published here, so that nothing can be told to be left over")
+    pending = base.pending.manifests if base.pending else ()
+    # By hash, as in verify: there are millions.
+    known = {hash(stored(path)) for path in (layout.MANIFEST, layout.PENDING, *pending)}
+    known.update(map(hash, publisher.remembered(due=False)))
+    for part in base.manifest.parts.values():
+        found = store.get(stored(part.href))
+        if found is None or digest(found.data) != part.digest:
+            raise StoreError(
+                f"{store.name}: {part.href} is missing or damaged: delete v1/manifest.json and export again"
+            )
+        known.add(hash(stored(part.href)))
+    for documents in read_parts(store, [*(part.href for part in base.manifest.parts.values()), *pending]):
+        known.update(hash(stored(path)) for path in documents)
+    plan = store.get(layout.STATE_PLAN)
+    remembered = state.decode(plan.data) if plan else None
+    for partition in remembered.partitions.values() if remembered else ():
+        known.add(hash(layout.STATE_ROOT + partition.record))
+    for prefix in (layout.API_ROOT, layout.STATE_ROOT + layout.STATE_RECORDS):
+        yield from (entry for entry in store.list(prefix) if hash(entry.path) not in known)
+
+
+def prune(store: Store) -> int:
+    """Delete the strays; give their number. No export publishes meanwhile; one that is building begins again.
+
+    Raises:
+        StoreError: as `strays`; or an export is publishing.
+    """
+    publisher = Publisher(store)
+    deleted = 0
+    with publisher.alone():
+        found = strays(store)
+        while batch := list(itertools.islice(found, _BATCH)):
+            deleted += store.delete(entry.path for entry in batch)
+            publisher.keep_lease()
+    return deleted
