@@ -227,9 +227,9 @@ class _Stages:
         for one, tail in self.progress("building", self.workers.map(Worker.build, tasks), len(tasks)):
             number = int(one.part.name)
             built[number], tails[number] = one, tail
-        if self.job.store is not None:
+        if self.job.store is not None and self.base.manifest is not None:
             others = {number: tests for number, tests in needed.items() if number not in built}
-            tails |= Published(self.job.store).tails(others, self.job.catalog, self.feeds)
+            tails |= Published(self.job.store, self.base.manifest).tails(others, self.job.catalog, self.feeds)
         return built, tails
 
     def gather(self, tails: Mapping[int, history.Entries]) -> Built:
@@ -252,10 +252,10 @@ class _Stages:
         if isinstance(self.subjects, gather.Everything):
             fresh = [record.digest for record in self.feeds.records.values()]
         else:
-            assert self.job.store is not None
+            assert self.job.store is not None and self.base.manifest is not None
             fresh = [self.feeds.records[number].digest for number in self.plan.build]
             edited = {*self.plan.build, *self.plan.gone}
-            published = Published(self.job.store)
+            published = Published(self.job.store, self.base.manifest)
             for name in {name for digest in self._touched for run in digest.runs for name in run_lists(run)}:
                 lists[name] = {
                     run["run_id"]: run

@@ -9,7 +9,9 @@ import orjson
 
 from exporter import layout
 from exporter.builders.feeds import Feeds
-from exporter.documents import HistoryEntry, Run
+from exporter.documents import HistoryEntry, Run, digest
+from exporter.publish.manifest import Documents, Manifest
+from exporter.publish.publisher import read_parts
 from exporter.publish.store import Store
 from exporter.source.catalog import Catalog
 from exporter.state import StateLostError
@@ -19,14 +21,23 @@ _THREADS = 16
 
 
 class Published:
-    """The documents of one store. What should be there and is not raises `StateLostError`."""
+    """The documents of one store, as its manifest has them; what is not so raises `StateLostError`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, manifest: Manifest) -> None:
+        self._store, self._manifest = store, manifest
+        self._parts: dict[str, Documents] = {}
+
+    def _part(self, path: str) -> Documents:
+        """The documents of the part that a document belongs to."""
+        name = layout.part_of_document(path)
+        if name not in self._parts:
+            part = self._manifest.parts.get(name)
+            self._parts[name] = read_parts(self._store, [part.href])[0] if part is not None else {}
+        return self._parts[name]
 
     def _document(self, path: str) -> Any:
         found = self._store.get(layout.API_ROOT + path)
-        if found is None:
+        if found is None or self._part(path).get(path) != [digest(found.data), len(found.data)]:
             raise StateLostError
         return orjson.loads(found.data)
 
@@ -37,13 +48,15 @@ class Published:
         found: dict[int, dict[int, list[HistoryEntry]]] = {number: {} for number in needed}
         pages = set()
         for number, tests in needed.items():
-            digest = feeds.records[number].digest
+            record = feeds.records[number].digest
             for test in tests:
                 sample = catalog.tests[test].sample_id
                 if sample is None:
-                    found[number][test] = digest.orphans.get(test, [])
-                elif layout.sample_history(sample) in digest.counts:
+                    found[number][test] = record.orphans.get(test, [])
+                elif layout.sample_history(sample) in record.counts:
                     pages.add((number, layout.archive(layout.sample_history(sample), number)))
+        for number in needed:
+            self._part(layout.archive(layout.RUNS, number))  # once, and not by every thread
         with ThreadPoolExecutor(_THREADS) as threads:
             documents = threads.map(self._document, [path for _, path in sorted(pages)])
             for (number, _), document in zip(sorted(pages), documents, strict=True):
@@ -54,7 +67,7 @@ class Published:
     def runs(self, name: str) -> Iterator[Run]:
         """The runs of a numbered list, in its order; none if there is no such list."""
         path: str | None = layout.document(name)
-        if self._store.get(layout.API_ROOT + layout.document(name)) is None:
+        if path not in self._part(layout.document(name)):
             return
         while path is not None:
             document = self._document(path)

@@ -121,9 +121,12 @@ class Records(dict[int, Record]):
         self._partitions.pop(number, None)
 
     def __missing__(self, number: int) -> Record:
-        found = self._store.get(layout.STATE_ROOT + self._partitions[number].record)
+        path = self._partitions[number].record
+        found = self._store.get(layout.STATE_ROOT + path)
+        if found is None or path != layout.state_record(number, digest(found.data)):
+            raise StateLostError
         try:
-            value = orjson.loads(found.data if found else b"")
+            value = orjson.loads(found.data)
             value["digest"]["orphans"] = {int(test): one for test, one in value["digest"]["orphans"].items()}
             record = Record(Digest(**value["digest"]), value["before"])
         except (ValueError, TypeError, KeyError):

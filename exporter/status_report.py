@@ -111,7 +111,7 @@ def read(store: Store, spool: pathlib.Path | None) -> Report:
 
 
 def _writing(store: Store, pending: Pending) -> Writing:
-    alive = Publisher(store)._alive(pending)
+    alive = Publisher(store).alive(pending)
     return Writing(alive, _seconds(pending.expires_at) - LEASE.total_seconds())
 
 

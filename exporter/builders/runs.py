@@ -1,6 +1,7 @@
 """Runs: a run as the lists show it, and its own document."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from exporter import layout
 from exporter.builders.results import Result
@@ -98,10 +99,16 @@ def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
                 "config": {"regression_test_ids": run.customized or catalog.active_tests},
                 "progress": progress,
                 "infrastructure_errors": _infrastructure_errors(run),
-                "links": {
-                    kind: layout.relative(path, layout.document(layout.run_list(run.run_id, kind)))
-                    for kind in ("samples", "failures", "errors")
-                },
+                "links": {name: target and layout.relative(path, target) for name, target in _linked(listed)},
             }
         ),
     )
+
+
+def _linked(run: Run) -> Iterator[tuple[str, str | None]]:
+    """The documents that lead on from a run, by name."""
+    for kind in ("samples", "failures", "errors"):
+        yield kind, layout.document(layout.run_list(run["run_id"], kind))
+    commit, pull_request = run["commit_sha"], run["pr_number"]
+    yield "commit", None if commit is None else layout.document(layout.runs_of_commit(commit))
+    yield "pull_request", None if pull_request is None else layout.document(layout.runs_of_pull_request(pull_request))

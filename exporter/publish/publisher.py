@@ -10,7 +10,6 @@ import datetime
 import logging
 import os
 import pathlib
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -192,7 +191,7 @@ class Publisher:
             StoreError: one is publishing.
         """
         base = self.begin()
-        if base.pending is not None and self._alive(base.pending):
+        if base.pending is not None and self.alive(base.pending):
             raise StoreError(f"{self.store.name}: an export is publishing; try again when it has ended")
         self._lease_with(base.pending.manifests if base.pending else (), base.pending_version)
         try:
@@ -212,11 +211,11 @@ class Publisher:
             ConflictError: another export has published, or is publishing, since `base` was read: begin again.
             StoreError: writing failed; what was published is intact, the next export goes on from here.
         """
+        self.store.sweep()
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
         deletions = self._deletions(changes)
         if same and not (changes.writes or base.pending or changes.state or self._due(deletions)):
             return 0
-        self.store.sweep()
         self._take_lease(base, changes)
         self._check_base(base, changes)
         if self.store.get(_LAYOUT) is None:
@@ -243,9 +242,9 @@ class Publisher:
         After a death also those of the dead export, and those that are published and replaced: what both knew and the
         new manifests do without may have the bytes of either until it is deleted.
         """
-        if base.pending is not None and self._alive(base.pending):
+        if base.pending is not None and self.alive(base.pending):
             log.info("another export is publishing to %s; waiting for it", self.store.name)
-            while (found := self.store.get(_PENDING)) is not None and self._alive(decode_pending(found.data)):
+            while (found := self.store.get(_PENDING)) is not None and self.alive(decode_pending(found.data)):
                 self.sleep(1)
             raise ConflictError("another export has published meanwhile")
         published = {part.href for part in base.manifest.parts.values()} if base.manifest else set()
@@ -299,12 +298,12 @@ class Publisher:
         self.store.delete_at(_PENDING, self._lease[1])
         self._lease = None
 
-    def _alive(self, pending: Pending) -> bool:
-        """Whether a lease binds: not expired, and not of a process of this machine that is dead."""
+    def alive(self, pending: Pending) -> bool:
+        """Whether a lease binds: not expired, not our own, and not of a process of this machine that is dead."""
         if pending.owner == self.owner or pending.expires_at <= moment(self.clock()):
             return False
-        machine, process = pending.owner.split(".")[:2] if pending.owner.count(".") == 2 else ("", "")
-        return machine != self.owner.split(".")[0] or pathlib.Path(f"/proc/{process}").exists()
+        machine, _, process = pending.owner.partition(".")
+        return machine != self.owner.partition(".")[0] or process == _process(process.partition(".")[0])
 
     def _deletions(self, changes: Changes) -> dict[str, str]:
         """Path in the store → since when the manifests do without it."""
@@ -364,6 +363,18 @@ class Publisher:
 
 
 def _owner() -> str:
-    """MACHINE.PROCESS.RANDOM; the machine's name is not given away, only whether two are the same."""
-    machine = uuid.uuid5(uuid.NAMESPACE_DNS, os.uname().nodename).hex[:12]
-    return f"{machine}.{os.getpid()}.{secrets.token_hex(4)}"
+    """MACHINE.PROCESS.STARTED; the machine's name is not given away, only whether two are the same."""
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id")
+    booted = boot.read_text() if boot.is_file() else ""
+    machine = uuid.uuid5(uuid.NAMESPACE_DNS, f"{os.uname().nodename}/{booted}").hex[:12]
+    return f"{machine}.{_process(str(os.getpid()))}"
+
+
+def _process(process: str) -> str:
+    """PROCESS.STARTED of a process of this machine: a number that is used again has started at another tick."""
+    try:
+        # The second field, a program's name in parentheses, may hold anything; the 22nd is when it started.
+        fields = pathlib.Path(f"/proc/{int(process)}/stat").read_text().rpartition(")")[2].split()
+        return f"{process}.{fields[19]}"
+    except (OSError, ValueError):
+        return f"{process}."
