@@ -54,7 +54,7 @@ def _wanted_options(command: options.Command) -> options.Command:
         click.option("--reader", metavar="MEMBER", default="allUsers", show_default=True, envvar="EXPORTER_READER",
                      help="Who may read: allUsers, or such as group:NAME@DOMAIN."),
         options.credentials_option,
-        click.argument("name", metavar="gs://BUCKET[/PREFIX]"),
+        click.argument("store", metavar="gs://BUCKET[/PREFIX]"),
     ):  # fmt: skip
         command = add(command)
     return command
@@ -87,13 +87,13 @@ def _rows(name: str, credentials: pathlib.Path | None, asked: dict[str, Any]) ->
 @bucket.command()
 @_wanted_options
 @options.logging_options
-def check(name: str, credentials: pathlib.Path | None, **asked: Any) -> int:
+def check(store: str, credentials: pathlib.Path | None, **asked: Any) -> int:
     """Compare a bucket's settings with what a static API needs.
 
     Exits with 1 if one is not as it should be; one that these credentials may not see does not count. Says for each
     how to mend it.
     """
-    rows = _rows(name, credentials, asked)
+    rows = _rows(store, credentials, asked)
     _show(rows)
     wrong = [row for row in rows if row.right is False]
     _tell_commands(wrong)
@@ -109,22 +109,22 @@ def check(name: str, credentials: pathlib.Path | None, **asked: Any) -> int:
     envvar="EXPORTER_SETTING",
     help="A setting to change; repeatable.",
 )
-@click.option(
-    "--all", "everything", is_flag=True, envvar="EXPORTER_ALL", help="Change all that is not as it should be."
-)
+@click.option("--everything", is_flag=True, envvar="EXPORTER_EVERYTHING", help="Change all that is wrong or unknown.")
 @options.logging_options
-def setup(name: str, credentials: pathlib.Path | None, setting: tuple[str, ...], everything: bool, **asked: Any) -> int:
+def setup(
+    store: str, credentials: pathlib.Path | None, setting: tuple[str, ...], everything: bool, **asked: Any
+) -> int:
     """Change those settings of a bucket that are named, and say how `gcloud` would do it.
 
     Without --setting or --everything nothing is changed.
     """
     from exporter.publish.bucket import setup as change
 
-    rows = [row for row in _rows(name, credentials, asked) if not row.right]
+    rows = [row for row in _rows(store, credentials, asked) if not row.right]
     todo = [row for row in rows if everything or _name(row) in setting]
     # Without an account nobody can say whom to give the role to.
     able = [row for row in todo if row.patch is not None or row.grants]
-    change(bucket_of(name)[0], able, credentials)
+    change(bucket_of(store)[0], able, credentials)
     for row in able:
         click.echo(f"changed {_name(row)}: was {row.current}; is {row.wanted}")
     _tell_commands(able)

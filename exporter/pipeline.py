@@ -15,7 +15,7 @@ from exporter.executor import Workers, start
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import CATALOG, Manifest
-from exporter.publish.publisher import Base, Changes, Publisher
+from exporter.publish.publisher import Base, Changes, Publisher, known
 from exporter.publish.store import Store
 from exporter.published import Published
 from exporter.source.catalog import read_catalog
@@ -28,6 +28,8 @@ from exporter.state import PartitionState, State, StateLostError
 from exporter.tasks import Build, Built, Job, Worker, Write, collect, write
 
 log = logging.getLogger(__name__)
+
+_RELINKED = "its pages lead to others now"
 
 ATTEMPTS = 5
 """How often an export begins again because another one has published meanwhile."""
@@ -171,18 +173,21 @@ class _Stages:
         if not self.memory.consistent:
             self._fold(reasons)
         relinked = self._replace(dict.fromkeys(self.plan.gone))
+        reasons |= dict.fromkeys(sorted(relinked - reasons.keys() - set(self.plan.gone)), _RELINKED)
         odd = 0
         todo = sorted(reasons)
         while todo:
             found: dict[int, Digest | None] = {}
             for digest, problems in self.progress("reading", self.workers.map(Worker.read, todo), len(todo)):
-                found[digest.partition] = digest
+                found[digest.partition] = digest if digest.runs else None  # its runs were deleted meanwhile
                 report_problems(problems)
                 odd += len(problems)
             relinked |= self._replace(found)
             todo = sorted(relinked - reasons.keys() - set(self.plan.gone))
-            reasons |= dict.fromkeys(todo, "its pages lead to others now")
-        self.plan = Plan(dict(sorted(reasons.items())), self.plan.gone)
+            reasons |= dict.fromkeys(todo, _RELINKED)
+        empty = {number for number in reasons if number not in self.feeds.records}
+        left = {number: reasons[number] for number in sorted(reasons.keys() - empty)}
+        self.plan = Plan(left, tuple(sorted({*self.plan.gone, *empty})))
         if self.memory.consistent and self.memory.state is not None:
             names = {layout.subject_of_feed(name) for digest in self._touched for name in digest.counts}
             names |= {name for digest in self._touched for run in digest.runs for name in run_lists(run)}
@@ -280,7 +285,7 @@ class _Stages:
             path, records[path] = states.encode_record(record)
             partitions[number] = PartitionState(
                 manifest=one.part.digest,
-                rows=rows[number] if number in rows else partitions[number].rows,
+                rows=rows.get(number, ""),  # not looked at before they were read: the next full plan does
                 record=path,
                 runs=len(record.digest.runs),
                 results=record.digest.results,
@@ -310,7 +315,7 @@ class _Stages:
         ).encode()
         gone = [path for one in (*built.values(), part) for path in one.gone]
         for name in self.base.names().difference(manifest.parts):
-            gone += collect(self.job, name, (), self.base.hrefs(name)).gone
+            gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
             writes=sum(one.writes for one in (*built.values(), part)),

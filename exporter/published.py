@@ -32,7 +32,10 @@ class Published:
         name = layout.part_of_document(path)
         if name not in self._parts:
             part = self._manifest.parts.get(name)
-            self._parts[name] = read_parts(self._store, [part.href])[0] if part is not None else {}
+            found = read_parts(self._store, [part.href] if part is not None else [])
+            if not found:
+                raise StateLostError
+            self._parts[name] = found[0]
         return self._parts[name]
 
     def _document(self, path: str) -> Any:

@@ -17,7 +17,7 @@ from exporter.builders.feeds import Digest
 from exporter.builders.partition import Partition
 from exporter.builders.results import Results
 from exporter.documents import Document, digest
-from exporter.publish.manifest import Documents, Part, encode_part
+from exporter.publish.manifest import Documents, Known, Part, encode_part
 from exporter.publish.publisher import Hrefs, check_lease, known, stored
 from exporter.publish.store import Store
 from exporter.source.catalog import Catalog
@@ -138,14 +138,20 @@ def collect(
             path, data = document
             entry = listed[path] = [digest(data), len(data)]
             if not before.holds(path, entry):
-                spool.add("changed" if path in before.published or path in entries else "new", document)
+                reached = path in before.published or path in entries or _was_written(store, before, path)
+                spool.add("changed" if reached else "new", document)
     for path, kept in before.published.items():
         if path not in listed and keep(path):
             listed[path] = kept
     part, data = encode_part(name, listed)
-    if part.href != hrefs.published and not job.dry_run:
+    if (part.href != hrefs.published or not before.published) and not job.dry_run:
         store.write([(stored(part.href), data)])
     return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
+
+
+def _was_written(store: Store, before: Known, path: str) -> bool:
+    """Whether an export that died has written a new document: then it may also have written links to it."""
+    return any(path in documents for documents in before.pending) and store.get(stored(path)) is not None
 
 
 def write(job: Job, name: str, wave: Wave) -> int:

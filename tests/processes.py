@@ -15,7 +15,7 @@ from typing import Any
 _SERVER = """
 import json, os, resource, signal, sys
 from exporter import cli, executor, pipeline
-from exporter.publish import local, verify
+from exporter.publish import gcs, local, verify
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
@@ -96,7 +96,17 @@ class Commands:
         return spent
 
     def orphans(self) -> list[int]:
-        """Living processes of the command's session, once it has ended."""
+        """Processes that the command has begun and that go on when it has ended.
+
+        Mostly they see at once that it has; one that has just begun sees nothing yet, and does nothing either.
+        """
+        ended = time.monotonic()
+        while (alive := self._session()) and time.monotonic() - ended < 5:
+            time.sleep(0.01)
+        return alive
+
+    def _session(self) -> list[int]:
+        """Living processes of the command's session."""
         found = []
         for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):

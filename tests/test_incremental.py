@@ -113,6 +113,7 @@ CHANGES: dict[str, Callable[[Platform, int], None]] = {
     "old run": lambda p, n: _run(p, 20 + n, {1: 0, 2: n % 2}),
     "first run of a partition": lambda p, n: _run(p, 1000 + 100 * n, {2: 0}),
     "deleted run": lambda p, n: _delete(p, RUNS[n % len(RUNS)]),
+    "wiped partition": lambda p, n: [_delete(p, run) for run in ((110, 150), (230,), (7, 60))[n % 3]],  # type: ignore[dict-item]
     "restarted run": lambda p, n: (_delete(p, RUNS[n % len(RUNS)]), _run(p, RUNS[n % len(RUNS)], {3: n % 2})),
     "branch": lambda p, n: p.execute(f"UPDATE test SET branch = 'moved-{n}' WHERE id = {RUNS[n % len(RUNS)]}"),
     "variant": lambda p, n: p.execute(f"UPDATE regression_test_output_files SET file_hashes = '{HASH['def'[n % 3]]}'"),
@@ -208,6 +209,56 @@ def test_a_passed_test_builds_no_partition(rich: Platform, tmp_path: pathlib.Pat
     rich.execute("UPDATE regression_test SET last_passed_on_linux = 150")
     report = export(rich.url, tmp_path)
     assert not report.plan.build and report.written == 4
+
+
+def test_files_of_tests_whose_ids_fall_together_are_told_apart(rich: Platform, tmp_path: pathlib.Path) -> None:
+    rich.run(300, "completed", results={8: 0, 16: 0})
+    rich.insert("test_result_file", *(_file(test, hash_) for test, hash_ in ((8, HASH["a"]), (16, HASH["b"]))))
+    export(rich.url, tmp_path)
+    rich.execute("DELETE FROM test_result_file WHERE test_id = 300")
+    rich.insert("test_result_file", *(_file(test, hash_) for test, hash_ in ((8, HASH["b"]), (16, HASH["a"]))))
+    assert 3 in export(rich.url, tmp_path).plan.build
+
+
+def _file(test: int, got: str) -> dict[str, Any]:
+    keys = {"test_id": 300, "regression_test_id": test, "regression_test_output_id": test}
+    return {**keys, "expected": HASH["c"], "got": got}
+
+
+def test_a_partition_that_lost_its_runs_is_gone(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path / "store")
+    for run in (110, 150):
+        _delete(rich, run)
+    rich.execute("UPDATE regression_test SET command = 'changed'")
+    export(rich.url, tmp_path / "store", runs=(231,))
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+def test_a_partition_that_was_not_looked_at_is_looked_at_later(rich: Platform, tmp_path: pathlib.Path) -> None:
+    export(rich.url, tmp_path / "store")
+    rich.execute(
+        "UPDATE test SET branch = 'wrong' WHERE id = 7", "UPDATE regression_test SET command = 'x' WHERE id = 1"
+    )
+    export(rich.url, tmp_path / "store", runs=(231,))
+    rich.execute("UPDATE test SET branch = 'master' WHERE id = 7")
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+@pytest.mark.parametrize("part", ["catalog", "1"])
+@pytest.mark.parametrize("damage", [None, b"{}"])
+def test_a_lost_manifest_is_written_again(
+    rich: Platform, tmp_path: pathlib.Path, part: str, damage: bytes | None
+) -> None:
+    export(rich.url, tmp_path / "store")
+    (path,) = (tmp_path / "store/v1/manifests").glob(f"{part}-*.json")
+    path.unlink() if damage is None else path.write_bytes(damage)
+    rich.execute("UPDATE regression_test SET command = 'changed'")
+    export(rich.url, tmp_path / "store")
+    assert not verify(LocalStore(tmp_path / "store")).problems
 
 
 def test_exchanged_values_are_noticed(rich: Platform, tmp_path: pathlib.Path) -> None:

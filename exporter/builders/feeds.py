@@ -28,7 +28,7 @@ class Digest:
         runs: its runs as the lists show them, newest first.
         results: the number of its results.
         counts: name of a feed or chain → how many of its items are the partition's.
-        shows: keys of what its documents show of the catalogue, as in `dependencies.views`.
+        shows: keys of what its documents show of the catalogue, as in `dependencies.partition_views`.
         orphans: regression test id → history entries, of tests without a sample, which have no history page.
     """
 

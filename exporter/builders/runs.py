@@ -50,7 +50,8 @@ def _github_link(run: RunRows, url: str | None) -> str | None:
     """Where the commit or pull request is shown; null for a fork whose URL a browser should not follow."""
     if url is None or not url.startswith(_WEB):
         return None
-    return f"{url}/pull/{run.pr_nr}" if run.test_type == "pr" else f"{url}/commit/{run.commit}"
+    kind, target = ("pull", run.pr_nr) if run.test_type == "pr" else ("commit", run.commit)
+    return None if target is None else f"{url}/{kind}/{target}"
 
 
 def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:

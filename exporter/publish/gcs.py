@@ -169,14 +169,13 @@ class GcsStore:
     def delete_at(self, path: str, version: str) -> None:
         """Delete one object if it is still at `version`, a generation."""
         name = self._name(path)
-        with contextlib.suppress(NotFound, PreconditionFailed):
-            self._patiently(
-                lambda: (
-                    self._link()
-                    .bucket.blob(name)
-                    .delete(if_generation_match=int(version), timeout=self.timeout, retry=None)
-                )
-            )
+
+        def attempt() -> None:
+            blob = self._link().bucket.blob(name)
+            with contextlib.suppress(NotFound, PreconditionFailed):
+                blob.delete(if_generation_match=int(version), timeout=self.timeout, retry=None)
+
+        self._patiently(attempt)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every object whose path starts with `prefix`, by name."""

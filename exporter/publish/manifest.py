@@ -100,7 +100,8 @@ class Manifest:
     @property
     def snapshot(self) -> str:
         """The digest of all that the manifest names, the same exactly when all of that is."""
-        return digest(encode([self.counts, [part.digest for part in (self.catalog, *self.partitions)]]))
+        parts = [part.digest for part in (self.catalog, *self.partitions)]
+        return digest(encode([layout.API_VERSION, self.counts, self.latest_run_id, layout.entry_documents(), parts]))
 
     def encode(self, generated_at: str) -> bytes:
         """The bytes of `manifest.json`."""

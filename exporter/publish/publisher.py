@@ -10,16 +10,17 @@ import datetime
 import logging
 import os
 import pathlib
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import orjson
 
 from exporter import layout
-from exporter.documents import encode
+from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.manifest import (
     Documents,
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 LEASE = datetime.timedelta(minutes=10)
 """How long an export may be silent before another takes its place. It renews the lease at a third of that."""
+
+_BATCH = 1000
+"""Documents deleted between two looks at the lease."""
 
 _MANIFEST = layout.API_ROOT + layout.MANIFEST
 _PENDING = layout.API_ROOT + layout.PENDING
@@ -60,9 +64,13 @@ def now() -> datetime.datetime:
 
 
 def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
-    """The documents that the manifests at these paths name; a manifest that is gone names none."""
-    found = (store.get(stored(href)) for href in hrefs)
-    return [decode_part(one.data) for one in found if one is not None]
+    """The documents that the manifests at these paths name; one that is gone, or not what its name says, names none."""
+    found = ((href, store.get(stored(href))) for href in hrefs)
+    return [
+        decode_part(one.data)
+        for href, one in found
+        if one is not None and href == layout.manifest_part(part_of(href), digest(one.data))
+    ]
 
 
 def check_lease(store: Store, owner: str) -> None:
@@ -218,6 +226,7 @@ class Publisher:
             return 0
         self._take_lease(base, changes)
         self._check_base(base, changes)
+        base = self._fence(base)
         if self.store.get(_LAYOUT) is None:
             self.store.replace(_LAYOUT, encode({"layout": layout.LAYOUT_VERSION}), ABSENT)
         written = 0
@@ -227,6 +236,7 @@ class Publisher:
                 self.keep_lease()
         self.store.write((layout.STATE_ROOT + path, data) for path, data in changes.records.items())
         self._write_deletions(deletions)
+        self.keep_lease()
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
@@ -269,6 +279,16 @@ class Publisher:
             if base.pending is None:
                 self._end_lease()
             raise ConflictError("another export has published meanwhile")
+
+    def _fence(self, base: Base) -> Base:
+        """Write the manifest anew when taking another export's place; give the base with its new version.
+
+        Should that export not be dead but asleep, it can then no longer replace the manifest when it wakes.
+        """
+        if base.pending is None or base.manifest is None:
+            return base
+        data = base.manifest.encode(moment(self.clock()))
+        return replace(base, manifest_version=self.store.replace(_MANIFEST, data, base.manifest_version))
 
     def keep_lease(self) -> None:
         """Renew the lease when a third of it has passed.
@@ -345,7 +365,9 @@ class Publisher:
         named = self._named(deletions, manifest)
         left = {path: since for path, since in deletions.items() if path not in named}
         due = self._due(left)
-        self.store.delete(due)
+        for start in range(0, len(due), _BATCH):
+            self.keep_lease()
+            self.store.delete(due[start : start + _BATCH])
         self._write_deletions({path: since for path, since in left.items() if path not in due})
 
     def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
@@ -364,9 +386,13 @@ class Publisher:
 
 def _owner() -> str:
     """MACHINE.PROCESS.STARTED; the machine's name is not given away, only whether two are the same."""
-    boot = pathlib.Path("/proc/sys/kernel/random/boot_id")
-    booted = boot.read_text() if boot.is_file() else ""
-    machine = uuid.uuid5(uuid.NAMESPACE_DNS, f"{os.uname().nodename}/{booted}").hex[:12]
+    try:
+        # What makes process numbers comparable: the same boot of the same machine, the same container.
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
+        place = f"{boot}/{pathlib.Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        place = secrets.token_hex()
+    machine = uuid.uuid5(uuid.NAMESPACE_DNS, f"{os.uname().nodename}/{place}").hex[:12]
     return f"{machine}.{_process(str(os.getpid()))}"
 
 

@@ -10,7 +10,7 @@ from exporter.publish.store import Store
 WRITES_PER_SECOND = 900
 """What a new bucket takes, and a little less: about 1,000."""
 
-_BUCKET = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>.*))?", re.DOTALL)
+_BUCKET = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{0,221})(?:/(?P<prefix>.*))?", re.DOTALL)
 
 
 def bucket_of(name: str) -> tuple[str, str]:

@@ -31,7 +31,8 @@ class Report:
 def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -> Report:
     """Check every document, every link, and that there is nothing else.
 
-    Where the store lists digests these are believed, and links not looked at, unless all `content` is to be read. While an export is under way, or after one died, a document may also be as `pending.json` has it.
+    Where the store lists digests these are believed, and links not looked at, unless all `content` is to be read.
+    While an export is under way, or after one died, a document may also be as `pending.json` has it.
 
     Raises:
         StoreError: the store can't be read, or nothing is published in it.

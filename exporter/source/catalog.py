@@ -1,5 +1,6 @@
 """The catalogue: the small tables, read once in one snapshot and shared by all partitions."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,8 @@ class Catalog:
     """All small tables, each by ascending id.
 
     `outputs` holds also those that belong to no known test; `active_tests` are the ids of the tests that a run
-    executes if it is not limited to some; `tests_of_sample` the ids of a sample's tests, where it has any.
+    executes if it is not limited to some; `tests_of_sample` the ids of a sample's tests, where it has any;
+    `test_counts` category id → number of rows that name it.
     """
 
     samples: Mapping[int, SampleRow]
@@ -118,6 +120,7 @@ class Catalog:
     forks: Mapping[int, str | None]
     active_tests: tuple[int, ...]
     tests_of_sample: Mapping[int, list[int]]
+    test_counts: Mapping[int, int]
 
 
 def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
@@ -141,6 +144,7 @@ class _Reader:
     def __init__(self, connection: sa.Connection, problems: list[Problem]) -> None:
         self.connection = connection
         self.problems = problems
+        self.test_counts: Counter[int] = Counter()
 
     def _rows(self, table: sa.Table) -> list[Row]:
         keys = [table.c.id] if "id" in table.c else list(table.columns)
@@ -182,7 +186,7 @@ class _Reader:
         for test in tests.values():
             if test.sample_id is not None:
                 tests_of_sample.setdefault(test.sample_id, []).append(test.id)
-        return Catalog(samples, tests, outputs, categories, tags, forks, active, tests_of_sample)
+        return Catalog(samples, tests, outputs, categories, tags, forks, active, tests_of_sample, self.test_counts)
 
     def _samples(self, tags: Mapping[int, Named]) -> dict[int, SampleRow]:
         samples = {
@@ -255,7 +259,10 @@ class _Reader:
                 tests[output.regression_id].outputs.append(output)
         for output, row in self._attach(schema.VARIANT, "regression_test_output_id", outputs):
             output.variants.append((row.id, row.text("file_hashes", nullable=True)))
-        for test, row in self._attach(schema.TEST_CATEGORY, "regression_id", tests):
-            if (category := row.reference("category_id", categories)) is not None:
-                test.categories.append(category)
+        for row in self._rows(schema.TEST_CATEGORY):
+            category, named = row.reference("category_id", categories), row.reference("regression_id", tests)
+            if category is not None:
+                self.test_counts[category] += 1
+                if named is not None:
+                    tests[named].categories.append(category)
         return tests, outputs

@@ -1,8 +1,8 @@
 """Fingerprints of the rows of each partition, computed where the rows are.
 
-On MySQL and MariaDB a row's fingerprint is the CRC-32 of its values times an odd number made of its key, and a
-partition's is the XOR of those with the number of rows. The product matters: CRC-32 is linear, so that without it two
-rows that exchange values would leave the XOR as it was. Values are told apart by their lengths, null from empty.
+On MySQL and MariaDB a row's fingerprint is the CRC-32 of its values times that of its key, and a partition's is the
+XOR of those with the number of rows. The product matters: CRC-32 is linear, so that without it two rows that exchange
+values would leave the XOR as it was. Values are told apart by their lengths, null from empty.
 SQLite has no such functions; there an aggregate of our own does the same in this process.
 """
 
@@ -16,19 +16,16 @@ from sqlalchemy.types import NullType
 from exporter.layout import PARTITION_SIZE
 from exporter.source import schema
 from exporter.source.database import Database
+from exporter.source.partitions import partition_number
 
 _TABLES = (
-    (schema.RUN, schema.RUN.c.id, schema.RUN.c.id),
-    (schema.PROGRESS, schema.PROGRESS.c.test_id, schema.PROGRESS.c.id),
-    (schema.CUSTOMIZED, schema.CUSTOMIZED.c.test_id, schema.CUSTOMIZED.c.id),
-    (schema.RESULT, schema.RESULT.c.test_id, schema.RESULT.c.regression_test_id),
-    (
-        schema.RESULT_FILE,
-        schema.RESULT_FILE.c.test_id,
-        schema.RESULT_FILE.c.regression_test_id * 8191 + schema.RESULT_FILE.c.regression_test_output_id,
-    ),
+    (schema.RUN, schema.RUN.c.id, ()),
+    (schema.PROGRESS, schema.PROGRESS.c.test_id, ("id",)),
+    (schema.CUSTOMIZED, schema.CUSTOMIZED.c.test_id, ("id",)),
+    (schema.RESULT, schema.RESULT.c.test_id, ("regression_test_id",)),
+    (schema.RESULT_FILE, schema.RESULT_FILE.c.test_id, ("regression_test_id", "regression_test_output_id")),
 )
-"""Each table with the column of the run's id and what tells its rows of one run apart."""
+"""Each table with the column of the run's id and those that tell its rows of one run apart."""
 
 _NUMBERS = {"runtime", "exit_code", "expected_rc", "pr_nr", "timestamp", "regression_id"}
 """Columns whose values can't run into each other."""
@@ -50,9 +47,9 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
         if connection.dialect.name == "sqlite":
             _register(connection)
         found: dict[int, list[str]] = {}
-        for place, (table, run, key) in enumerate(_TABLES):
-            number = (run // PARTITION_SIZE).label("number")
-            query = sa.select(number, sa.func.count(), _fold(connection, table, run, key)).group_by(number)
+        for place, (table, run, keys) in enumerate(_TABLES):
+            number = partition_number(run)
+            query = sa.select(number, sa.func.count(), _fold(connection, table, run, keys)).group_by(number)
             for where in [sa.true()] if chosen is None else [_of(run, one) for one in chosen]:
                 for partition, count, value in connection.execute(query.where(where)):
                     if partition is not None and (place == 0 or partition in found):
@@ -66,7 +63,7 @@ def _of(run: sa.Column[Any], partition: int) -> sa.ColumnElement[bool]:
     return run.between(partition * PARTITION_SIZE, (partition + 1) * PARTITION_SIZE - 1)
 
 
-def _fold(connection: sa.Connection, table: sa.Table, run: sa.Column[Any], key: sa.ColumnElement[Any]) -> Any:
+def _fold(connection: sa.Connection, table: sa.Table, run: sa.Column[Any], keys: tuple[str, ...]) -> Any:
     if connection.dialect.name == "sqlite":
         return sa.func.fingerprint(*table.columns)
     parts: list[Any] = []
@@ -77,7 +74,8 @@ def _fold(connection: sa.Connection, table: sa.Table, run: sa.Column[Any], key: 
         else:
             parts += [sa.func.ifnull(sa.func.length(value), sa.literal_column("'-'")), value]
     crc = sa.func.crc32(sa.func.concat_ws(sa.literal_column("','"), *parts))
-    weight = (run % PARTITION_SIZE) * 131072 + (key % 65536) * 2 + 1
+    key = sa.func.concat_ws(sa.literal_column("','"), run, *(table.c[name] for name in keys))
+    weight = sa.func.crc32(key).op("|")(1)
     return sa.type_coerce(sa.func.bit_xor(crc * weight), NullType())
 
 

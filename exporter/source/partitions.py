@@ -36,21 +36,12 @@ class ProgressRow(NamedTuple):
     message: str | None
 
 
-class ResultRow(NamedTuple):
-    """A row of `test_result`; `runtime` in ms."""
-
-    regression_test_id: int
-    runtime: int | None
-    exit_code: int | None
-    expected_rc: int | None
-
-
 @dataclass(slots=True)
 class RunRows:
     """All rows of one run, by ascending id within each table.
 
-    `results` are `ResultRow`s and `files` are (regression test id, output id, expected, got), both as plain lists,
-    as the packed JSON gives them: there are too many of them to wrap each.
+    `results` are (regression test id, runtime in ms, exit code, expected code) and `files` (regression test id,
+    output id, expected, got), both as plain lists, as the packed JSON gives them: there are too many to wrap each.
     """
 
     run_id: int
@@ -86,9 +77,15 @@ def load(data: bytes) -> list[RunRows]:
     return [RunRows(**row) for row in orjson.loads(data)]
 
 
+def partition_number(run: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """The partition of a run's id as `layout.partition_of` has it: databases divide negative numbers otherwise."""
+    rest = (run % PARTITION_SIZE + PARTITION_SIZE) % PARTITION_SIZE
+    return ((run - rest) // PARTITION_SIZE).label("number")
+
+
 def partitions(database: Database) -> list[int]:
     """The numbers of all partitions that hold a run, ascending."""
-    number = (schema.RUN.c.id // PARTITION_SIZE).label("number")
+    number = partition_number(schema.RUN.c.id)
     query = sa.select(number).distinct().order_by(number)
     return database.read("the list of runs", lambda connection: [int(n) for n in connection.scalars(query)])
 
@@ -140,7 +137,7 @@ class _Reader:
         for row in self._rows(customized, customized.c.test_id, customized.c.id):
             if run := self._owner(runs, customized, row["id"], row["test_id"]):
                 cell = Row(customized.name, row["id"], row, self.problems)
-                run.customized.append(cell.integer("regression_id"))
+                run.customized.append(cell.integer("regression_id", nullable=True))
         for table, attribute in ((schema.RESULT, "results"), (schema.RESULT_FILE, "files")):
             for run_id, rows in self._packed(table):
                 self._mend(table, run_id, rows)
@@ -215,6 +212,8 @@ class _Reader:
         for row in rows:
             cell = Row(table.name, f"{run_id}/{row[0]}", dict(zip(names, row, strict=True)), self.problems)
             row[:] = [(cell.text if name in _TEXTS else cell.integer)(name, nullable=True) for name in names]
+        keys = [place for place, name in enumerate(names) if name not in _TEXTS | _NULLABLE]
+        rows[:] = [row for row in rows if all(row[place] is not None for place in keys)]
 
 
 def _json_on_sqlite(columns: Sequence[sa.Column[Any]]) -> sa.ColumnElement[Any]:

@@ -76,11 +76,14 @@ class Row:
                 value = datetime.datetime.fromisoformat(value)
             except ValueError:
                 value = None
+        if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+            try:
+                value = value.astimezone(datetime.UTC)
+            except OverflowError:
+                value = None
         if not isinstance(value, datetime.datetime):
             self.report(f"{column} is no time")
             return None
-        if value.tzinfo is not None:
-            value = value.astimezone(datetime.UTC)
         return (
             f"{value:%Y-%m-%dT%H:%M:%S}Z" if value.year >= 1000 else f"{value.replace(tzinfo=None).isoformat()[:19]}Z"
         )

@@ -71,17 +71,30 @@ def rounds(number: int, count: int, *, tls: bool = True) -> Iterator[list[Measur
             yield [pool.apply(measure, (server.environment(), way, int(count * way.share))) for way in WAYS]
 
 
+class Row(NamedTuple):
+    """The medians of a way, and all that was measured."""
+
+    way: Way
+    speed: float
+    cpu: float
+    runs: list[Measured]
+
+
+def rows(number: int, count: int, *, tls: bool = True) -> Iterator[Row]:
+    """A row for each way, after so many rounds of so many objects."""
+    for way, measured in zip(WAYS, zip(*rounds(number, count, tls=tls), strict=True), strict=True):
+        speed = statistics.median(one.objects_per_second for one in measured)
+        yield Row(way, speed, statistics.median(one.cpu_ms_per_object for one in measured), list(measured))
+
+
 def main() -> None:
-    """Print the rows: medians, and all that was measured."""
+    """Print the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--objects", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain-http", action="store_true")
     options = parser.parse_args()
-    found = list(rounds(options.rounds, options.objects, tls=not options.plain_http))
-    for way, measured in zip(WAYS, zip(*found, strict=True), strict=True):
-        speed = statistics.median(one.objects_per_second for one in measured)
-        cpu = statistics.median(one.cpu_ms_per_object for one in measured)
+    for way, speed, cpu, measured in rows(options.rounds, options.objects, tls=not options.plain_http):
         runs = " ".join(f"{one.objects_per_second:.0f}/{one.cpu_ms_per_object:.2f}" for one in measured)
         print(f"{way.name:28}{speed:7.0f} objects/s{cpu:8.3f} ms CPU each   ({runs})")
 

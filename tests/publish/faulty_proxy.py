@@ -6,6 +6,7 @@ before a plan, which names a fault or none.
 
 import asyncio
 import contextlib
+import json
 import random
 import socket
 import struct
@@ -22,7 +23,23 @@ of the reply lost; everything right, but late."""
 
 ALL: tuple[Fault, ...] = get_args(Fault)
 
-Plan = Callable[[str], Fault | None]
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that no repetition changes: an error as Google's JSON API tells it."""
+
+    status: int
+    reason: str
+    message: str
+
+    def answer(self) -> bytes:
+        error = {"code": self.status, "message": self.message, "errors": [{"reason": self.reason}]}
+        body = json.dumps({"error": error}).encode()
+        head = f"HTTP/1.1 {self.status} No\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+
+Plan = Callable[[str], "Fault | Refusal | None"]
 """Request line, such as `POST /upload/… HTTP/1.1` → what happens to the request."""
 
 
@@ -48,6 +65,8 @@ class Proxy:
     upstream: tuple[str, int]
     lines: list[str] = field(default_factory=list)
     made: Counter[Fault] = field(default_factory=Counter)
+    asking: int = 0
+    """Requests that the server has not answered yet."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
@@ -65,6 +84,9 @@ class Proxy:
         line = head.partition(b"\r\n")[0].decode()
         self.lines.append(line)
         fault = self.plan(line)
+        if isinstance(fault, Refusal):
+            writer.write(fault.answer())
+            return True
         if fault:
             self.made[fault] += 1
         if fault in ("429", "503"):
@@ -91,6 +113,13 @@ class Proxy:
         HTTP/1.0, so that it comes in one piece and ends with the connection.
         """
         kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+        self.asking += 1
+        try:
+            return await self._asked(kept, body)
+        finally:
+            self.asking -= 1
+
+    async def _asked(self, kept: list[bytes], body: bytes) -> tuple[bytes, bytes]:
         reader, writer = await asyncio.open_connection(*self.upstream)
         try:
             writer.write(b"\r\n".join(kept).replace(b" HTTP/1.1", b" HTTP/1.0", 1) + body)

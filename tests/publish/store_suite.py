@@ -244,6 +244,22 @@ class Rules:
         assert store.write(documents.items()) == 5
         assert contents(store) == documents
 
+    def test_delete_at_a_version(self, store: Store) -> None:
+        made = store.replace("v1/pending.json", b"1", ABSENT)
+        store.delete_at("v1/pending.json", made)
+        assert store.get("v1/pending.json") is None
+        store.delete_at("v1/pending.json", made)
+
+    def test_a_check_that_raises_stops_a_write(self, store: Store) -> None:
+        store.write([("v1/a.json", b"old")])
+
+        def check() -> None:
+            raise ConflictError("taken")
+
+        with pytest.raises(ConflictError, match="taken"):
+            store.write([("v1/a.json", b"new"), ("v1/b.json", b"new")], check)
+        assert contents(store) == {"v1/a.json": b"old"}
+
     @pytest.mark.parametrize(
         ("prefix", "expected"),
         [

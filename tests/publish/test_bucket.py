@@ -2,12 +2,15 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from exporter import bucket_commands
+from exporter.cli import run
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.bucket import Row, Settings, Wanted, read, rows, setup
 from tests.publish import replies
@@ -183,3 +186,47 @@ def test_conditions_do_not_count_as_grants() -> None:
     open_bucket = replace(settings, policy={"bindings": bindings})
     (row,) = (row for row in rows("b", open_bucket, Wanted()) if row.setting == "private state")
     assert row.right is False
+
+
+def test_check_and_setup_on_the_command_line(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bucket", "check", "gs://b"]) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "wrong: soft-delete: each replaced or deleted object is billed for 7 days more; should be: off\n" in out
+    assert "  gcloud storage buckets update gs://b --clear-soft-delete\n" in out
+
+    assert run(["bucket", "setup", "gs://b"]) == 0
+    assert service.resource == FRESH
+    assert "not changed: uniform-access, public-access-prevention, readers," in capsys.readouterr().out
+
+    assert run(["bucket", "setup", "gs://b", "--setting", "soft-delete"]) == 0
+    assert service.resource == FRESH | {"softDeletePolicy": {"retentionDurationSeconds": "0"}}
+    assert "changed soft-delete: was each" in capsys.readouterr().out
+
+    assert run(["bucket", "setup", "gs://b", "--everything"]) == 1, "nobody is named to get the exporter's role"
+    service.permissions += ["storage.objects.create", "storage.objects.delete"]
+    assert run(["bucket", "setup", "gs://b", "--everything", "--account", ACCOUNT]) == 0
+    capsys.readouterr()
+    assert run(["bucket", "check", "gs://b", "--account", ACCOUNT]) == 0
+    assert "wrong" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["b", "gs://", "gs://B", "s3://b", "gs://b?x"])
+def test_what_names_no_bucket(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bucket", "check", name]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_table_on_a_terminal(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = pytest.MonkeyPatch()
+    terminal.setenv("COLUMNS", "140")
+    terminal.setattr(sys.stdout, "isatty", lambda: True)
+    try:
+        assert run(["bucket", "check", "gs://b"]) == 1
+    finally:
+        terminal.undo()
+    assert "soft-delete" in capsys.readouterr().out
+
+
+def test_the_names_of_settings_are_those_of_the_table(service: Service) -> None:
+    assert tuple(map(bucket_commands._name, table(Wanted()).values())) == bucket_commands._NAMES

@@ -34,6 +34,9 @@ from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
 from tests.publish.faulty_proxy import Proxy, script, some
 from tests.publish.store_suite import NewStore, Rules, _Model
 
+pytestmark = pytest.mark.soak
+
+
 Front = Callable[..., Proxy]
 
 FIFTEEN = "public, max-age=15"
@@ -611,3 +614,13 @@ class TestBehindFaults(Rules):
     def test_any_sequence_of_calls_is_that_of_a_dict(self, new_store: NewStore) -> None:
         few = settings(max_examples=5, stateful_step_count=12, deadline=None)
         run_state_machine_as_test(lambda: _Model(new_store()), settings=few)  # type: ignore[no-untyped-call]
+
+
+def test_a_check_comes_between_looking_and_writing(store: GcsStore) -> None:
+    """So that what another wrote before the check is not overwritten, however long we sleep after it."""
+    other = GcsStore(store.bucket, store.prefix)
+    store.write([("v1/a.json", b"old")])
+    with pytest.raises(ConflictError):
+        store.write([("v1/a.json", b"ours")], lambda: other.write([("v1/a.json", b"theirs")]) and None)
+    found = store.get("v1/a.json")
+    assert found is not None and found.data == b"theirs"

@@ -21,6 +21,7 @@ class TestFolder(SharedRules):
         return lambda: LocalStore(tmp_path / secrets.token_hex(4))
 
 
+@pytest.mark.soak
 class TestBucket(SharedRules):
     effort = 5
 
