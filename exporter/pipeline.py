@@ -101,7 +101,7 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
 def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, remember: bool
 ) -> Report:
-    base = publisher.begin() if publisher else Base(None, "", None, "")
+    base = publisher.whole(publisher.begin()) if publisher else Base(None, "", None, "")
     memory = _Memory(settings, base, remember=remember)
     catalog, problems = read_catalog(database)
     report_problems(problems)

@@ -182,6 +182,19 @@ class Publisher:
             pending_version=pending.version if pending else ABSENT,
         )
 
+    def whole(self, base: Base) -> Base:
+        """The same, but as if nothing were published if a manifest is lost: then all is built and written again.
+
+        An export that went on from what is left would publish a manifest that lacks the rest.
+        """
+        if base.manifest is None:
+            return base
+        there = {entry.path for entry in self.store.list(stored(layout.MANIFESTS))}
+        if there.issuperset(stored(part.href) for part in base.manifest.parts.values()):
+            return base
+        log.warning("%s: a published manifest is lost; building everything again", self.store.name)
+        return replace(base, manifest=None)
+
     def remembered(self, *, due: bool = True) -> set[str]:
         """Paths in the store that no manifest names, and that are kept for a while for readers who still do.
 
