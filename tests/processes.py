@@ -25,6 +25,7 @@ for line in sys.stdin:
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), stream)
         for name, limit in asked["limits"].items():
             resource.setrlimit(getattr(resource, name), (limit, limit))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever began the tests may ignore it
         for name in asked["ignored"]:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         os.environ.update(asked["environment"])
