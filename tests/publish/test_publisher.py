@@ -113,7 +113,7 @@ def test_a_death_at_any_moment_leaves_a_whole_tree_and_the_next_export_completes
     _export(history[1], probe)
     moments = len(probe.effects)
     assert moments > 20
-    for moment in range(1, moments):
+    for moment in range(1, moments, 1 if first is not None else 3):
         store = published_before()
         store.watch = lambda *_, store=store, moment=moment: _die_at(store, moment)  # type: ignore[misc]
         with pytest.raises(Death):
@@ -139,7 +139,7 @@ def test_any_call_may_fail_and_the_next_export_completes_it(history: list[str], 
     failures = 0
     before = MemoryStore()
     _export(history[0], before)
-    for call in range(30):
+    for call in range(0, 30, 3):
         faulty = MemoryStore(faults=[Fault(operation, call, kind)], objects=dict(before.objects))
         faulty._versions = itertools.count(1000)
         try:
