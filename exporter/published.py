@@ -11,7 +11,7 @@ from exporter import layout
 from exporter.builders.feeds import Feeds
 from exporter.documents import HistoryEntry, Run, digest
 from exporter.publish.manifest import Documents, Manifest
-from exporter.publish.publisher import read_parts
+from exporter.publish.publisher import read_parts, stored
 from exporter.publish.store import Store
 from exporter.source.catalog import Catalog
 from exporter.state import StateLostError
@@ -39,7 +39,7 @@ class Published:
         return self._parts[name]
 
     def _document(self, path: str) -> Any:
-        found = self._store.get(layout.API_ROOT + path)
+        found = self._store.get(stored(path))
         if found is None or self._part(path).get(path) != [digest(found.data), len(found.data)]:
             raise StateLostError
         return orjson.loads(found.data)

@@ -3,23 +3,19 @@
 import datetime
 import itertools
 import pathlib
-import posixpath
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 
 from exporter import pipeline
-from exporter.documents import digest, links
 from exporter.errors import StoreError
 from exporter.publish import publisher
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
 from tests.platform import HASH, Platform, files
 from tests.publish.memory_store import Fault, MemoryStore, expire, published
-
-ROOTS = ("runs.json", "samples.json", "manifest.json")
+from tests.reader import look
 
 
 class Death(BaseException):
@@ -54,37 +50,8 @@ def _undisturbed(url: str) -> dict[str, bytes]:
 
 
 def _look(store: MemoryStore) -> None:
-    """What the contract promises to readers at every moment."""
-    objects = store.objects
-    manifests = []
-    for control in ("manifest.json", "pending.json"):
-        if f"v1/{control}" in objects:
-            value = orjson.loads(objects[f"v1/{control}"].data)
-            named = "manifests" in value
-            parts = value["manifests"] if named else [p["href"] for p in (value["catalog"], *value["partitions"])]
-            manifests += [orjson.loads(objects[f"v1/{href}"].data)["documents"] for href in parts]
-    for path, stored in objects.items():
-        name = path.removeprefix("v1/")
-        if (
-            path.startswith("v1/")
-            and not name.startswith("manifests/")
-            and name not in ("manifest.json", "pending.json")
-        ):
-            entry = [digest(stored.data), len(stored.data)]
-            assert any(documents.get(name) == entry for documents in manifests) or not any(
-                name in documents for documents in manifests
-            ), f"{name} is in a third state"
-    seen: set[str] = set()
-    queue = [root for root in ROOTS if f"v1/{root}" in objects]
-    while queue:
-        path = queue.pop()
-        assert f"v1/{path}" in objects, f"a link leads to {path}, which is not there"
-        document = orjson.loads(objects[f"v1/{path}"].data)
-        for link in links(document):
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
-            if target not in seen:
-                seen.add(target)
-                queue.append(target)
+    """Look at all that a store holds."""
+    look({path: stored.data for path, stored in store.objects.items()})
 
 
 def test_a_reader_finds_everything_whole_at_every_moment(history: list[str]) -> None:
