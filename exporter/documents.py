@@ -7,7 +7,7 @@ is encoded once and stands in them as an `orjson.Fragment`; its type is then `En
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -96,6 +96,166 @@ class Summary(TypedDict):
     duration_ms: int | None
 
 
+FailureCode = Literal["SEGFAULT", "ABORT", "TIMEOUT", "MISSING_OUTPUT", "EXIT_CODE_MISMATCH", "OUTPUT_DIFF"]
+"""Why a result is not `pass`, by the first that applies (`status.classification`)."""
+
+VerdictCode = Literal["new_regression", "still_failing", "never_passed", "flaky", "no_history"]
+"""Whether a failure is news (`status.verdict`)."""
+
+
+class FailureCounts(TypedDict):
+    """How many of a run's results are not `pass`, by classification and by verdict; every code is there."""
+
+    codes: dict[FailureCode, int]
+    verdicts: dict[VerdictCode, int]
+
+
+class Classification(TypedDict):
+    """Why a result is not `pass`; `reason` is one sentence."""
+
+    code: FailureCode
+    reason: str
+
+
+class Verdict(TypedDict):
+    """Whether a failure is news, from the results of the same test on the same platform before this run.
+
+    `line` tells whose: `own`, the earlier runs of the same pull request or of the same branch and repository; where
+    there is none `main`, the main line; null where there is none of either. `since_run` is the first run of the
+    failing streak that goes on here. `signature_changed` is null unless the previous result failed too.
+    """
+
+    code: VerdictCode
+    line: Literal["own", "main"] | None
+    since_run: int | None
+    last_pass_run: int | None
+    previous_run: int | None
+    signature_changed: bool | None
+
+
+class PreviousResult(TypedDict):
+    """The same test's last result on this platform before a run, in whichever run; `href` leads to its document."""
+
+    run_id: int
+    status: ResultStatus
+    href: str | None
+
+
+class ComparedResult(TypedDict):
+    """A result in a bucket of a comparison; `status` and `href` are null where the test has no result here."""
+
+    regression_test_id: int
+    sample_id: int | None
+    sample_name: str | None
+    status: ResultStatus | None
+    code: FailureCode | None
+    verdict: VerdictCode | None
+    href: str | None
+    reference_status: ResultStatus | None
+    reference_href: str | None
+
+
+class Comparison(TypedDict):
+    """A run against one reference. Without one `run` is null, and all failures are under `no_reference`."""
+
+    run: "RunIdentity | None"
+    broken: list[ComparedResult]
+    fixed: list[ComparedResult]
+    failing_identically: list[ComparedResult]
+    failing_differently: list[ComparedResult]
+    not_rerun: list[ComparedResult]
+    no_reference: list[ComparedResult]
+    unchanged_pass: int
+
+
+class RunComparison(TypedDict):
+    """`runs/ID/comparison.json`: a run against what was known before it.
+
+    References: `main`, the newest finished run of the main line on its platform; `previous`, the one before it of its
+    pull request or branch on its platform; `other_platform`, the same commit's newest earlier run on the other one.
+    """
+
+    run: "RunIdentity"
+    references: dict[Literal["main", "previous", "other_platform"], Comparison]
+    links: dict[str, str]
+
+
+class Change(TypedDict):
+    """One change of one test on the main line: it passed before and fails now, or the other way round.
+
+    `flaky` tells that it is one of many (the rule of verdicts). `at` is when the run ended, else began.
+    """
+
+    kind: Literal["regression", "fix"]
+    run_id: int
+    platform: str
+    regression_test_id: int
+    sample_id: int | None
+    sample_name: str | None
+    status: ResultStatus
+    code: FailureCode | None
+    commit_sha: str | None
+    previous_run: int
+    previous_commit_sha: str | None
+    flaky: bool
+    at: str | None
+    href: str | None
+
+
+class Runtimes(TypedDict):
+    """Runtimes in ms of those results that have one; over all results to within one percent."""
+
+    median: int | None
+    p95: int | None
+
+
+class Window(TypedDict):
+    """The newest results of a test on one platform, as many as the window's name says."""
+
+    results: int
+    passed: int
+    pass_rate: float | None
+    runtime_ms: Runtimes
+
+
+class Stability(TypedDict):
+    """How steady a regression test's results are on one platform, over all runs.
+
+    `slower` compares the newest 20 runtimes with the 80 before them (`status.slower`); null with fewer than 20 of either.
+    `flaky` and `state_changes_20` are the verdicts' (`status.flaky`), over the newest 20 results.
+    """
+
+    windows: dict[Literal["20", "100", "all"], Window]
+    state_changes: int
+    state_changes_20: int
+    flaky: bool
+    longest_pass_streak: int
+    longest_fail_streak: int
+    first_failure_run: int | None
+    last_failure_run: int | None
+    slower: bool | None
+
+
+class Standing(TypedDict):
+    """Where a test stands on the main line of one platform, as `flaky.json` and `failing.json` list it.
+
+    `since_run` is the first run of the present failing streak; null while it passes.
+    """
+
+    regression_test_id: int
+    platform: str
+    sample_id: int | None
+    sample_name: str | None
+    command: str | None
+    categories: list[str]
+    run_id: int
+    passes: bool
+    since_run: int | None
+    last_pass_run: int | None
+    state_changes_20: int
+    href: str
+
+
 class Run(TypedDict):
     """A run, as in every list of runs."""
 
@@ -113,6 +273,7 @@ class Run(TypedDict):
     completed_at: str | None
     github_link: str | None
     summary: Summary
+    failures: FailureCounts
 
 
 class Progress(TypedDict):
