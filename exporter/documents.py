@@ -468,3 +468,68 @@ def links(document: Any) -> Iterator[str]:
                 yield from (link for link in value.values() if link is not None)
             else:
                 yield from links(value)
+
+
+class SnapshotRun(Run):
+    """A run in a snapshot: as in the lists, with what its own document adds.
+
+    `regression_test_ids` are those that the run is limited to; null where it is not, so that it executes the active ones.
+    """
+
+    regression_test_ids: list[int | None] | None
+    progress: list[Progress]
+    infrastructure_errors: list[InfrastructureError]
+
+
+class SnapshotOutput(Output):
+    """An output of a result in a snapshot."""
+
+    expected_hash: str | None
+    got_hash: str | None
+
+
+class SnapshotResult(TypedDict):
+    """A result in a snapshot; what its run, test and sample tell stands in their rows."""
+
+    run_id: int
+    regression_test_id: int
+    sample_id: int | None
+    status: ResultStatus
+    exit_code: int | None
+    expected_rc: int | None
+    runtime_ms: int | None
+    failure_signature: str | None
+    outputs: list[SnapshotOutput]
+
+
+class ExtraFile(TypedDict):
+    """A file that belongs to a sample."""
+
+    id: int
+    original_name: str | None
+    extension: str | None
+
+
+class Issue(TypedDict):
+    """An issue about a sample."""
+
+    issue_id: int | None
+    title: str | None
+    status: str | None
+    created_at: str | None
+
+
+class SnapshotSample(Sample):
+    """A sample in a snapshot: its own document without what rows of other tables tell."""
+
+    upload: Upload | None
+    extra_files: list[ExtraFile]
+    issues: list[Issue]
+
+
+class SnapshotRegressionTest(RegressionTest):
+    """A regression test in a snapshot: its own document without its results."""
+
+    outputs: list[ExpectedOutput]
+    last_passed_on_linux: int | None
+    last_passed_on_windows: int | None
