@@ -16,6 +16,7 @@ import click
 from exporter import __version__, config, logs, options, outcome
 from exporter.bucket_commands import bucket
 from exporter.hook_commands import hook, status
+from exporter.snapshot_commands import snapshot
 
 log = logging.getLogger(__name__)
 
@@ -277,3 +278,4 @@ def serve(store: pathlib.Path, host: str, port: int) -> None:
 cli.add_command(bucket)
 cli.add_command(hook)
 cli.add_command(status)
+cli.add_command(snapshot)

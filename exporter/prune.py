@@ -17,7 +17,8 @@ def strays(store: Store) -> Iterator[Entry]:
     """What stands below `v1/` and among the partitions' records, and is named by nothing.
 
     What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
-    is building has manifests that nothing names yet; they are among these.
+    is building has manifests that nothing names yet; they are among these. Snapshots are not:
+    `exporter snapshot` cleans up after its like.
 
     Raises:
         StoreError: the store can't be read, or its manifests are not whole, so that nobody can tell.
@@ -44,7 +45,10 @@ def strays(store: Store) -> Iterator[Entry]:
     for partition in remembered.partitions.values() if remembered else ():
         known.add(hash(layout.STATE_ROOT + partition.record))
     for prefix in (layout.API_ROOT, layout.STATE_ROOT + layout.STATE_RECORDS):
-        yield from (entry for entry in store.list(prefix) if hash(entry.path) not in known)
+        for entry in store.list(prefix):
+            snapshots = layout.is_of_snapshots(entry.path.removeprefix(layout.API_ROOT))
+            if hash(entry.path) not in known and not snapshots:
+                yield entry
 
 
 def prune(store: Store) -> int:

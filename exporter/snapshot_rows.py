@@ -4,8 +4,10 @@ Millions of results share a few hundred outcomes, so a result is its run, its ru
 until it is written; each outcome is looked at once.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,7 @@ from exporter.builders.results import Outcome, Result, Results
 from exporter.documents import HOLE, Document, SnapshotRun, encode
 from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
-from exporter.source.partitions import RunRows, partition_on, partitions_on
+from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
 from exporter.source.values import Problem
 from exporter.status import PLATFORMS
 
@@ -32,7 +34,7 @@ _MOST_OUTCOMES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class RunBatch:
-    """The rows of a partition's runs, and its results side by side: ids of run and test, runtime in ms, place of the outcome."""
+    """The rows of a partition's runs; side by side its results' run, test, runtime in ms and outcome's place."""
 
     runs: list[SnapshotRun]
     run_ids: list[int]
@@ -42,7 +44,7 @@ class RunBatch:
 
 
 class Outcomes:
-    """What results tell but for their run and runtime, each distinct one at its place: a line of NDJSON with two holes."""
+    """What results tell but for their run and runtime: each distinct one at its place, a line with two holes."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -100,16 +102,21 @@ class Reader:
     def regression_tests(self) -> list[dict[str, Any]]:
         """All regression tests by id."""
         own = {layout.regression_test(id_) for id_ in self._catalog.tests}
-        return _documents(
-            REGRESSION_TESTS, regression_tests.documents(self._catalog, Everything(), _no_results()), own
-        )
+        return _documents(REGRESSION_TESTS, regression_tests.documents(self._catalog, Everything(), _no_results()), own)
 
     def batches(self) -> Iterator[RunBatch]:
         """All runs by id, a partition at a time."""
-        for number in self.partitions:
-            found = partition_on(self._connection, number, self._catalog.forks)
-            self.problems += found.problems
-            yield self._batch(found.runs)
+        with ThreadPoolExecutor(1) as thread:  # the server works on the next one meanwhile
+            left = iter(self.partitions)
+            coming = [thread.submit(self._read, number) for number in itertools.islice(left, 1)]
+            while coming:
+                found = coming.pop().result()
+                coming += [thread.submit(self._read, number) for number in itertools.islice(left, 1)]
+                self.problems += found.problems
+                yield self._batch(found.runs)
+
+    def _read(self, number: int) -> PartitionRows:
+        return partition_on(self._connection, number, self._catalog.forks)
 
     def _batch(self, rows: list[RunRows]) -> RunBatch:
         batch = RunBatch([], [], [], [], [])

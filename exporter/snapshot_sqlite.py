@@ -6,6 +6,7 @@ a result is a few numbers in `run_results`; the views `results` and `results_out
 """
 
 import contextlib
+import itertools
 import pathlib
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.snapshot_files import BLOCK, gzipped
+from exporter.snapshot_files import BLOCK, Gzip
 from exporter.snapshot_rows import Outcomes, RunBatch
 from exporter.snapshot_tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
 
@@ -42,10 +43,11 @@ CREATE VIEW results_outputs AS
     FROM run_results JOIN outcome_outputs USING (outcome_id);
 CREATE TABLE documentation (table_name TEXT, column_name TEXT, type TEXT, description TEXT);
 """
+_ROWS = 5_000
+"""Of one statement, which takes 32,766 values."""
 _OF_OUTCOME = ("sample_id", "status", "exit_code", "expected_rc", "failure_signature")
 _INDEXES = (
     *("runs(commit_sha)", "runs(branch, platform)", "runs(pr_number)", "runs(created_at)"),
-    *("run_results(regression_test_id, run_id)", "run_results(outcome_id)"),
     *("outcomes(status)", "outcomes(sample_id)", "samples(sha)", "regression_tests(sample_id)"),
 )
 _INNER = {
@@ -84,7 +86,8 @@ class Relation:
 
     def insert(self) -> str:
         """The statement that adds a row."""
-        return f"INSERT INTO {self.name} VALUES (?{', ?' * (len(self.key) + len(self.columns) - 1)})"
+        marks = ", ".join("?" * (len(self.key) + len(self.columns)))
+        return f"INSERT INTO {self.name} VALUES ({marks})"  # noqa: S608 (names are ours)
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         """The values of the rows that rows of a snapshot make."""
@@ -149,7 +152,8 @@ class Sqlite:
     """Writes `platform.sqlite.gz`."""
 
     def __init__(self, folder: pathlib.Path, stack: contextlib.ExitStack) -> None:
-        self._file, self._target = folder / "platform.sqlite", folder / "platform.sqlite.gz"
+        self._file = folder / "platform.sqlite"
+        self._target = Gzip(folder / "platform.sqlite.gz", stack)
         self._database = stack.enter_context(contextlib.closing(sqlite3.connect(self._file, isolation_level=None)))
         # Nobody reads it before it is whole, and whoever dies begins a new one.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -16000"):
@@ -161,6 +165,7 @@ class Sqlite:
         self._database.executescript(_RESULTS)
         self._database.execute("BEGIN")
         self._outcomes = 0
+        self._values: list[int | None] = []
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows of samples or of regression tests."""
@@ -172,7 +177,16 @@ class Sqlite:
         self.rows(RUNS, batch.runs)
         self._add(outcomes)
         rows = zip(batch.run_ids, batch.tests, batch.runtimes, batch.places, strict=True)
-        self._database.executemany("INSERT INTO run_results VALUES (?, ?, ?, ?)", rows)
+        self._values.extend(itertools.chain.from_iterable(rows))
+        while len(self._values) >= 4 * _ROWS:
+            self._insert(_ROWS)
+
+    def _insert(self, rows: int) -> None:
+        """Add so many results by one statement: after each the interpreter would turn to another thread."""
+        if rows:
+            marks = ", ".join(["(?, ?, ?, ?)"] * rows)
+            self._database.execute(f"INSERT INTO run_results VALUES {marks}", self._values[: 4 * rows])  # noqa: S608
+            del self._values[: 4 * rows]
 
     def _add(self, outcomes: Outcomes) -> None:
         """Add the outcomes that have come since the last time."""
@@ -189,14 +203,16 @@ class Sqlite:
 
     def finish(self) -> None:
         """Add indexes and documentation, and compress."""
+        self._insert(len(self._values) // 4)
         self._database.executemany("INSERT INTO documentation VALUES (?, ?, ?, ?)", self._documented())
         for index in _INDEXES:
             table, _, columns = index.rstrip(")").partition("(")
             self._database.execute(f"CREATE INDEX {table}_by_{columns.replace(', ', '_')} ON {index}")
         self._database.execute("COMMIT")
         self._database.close()
-        with self._file.open("rb") as source, gzipped(self._target) as target:
-            shutil.copyfileobj(source, target, BLOCK)
+        with self._file.open("rb") as source:
+            shutil.copyfileobj(source, self._target, BLOCK)
+        self._target.close()
         self._file.unlink()
 
     def _documented(self) -> Iterator[tuple[str, str, str, str]]:

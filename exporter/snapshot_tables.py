@@ -75,9 +75,7 @@ def _field(name: str, hint: Any) -> Field:
     return Field(name, kind)
 
 
-RUNS = Table(
-    "runs", "runs", ("run_id",), "Test runs, by id.", _fields(SnapshotRun, without=("failures",))
-)
+RUNS = Table("runs", "runs", ("run_id",), "Test runs, by id.", _fields(SnapshotRun, without=("failures",)))
 RESULTS = Table(
     "results",
     "results",

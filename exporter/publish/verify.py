@@ -16,6 +16,7 @@ from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
 from exporter.publish.publisher import Publisher, read_parts, stored
 from exporter.publish.store import Entry, Store, Stored
+from exporter.snapshot_index import check as check_snapshots
 
 
 @dataclass(slots=True)
@@ -45,8 +46,11 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
     check = _Check(store, base.manifest, pending)
     lists_digests = any(entry.digest for entry in store.list(stored(layout.MANIFEST)))
     if content or not lists_digests:
-        return check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
-    return check.run_by_listing(progress, publisher.remembered())
+        report = check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
+    else:
+        report = check.run_by_listing(progress, publisher.remembered())
+    report.problems += check_snapshots(store)
+    return report
 
 
 _READERS = 32
@@ -90,6 +94,8 @@ class _Check:
         """Check one object, and strike it off what is left to be found."""
         path = entry.path.removeprefix(layout.API_ROOT)
         ours = entry.path.startswith(layout.API_ROOT)
+        if ours and layout.is_of_snapshots(path):
+            return
         if not ours or (hash(path) not in left and hash(path) not in self.known):
             self._problem(entry.path, "no manifest names it")
             return
@@ -161,5 +167,6 @@ class _Check:
             path = entry.path
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
-            if not path.startswith(layout.API_ROOT) or hash(path[len(layout.API_ROOT) :]) not in self.known:
+            below = path[len(layout.API_ROOT) :] if path.startswith(layout.API_ROOT) else ""
+            if not layout.is_of_snapshots(below) and hash(below) not in self.known:
                 self._problem(path, "no manifest names it")
