@@ -16,7 +16,7 @@ import click
 from exporter import __version__, config, logs, options, outcome
 from exporter.bucket_commands import bucket
 from exporter.hook_commands import hook, status
-from exporter.snapshot_commands import snapshot
+from exporter.snapshot_commands import download, mirror, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -279,3 +279,5 @@ cli.add_command(bucket)
 cli.add_command(hook)
 cli.add_command(status)
 cli.add_command(snapshot)
+cli.add_command(download)
+cli.add_command(mirror)
