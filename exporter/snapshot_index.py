@@ -56,7 +56,7 @@ def decode_index(name: str, data: bytes) -> SnapshotIndex:
                 for file in snapshot["files"]
             )
             and index["latest"] == next(iter(ids), None)
-            and ids == sorted(set(ids), reverse=True)
+            and len(ids) == len(set(ids))
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
@@ -71,7 +71,7 @@ def publish(store: Store, snapshot: Snapshot, keep: int) -> None:
         found = store.get(stored(layout.SNAPSHOT_INDEX))
         before = decode_index(store.name, found.data)["snapshots"] if found else []
         others = [one for one in before if one["id"] != snapshot["id"]]
-        listed = sorted([*others, snapshot], key=lambda one: one["id"], reverse=True)[:keep]
+        listed = sorted([snapshot, *others], key=lambda one: one["created_at"], reverse=True)[:keep]
         index: SnapshotIndex = {
             "api_version": layout.API_VERSION,
             "latest": listed[0]["id"],
@@ -130,7 +130,12 @@ def clean(store: Store) -> None:
 
 def _alive(store: Store, lease: str) -> bool:
     found = store.get(lease)
-    return found is not None and Publisher(store).alive(decode_pending(found.data))
+    if found is None:
+        return False
+    publisher, pending = Publisher(store), decode_pending(found.data)
+    # Of this process: another snapshot than ours, which is named by now.
+    ours = pending.owner == publisher.owner and pending.expires_at > moment(now())
+    return ours or publisher.alive(pending)
 
 
 def _unnamed(files: Iterable[str], named: set[str]) -> list[str]:
