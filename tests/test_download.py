@@ -36,7 +36,7 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 path = self.path.removeprefix("/v1/")
                 server.asked.append((path, headers))
@@ -219,7 +219,7 @@ def test_readers_of_a_mirror_meet_no_broken_link_whenever_it_dies(server: Server
     copy(server, before)
     add_run(platform_url, seed=5)
     export(platform_url, server.root)
-    for operation, calls in (("write", range(0, 8)), ("replace", range(0, 4)), ("delete", range(0, 3))):
+    for operation, calls in (("write", range(8)), ("replace", range(4)), ("delete", range(3))):
         for call in calls:
             for kind in ("after", "partial") if operation == "write" else ("before", "after"):
                 store = MemoryStore(faults=[Fault(operation, call, kind)], objects=dict(before.objects))  # type: ignore[arg-type]

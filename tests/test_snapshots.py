@@ -1,6 +1,7 @@
 """Snapshots: all formats say the same, which is what the API says; the index names only what is whole."""
 
 import asyncio
+import contextlib
 import datetime
 import gzip
 import hashlib
@@ -101,7 +102,7 @@ def test_sqlite_is_what_ndjson_is(
         where = " AND ".join(f"{column} = ?" for column in columns)
         found = database.execute(f"SELECT * FROM {name} WHERE {where} ORDER BY {columns[0]}", key).fetchall()
         place = (
-            next(column for column in found[0].keys() if column.endswith("_position") and column not in columns)
+            next(column for column in tuple(found[0].keys()) if column.endswith("_position") and column not in columns)
             if found
             else ""
         )
@@ -132,7 +133,7 @@ def test_sqlite_is_what_ndjson_is(
         return made
 
     def flat(value: Any, fields: tuple[Field, ...]) -> Any:
-        """What SQLite cannot tell apart is the same: an object that is null, and one of nulls; no list, and none in it."""
+        """What SQLite cannot tell apart is the same: a null object and one of nulls, a null list and an empty one."""
         return {
             field.name: [flat(one, field.fields) if field.fields else one for one in value[field.name] or ()]
             if field.many
@@ -269,10 +270,8 @@ def test_one_that_dies_leaves_nothing_that_the_index_names(small: Platform, kind
         for call in range(4):
             store = MemoryStore(faults=[Fault(operation, call, kind)])  # type: ignore[arg-type]
             store.watch = lambda *_, store=store: _whole(store)  # type: ignore[misc]
-            try:
+            with contextlib.suppress(StoreError):
                 make(small.url, store)
-            except StoreError:
-                pass
             store.watch = None
             store.objects[stored("snapshots/20200101T000000Z-0123456789ab/runs.parquet")] = Stored(b"", "1")
             make(small.url, store)
