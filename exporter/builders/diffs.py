@@ -1,8 +1,10 @@
 """The difference between an expected and an actual output: `diffs/EXPECTED-GOT.json`.
 
 Up to a bounded amount of work the diff is that of Python's `difflib.SequenceMatcher` over lines, as the platform shows
-it. Beyond, lines that are unique in both contents are matched, beyond that only the common beginning and end. The
-bounds count lines and steps, never time, so the same contents give the same document everywhere.
+it. Beyond, lines that are unique in both contents are matched, beyond that only the common beginning and end. That
+coarser match is also taken where it leaves less than half as many lines unmatched: `difflib` passes over lines that
+are frequent in 200 or more, and so takes a hundred thousand equal lines and one other for all different. The bounds
+count lines and steps, never time, so the same contents give the same document everywhere.
 """
 
 import bisect
@@ -22,12 +24,14 @@ MAX_HUNK_LINES = 20_000
 """Lines of all hunks together: twice those of `unified`, which one hunk can reach."""
 MAX_LINE = 10_000
 """Characters of a line that are shown."""
-MAX_TEXT = 4_000_000
+MAX_TEXT = 2_000_000
 """Characters of all hunks, and of `unified`, together."""
-MAX_STEPS = 4_000_000
-"""Steps of `difflib`: lines visited, and their places in the other content. Some 1.5 s on a slow machine."""
-MAX_ANCHORED_LINES = 1_000_000
-"""Lines, of both contents, between which unique lines are looked for."""
+MAX_STEPS = 3_000_000
+"""Steps of `difflib`: lines visited, and their places in the other content."""
+MAX_DIFFLIB_LINES = 400_000
+"""Lines, of both contents, for which `difflib` is tried at all: its preparations take time and space as well."""
+MAX_ANCHORED_LINES = 600_000
+"""Lines, of both contents, among which unique ones are looked for."""
 
 _CONTEXT = 3
 
@@ -98,13 +102,15 @@ class _Matcher(difflib.SequenceMatcher[str]):
 
     Attributes:
         coarse: whether it did.
-        b2j: `difflib`'s own: where each line of b is, but for very frequent ones.
+        b2j: `difflib`'s own: where each line of b is, but for the frequent ones.
+        bpopular: those, which it matches only beside other ones; none in less than 200 lines.
     """
 
     b2j: dict[str, list[int]]
+    bpopular: set[str]
 
     def __init__(self, a: list[str], b: list[str]) -> None:
-        self.coarse = len(a) + len(b) > MAX_STEPS // 4
+        self.coarse = len(a) + len(b) > MAX_DIFFLIB_LINES
         if not self.coarse:
             super().__init__(None, a, b)
             places = self.b2j
@@ -112,13 +118,17 @@ class _Matcher(difflib.SequenceMatcher[str]):
             self._costs = [0, *accumulate(1 + len(places.get(line, ())) for line in a)]
             self._steps = MAX_STEPS
             try:
-                self.get_matching_blocks()
+                matched = sum(block.size for block in self.get_matching_blocks())
             except _TooMuchError:
                 self.coarse = True
-        if self.coarse:
-            super().__init__()
-            self.a, self.b = a, b
-            self.matching_blocks = [*coarse_blocks(a, b), difflib.Match(len(a), len(b), 0)]
+        if self.coarse or self.bpopular:
+            blocks = coarse_blocks(a, b)
+            unmatched = len(a) + len(b) - 2 * sum(block.size for block in blocks)
+            if self.coarse or 2 * unmatched < len(a) + len(b) - 2 * matched:
+                self.coarse = True
+                super().__init__()
+                self.a, self.b = a, b
+                self.matching_blocks = [*blocks, difflib.Match(len(a), len(b), 0)]
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
