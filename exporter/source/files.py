@@ -58,9 +58,8 @@ class SampleRepository:
 
     def output(self, content_hash: str, extension: str, limit: int) -> Content | None:
         """The output `TestResults/HASH + extension`, with its bytes if they are at most `limit`; None without it."""
-        with self._opened(OUTPUTS, content_hash + extension) as file:
-            if file is None:
-                return None
+        name = content_hash + extension
+        with self._noting(OUTPUTS, name), self._opened(OUTPUTS, name) as file:
             size = os.fstat(file).st_size
             data = _read(file, 0, limit + 1) if size <= limit else None
             if data is None or len(data) > limit:  # it may have grown
@@ -70,9 +69,8 @@ class SampleRepository:
 
     def log(self, run_id: int) -> Log | None:
         """The build log of a run, the middle left out if it is longer than `LOG_LIMIT`; None without it."""
-        with self._opened(LOGS, f"{run_id}.txt") as file:
-            if file is None:
-                return None
+        name = f"{run_id}.txt"
+        with self._noting(LOGS, name), self._opened(LOGS, name) as file:
             size = os.fstat(file).st_size
             if size > LOG_LIMIT:
                 half = LOG_LIMIT // 2
@@ -93,22 +91,18 @@ class SampleRepository:
         return marks
 
     @contextlib.contextmanager
-    def _opened(self, folder_name: str, name: str) -> Iterator[int | None]:
-        """A regular file's descriptor, or None. What goes wrong, here or in the `with` block, becomes a problem."""
-        with self._noting(folder_name, name):
-            encoded = _component(name)
-            with contextlib.ExitStack() as stack:
-                try:
-                    folder = stack.enter_context(self._folder(folder_name))
-                    # Looked at before it is opened: opening a device or a FIFO can do things.
-                    _check(os.stat(encoded, dir_fd=folder, follow_symlinks=False), stat.S_ISREG)
-                    file = os.open(encoded, _OPEN, dir_fd=folder)
-                except FileNotFoundError:
-                    yield None
-                    return
-                stack.callback(os.close, file)
-                _check(os.fstat(file), stat.S_ISREG)
-                yield file
+    def _opened(self, folder_name: str, name: str) -> Iterator[int]:
+        """A regular file's descriptor."""
+        encoded = _component(name)
+        with self._folder(folder_name) as folder:
+            # Looked at before it is opened: opening a device or a FIFO can do things.
+            _check(os.stat(encoded, dir_fd=folder, follow_symlinks=False), stat.S_ISREG)
+            file = os.open(encoded, _OPEN, dir_fd=folder)
+        try:
+            _check(os.fstat(file), stat.S_ISREG)
+            yield file
+        finally:
+            os.close(file)
 
     @contextlib.contextmanager
     def _folder(self, name: str) -> Iterator[int]:
@@ -125,6 +119,7 @@ class SampleRepository:
 
     @contextlib.contextmanager
     def _noting(self, folder_name: str, name: str) -> Iterator[None]:
+        """Make a problem of what goes wrong; that there is no file is none."""
         try:
             yield
         except FileNotFoundError:
