@@ -5,7 +5,6 @@ import pathlib
 import pickle
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -179,31 +178,50 @@ def test_linked_folders_are_refused(root: pathlib.Path, tmp_path: pathlib.Path) 
     assert whats(files) == ["refused: it is a symbolic link"] * 3
 
 
-def test_a_file_that_turns_into_a_link_or_fifo_is_not_followed(root: pathlib.Path) -> None:
-    """Between the look and the opening somebody may swap the file: the flags of the opening decide."""
-    place, spare = root / source.OUTPUTS / "abc.srt", root / source.OUTPUTS / "spare"
-    done = threading.Event()
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (link_out, "cannot be read: ELOOP"),
+        (os.mkfifo, "refused: it is a FIFO"),
+        (pathlib.Path.mkdir, "refused: it is a folder"),
+        (device, "refused: it is a device"),
+    ],
+)
+def test_a_file_that_is_swapped_before_it_is_opened_is_refused(
+    root: pathlib.Path, make: Callable[[pathlib.Path], None], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = root / source.OUTPUTS / "abc.srt"
+    look = os.stat
 
-    def swap() -> None:
-        while not done.is_set():
-            for make in (link_out, os.mkfifo, lambda path: path.write_bytes(b"good")):
-                make(spare)
-                spare.replace(place)
+    def look_and_swap(path: object, **named: object) -> os.stat_result:
+        status = look(path, **named)
+        if path == b"abc.srt":
+            place.unlink()
+            make(place)
+        return status
 
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
-        files = SampleRepository(root)
-        found = {files.output("abc", ".srt", 100) for _ in range(3_000)}
-    finally:
-        done.set()
-        swapper.join()
-    assert found <= {None, Content(9, b"caption\r\n"), Content(4, b"good"), Content(0, b"")}
-    assert set(whats(files)) <= {
-        "refused: it is a symbolic link",
-        "refused: it is a FIFO",
-        "cannot be read: ELOOP",
-    }
+    monkeypatch.setattr(os, "stat", look_and_swap)
+    files = SampleRepository(root)
+    assert files.output("abc", ".srt", 100) is None
+    assert whats(files) == [what]
+
+
+def test_a_folder_that_is_swapped_before_it_is_opened_is_refused(
+    root: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.stat
+
+    def look_and_swap(path: object, **named: object) -> os.stat_result:
+        status = look(path, **named)
+        if path == source.OUTPUTS:
+            (root / source.OUTPUTS).rename(tmp_path / "moved")
+            (root / source.OUTPUTS).symlink_to(tmp_path / "moved")
+        return status
+
+    monkeypatch.setattr(os, "stat", look_and_swap)
+    files = SampleRepository(root)
+    assert files.output("abc", ".srt", 100) is None
+    assert [what.removeprefix("cannot be read: ") for what in whats(files)] in (["ENOTDIR"], ["ELOOP"])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
