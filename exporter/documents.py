@@ -463,3 +463,84 @@ def links(document: Any) -> Iterator[str]:
                 yield from (link for link in value.values() if link is not None)
             else:
                 yield from links(value)
+
+
+class DiffSummary(TypedDict):
+    """How much differs, in lines; of the whole diff, also where its hunks are bounded."""
+
+    added_lines: int
+    removed_lines: int
+    changed_hunks: int
+
+
+LineKind = Literal["added", "removed", "context"]
+
+
+class DiffLine(TypedDict):
+    """A line of a hunk. Its numbers count from 1 and are null in the content that lacks it.
+
+    `cut` is there, and true, where `text` is only the line's beginning.
+    """
+
+    kind: LineKind
+    expected_line: int | None
+    actual_line: int | None
+    text: str
+    cut: NotRequired[bool]
+
+
+class Hunk(TypedDict):
+    """Lines that differ, with three lines of context around them; where they start, counted from 1."""
+
+    expected_start: int
+    actual_start: int
+    lines: list[DiffLine]
+
+
+class DiffTruncation(TypedDict):
+    """Which limits a diff met: `comparison` (it is right, but not as small as it could be), or what is left out."""
+
+    comparison: bool
+    hunks: bool
+    text: bool
+    unified: bool
+
+
+DiffStatus = Literal["identical", "different", "missing_expected", "missing_actual", "too_large"]
+
+
+class Diff(TypedDict):
+    """Expected against actual output, by lines. Sizes are bytes, null where a content is missing.
+
+    `same_bytes` is null where nothing was compared; false beside `identical` where only line ends differ.
+    """
+
+    status: DiffStatus
+    expected_size: int | None
+    actual_size: int | None
+    same_bytes: bool | None
+    summary: DiffSummary
+    hunks: list[Hunk]
+    unified: str
+    truncated: DiffTruncation
+
+
+class LogLine(TypedDict):
+    """A line of a build log. `line` counts from 1, and is null after the part that was left out of a long log.
+
+    `cut` is there, and true, where `message` is only the line's beginning.
+    """
+
+    line: int | None
+    level: str
+    source: str
+    message: str
+    cut: NotRequired[bool]
+
+
+class LogCut(TypedDict):
+    """What is missing in the middle of a long log; stands as `cut` in the `meta` of each of its pages."""
+
+    after_line: int
+    omitted_bytes: int
+    size: int

@@ -101,9 +101,9 @@ class Page(NamedTuple):
     pagination: dict[str, int | str | None]
 
 
-def pages(name: str, total: int) -> Iterator[Page]:
+def pages(name: str, total: int, per_page: int = PER_PAGE) -> Iterator[Page]:
     """The pages of a numbered list of `total` items; one, empty, where there are none."""
-    count = max(1, -(-total // PER_PAGE))
+    count = max(1, -(-total // per_page))
     for number in range(1, count + 1):
         here = page(name, number)
 
@@ -112,11 +112,11 @@ def pages(name: str, total: int) -> Iterator[Page]:
 
         yield Page(
             here,
-            slice((number - 1) * PER_PAGE, number * PER_PAGE),
+            slice((number - 1) * per_page, number * per_page),
             {
                 "page": number,
                 "pages": count,
-                "per_page": PER_PAGE,
+                "per_page": per_page,
                 "total": total,
                 "first": link(1),
                 "prev": link(number - 1),
