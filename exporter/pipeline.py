@@ -258,7 +258,7 @@ class _Stages:
             shelf.lines,
         )
         entries = frozenset(layout.entry_documents().values())
-        return collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep)
+        return collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep if self.memory.state else None)
 
     def changes(self, built: Mapping[int, Built], part: Built, rows: Mapping[int, str]) -> Changes:
         """What is to be published, and remembered."""

@@ -20,7 +20,7 @@ from exporter.documents import Document, digest
 from exporter.publish.manifest import Documents, Known, Part, encode_part
 from exporter.publish.publisher import Hrefs, check_lease, known, stored
 from exporter.publish.store import Store
-from exporter.shelf import Shelf
+from exporter.shelf import Shelf, StateLostError
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
 from exporter.source.partitions import RunRows, dump, load, read_partition
@@ -132,7 +132,7 @@ def collect(
     documents: Iterable[Document],
     hrefs: Hrefs,
     entries: frozenset[str] = frozenset(),
-    keep: Callable[[str], bool] = lambda _: False,
+    keep: Callable[[str], bool] | None = None,
 ) -> Built:
     """List a part's documents in its manifest, and keep in the spool those that the store may not hold.
 
@@ -142,7 +142,10 @@ def collect(
         documents: all of them, each path once.
         hrefs: the manifests of what the store may hold of it.
         entries: paths that readers know without a link; these are never written among the new ones.
-        keep: whether a published document that is not among these stays as it is.
+        keep: whether a published document that is not among these stays as it is; None: none does.
+
+    Raises:
+        StateLostError: what is published is damaged, and not all of it is among these documents.
     """
     listed: Documents = {}
     store = job.store
@@ -151,6 +154,8 @@ def collect(
             listed[path] = [digest(data), len(data)]
         return Built(encode_part(name, listed)[0], 0, ())
     before = known(store, hrefs)
+    if keep is not None and hrefs.published and not before.published:
+        raise StateLostError
     with Spool(job.spool, name) as spool:
         for document in documents:
             path, data = document
@@ -159,7 +164,7 @@ def collect(
                 reached = path in before.published or path in entries or _was_written(store, before, path)
                 spool.add("changed" if reached else "new", document)
     for path, kept in before.published.items():
-        if path not in listed and keep(path):
+        if keep is not None and path not in listed and keep(path):
             listed[path] = kept
     part, data = encode_part(name, listed)
     if (part.href != hrefs.published or not before.published) and not job.dry_run:
