@@ -62,7 +62,7 @@ class Fold:
         return self.feeds.replace(number, digest)
 
     def _step(self, number: int) -> tuple[Lines, Lines]:
-        """The lines before a partition, as far as its documents tell of them, and those after it that it has runs of."""
+        """The lines before a partition as its documents tell of them, and those after it that it has runs of."""
         stretches = self._shelf.stretch(number)
         tests = {test for stretch in stretches.values() for test in stretch.tests}
         past: Lines = {}
