@@ -183,6 +183,8 @@ def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
         f"{report.documents} documents, {links}, {report.bytes} bytes: "
         + (f"{len(report.problems)} problems" if report.problems else "all is well")
     )
+    for line in report.advice:
+        click.echo(line)
     return 1 if report.problems else 0
 
 

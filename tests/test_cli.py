@@ -847,9 +847,9 @@ def test_verify_tells_what_is_wrong_and_ends_quietly_when_nobody_reads_on(store:
     for path in (store / "v1/runs").glob("*.json"):
         path.write_text("{}")
     done = subprocess.run([PROGRAM, "verify", store], capture_output=True, text=True, check=False)
-    *problems, last = done.stdout.splitlines()
+    *problems, last, advice = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")
-    assert last.endswith("problems") and 10 < len(problems) <= 51
+    assert last.endswith("problems") and 10 < len(problems) <= 51 and "delete v1/manifest.json" in advice
     reading, writing = os.pipe()
     os.close(reading)
     with subprocess.Popen([PROGRAM, "verify", store], stdout=writing, stderr=subprocess.PIPE, text=True) as unread:
