@@ -47,7 +47,7 @@ lint: install ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install ## measure
+bench: install ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what was built, but not .venv

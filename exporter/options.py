@@ -67,6 +67,31 @@ def spool_option(command: Command) -> Command:
     )(command)
 
 
+def run_option(help_: str) -> Callable[[Command], Command]:
+    """Add `--run`. What no run can be called is refused: the hook would try to look it up for ever."""
+    return click.option(
+        "--run",
+        type=click.IntRange(1, 2**31 - 1),
+        multiple=True,
+        metavar="ID",
+        envvar="EXPORTER_RUN",
+        help=help_,
+    )
+
+
+def store_argument(command: Command) -> Command:
+    """Add `STORE`, which may be left out where the environment or the settings file names the store."""
+    return click.argument("store", required=False, envvar="EXPORTER_STORE", callback=_named)(command)
+
+
+def _named(context: click.Context, argument: click.Parameter, value: str | None) -> str:
+    if value is None:
+        raise click.UsageError(
+            "Missing argument 'STORE': name the store here, in EXPORTER_STORE, or as store in exporter.toml", context
+        )
+    return value
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """`90s`, `30m`, `2h` or `1d`; its value is the seconds."""
 
@@ -172,9 +197,11 @@ class Export:
         from exporter import pipeline
 
         hide(self.database_url)
+        store = self.access.open(self.store, self.workers)
+        self._warn(store)
         settings = pipeline.Settings(
             self.database_url,
-            self.access.open(self.store, self.workers),
+            store,
             self.workers,
             self.result_documents,
             runs=runs,
@@ -193,6 +220,23 @@ class Export:
             report.problems,
         )
         return report
+
+    def _warn(self, store: "Store") -> None:
+        """Say so if the store was last exported with another `--result-documents`."""
+        from exporter import layout, state
+
+        found = store.get(layout.STATE_PLAN)
+        remembered = state.decode(found.data) if found else None
+        before = remembered.made_by.rpartition("/")[2] if remembered else self.result_documents
+        if before != self.result_documents:
+            log.warning(
+                "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
+                "each result comes or goes; if that is not wanted, give %s to every export and hook",
+                self.store,
+                before,
+                self.result_documents,
+                before,
+            )
 
 
 def export_options(command: Command) -> Command:

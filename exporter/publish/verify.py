@@ -25,6 +25,20 @@ class Report:
     links: int | None = 0
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def advice(self) -> list[str]:
+        """How to mend what is not right, a line for each way."""
+        strays = sum(problem.endswith(_STRAY) for problem in self.problems)
+        lines = []
+        if strays < len(self.problems):
+            lines.append("to mend it: delete v1/manifest.json and export again; what is whole is not rewritten")
+        if strays:
+            lines.append("for what no manifest names: exporter prune; what it does not list is not the exporter's")
+        return lines
+
+
+_STRAY = "no manifest names it"
+
 
 def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -> Report:
     """Check every document, every link, and that there is nothing else.
@@ -89,7 +103,7 @@ class _Check:
         path = entry.path.removeprefix(layout.API_ROOT)
         ours = entry.path.startswith(layout.API_ROOT)
         if not ours or (hash(path) not in left and hash(path) not in self.known):
-            self._problem(entry.path, "no manifest names it")
+            self._problem(entry.path, _STRAY)
             return
         wanted = left.pop(hash(path), None)
         if wanted is None:  # only pending
@@ -160,4 +174,4 @@ class _Check:
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
             if not path.startswith(layout.API_ROOT) or hash(path[len(layout.API_ROOT) :]) not in self.known:
-                self._problem(path, "no manifest names it")
+                self._problem(path, _STRAY)
