@@ -8,6 +8,7 @@ that nothing links to yet, those that link to them, the manifest, the deletions,
 import contextlib
 import datetime
 import logging
+import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
