@@ -16,12 +16,11 @@ from exporter.builders.lines import (
     Lines,
     Main,
     Mark,
-    Segment,
-    Stretch,
+    Row,
     all_results,
     is_commit_line,
     lines_of,
-    segment,
+    segments,
 )
 from exporter.builders.logs import LogLines
 from exporter.builders.matrix import Matrix, matrix
@@ -163,23 +162,19 @@ class Partition:
     def lines(self, found: Matrix) -> Lines:
         """Its stretch of every line that it has runs of; `found` is its matrix."""
         lines: Lines = {}
-        sequences: dict[str, dict[int, Stretch]] = {}
+        rows: dict[str, list[Row]] = {}
         for _, run, listed in self._runs:
-            mark = Mark(run["run_id"], found.digest(run["run_id"])) if is_finished(run) else None
+            run_id, row = run["run_id"], {outcome.test_id: outcome for outcome, _ in listed}
+            mark = Mark(run_id, found.digest(run_id)) if is_finished(run) else None
             for name in lines_of(run, self._rules.main):
                 line = lines.setdefault(name, Line())
                 line.finished = mark or line.finished
                 if not is_commit_line(name):
-                    _add(sequences.setdefault(name, {}), run["run_id"], listed)
+                    rows.setdefault(name, []).append((run_id, row))
             if run["platform"] is not None:
                 _count(lines[all_results(run["platform"])], listed)
-        known: dict[tuple[tuple[int, ...], str, str | None], Segment] = {}
-        for name, tests in sequences.items():
-            for test, one in tests.items():
-                key = (tuple(one.runs), "".join(one.letters), one.how)
-                if key not in known:
-                    known[key] = segment(*key)
-                lines[name].tests[test] = known[key]
+        for name, of_line in rows.items():
+            lines[name].tests = segments(of_line)
         return lines
 
     def documents(
@@ -245,15 +240,6 @@ class Partition:
                 references[name] = Reference(run_id, found if number == self._number else earlier.matrix_of(number))
         told.named.extend(comparison.named(listed, references))
         return comparison.document(run, listed, judged, references, self._results, self._rules.result_documents)
-
-
-def _add(tests: dict[int, Stretch], run_id: int, results: Sequence[Result]) -> None:
-    """Let a run's results follow those before."""
-    for outcome, _ in results:
-        one = tests.get(outcome.test_id)
-        if one is None:
-            one = tests[outcome.test_id] = Stretch()
-        one.add(run_id, outcome.status, outcome.how)
 
 
 def _count(line: Line, results: Sequence[Result]) -> None:
