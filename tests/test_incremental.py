@@ -312,6 +312,21 @@ def test_lost_memory_is_made_good_in_one_export(rich: Platform, damage: bytes | 
     }
 
 
+def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:
+    main = {"fork_id": 1, "branch": "master"}
+    for run in (301, 401, 501):
+        rich.run(run, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store")
+    # Run 401 is read because its page leads to that of run 350; only then it shows that run 501 is a fix.
+    rich.run(350, "completed", results={4: 1}, **main)
+    rich.execute("UPDATE test_result SET exit_code = 1 WHERE test_id = 401")
+    rich.run(502, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store", runs=(350, 502))
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
 def test_what_turned_earlier_is_not_counted_where_it_was_not_run(rich: Platform, tmp_path: pathlib.Path) -> None:
     main = {"fork_id": 1, "branch": "master"}
     for run, results in ((301, {1: 0, 2: 0}), (302, {1: 1, 2: 0}), (401, {2: 0}), (501, {1: 0, 2: 0})):
