@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter import pipeline
 from exporter.demo import schema as real
 from exporter.publish.local import LocalStore
 from exporter.publish.store import Stored
@@ -310,6 +311,30 @@ def test_lost_memory_is_made_good_in_one_export(rich: Platform, damage: bytes | 
     assert {path: one.data for path, one in store.objects.items() if path.startswith("_state/partitions/")} == {
         path: one.data for path, one in whole.items() if path.startswith("_state/partitions/")
     }
+
+
+def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Platform) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    rich.run(231, "completed", results={4: 0}, fork_id=1)
+    other = MemoryStore(objects=dict(store.objects))
+    rich.execute("UPDATE test SET branch = 'moved' WHERE id = 7")
+    export(rich.url, other)
+    rich.execute("UPDATE test SET branch = 'master' WHERE id = 7")
+
+    def overtaken(stage: str, items: Iterable[Any], _length: int) -> Iterator[Any]:
+        if stage == "building" and other.objects:
+            store.objects, other.objects = (
+                {path: Stored(one.data, f"+{one.version}") for path, one in other.objects.items()},
+                {},
+            )
+        yield from items
+
+    settings = pipeline.Settings(rich.url, store, 0)
+    assert "nothing is remembered of it" not in pipeline.export(settings, overtaken).plan.build.values()
+    fresh = MemoryStore()
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
 
 
 def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:
