@@ -7,11 +7,11 @@ is encoded once and stands in them as an `orjson.Fragment`; its type is then `En
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
-from exporter.status import Match, ResultStatus, RunStatus
+from exporter.status import FailureCode, Match, ResultStatus, RunStatus, VerdictCode
 
 Encoded = orjson.Fragment
 """JSON of the shape that the field's docstring or neighbour names, encoded already."""
@@ -45,12 +45,11 @@ class Template:
     __slots__ = ("_pieces",)
 
     def __init__(self, shape: Mapping[str, Any]) -> None:
-        self._pieces = encode(shape).split(b"\0")
+        self._pieces = encode(shape).replace(b"%", b"%%").replace(b"\0", b"%b")
 
-    def fill(self, first: bytes, second: bytes) -> bytes:
-        """The document with its two holes filled by encoded values."""
-        a, b, c = self._pieces
-        return b"".join((a, first, b, second, c))
+    def fill(self, *values: bytes) -> bytes:
+        """The document with its holes filled by encoded values."""
+        return self._pieces % values
 
 
 def joined(items: Iterable[bytes]) -> Encoded:
@@ -96,8 +95,159 @@ class Summary(TypedDict):
     duration_ms: int | None
 
 
-class Run(TypedDict):
-    """A run, as in every list of runs."""
+class FailureCounts(TypedDict):
+    """How many of a run's results are not `pass`, by classification and by verdict; every code is there."""
+
+    codes: dict[FailureCode, int]
+    verdicts: dict[VerdictCode, int]
+
+
+class Classification(TypedDict):
+    """Why a result is not `pass`; `reason` is one sentence."""
+
+    code: FailureCode
+    reason: str
+
+
+class Verdict(TypedDict):
+    """Whether a failure is news, from the results of the same test on the same platform before this run.
+
+    `line` tells whose: `own`, the earlier runs of the same pull request or of the same branch and repository; where
+    there is none `main`, the main line; null where there is none of either. `since_run` is the first run of the
+    failing streak that goes on here. `signature_changed` is null unless the previous result failed too.
+    """
+
+    code: VerdictCode
+    line: Literal["own", "main"] | None
+    since_run: int | None
+    last_pass_run: int | None
+    previous_run: int | None
+    signature_changed: bool | None
+
+
+class PreviousResult(TypedDict):
+    """The same test's last result on this platform before a run, in whichever run; `href` leads to its document."""
+
+    run_id: int
+    status: ResultStatus
+    href: str | None
+
+
+class ComparedResult(TypedDict):
+    """A result in a bucket of a comparison; `status` and `href` are null where the test has no result here."""
+
+    regression_test_id: int
+    sample_id: int | None
+    sample_name: str | None
+    status: ResultStatus | None
+    code: FailureCode | None
+    verdict: VerdictCode | None
+    href: str | None
+    reference_status: ResultStatus | None
+    reference_href: str | None
+
+
+class Comparison(TypedDict):
+    """A run against one reference. Without one `run` is null, and all failures are under `no_reference`."""
+
+    run: "RunIdentity | None"
+    broken: list[ComparedResult]
+    fixed: list[ComparedResult]
+    failing_identically: list[ComparedResult]
+    failing_differently: list[ComparedResult]
+    not_rerun: list[ComparedResult]
+    no_reference: list[ComparedResult]
+    unchanged_pass: int
+
+
+class RunComparison(TypedDict):
+    """`runs/ID/comparison.json`: a run against what was known before it.
+
+    References: `main`, the newest finished run of the main line on its platform; `previous`, the one before it of its
+    pull request or branch on its platform; `other_platform`, the same commit's newest earlier run on the other one.
+    """
+
+    run: "RunIdentity"
+    references: dict[Literal["main", "previous", "other_platform"], Comparison]
+    links: dict[str, str]
+
+
+class Change(TypedDict):
+    """One change of one test on the main line: it passed before and fails now, or the other way round.
+
+    `flaky` tells that it is one of many (the rule of verdicts). `at` is when the run ended, else began.
+    """
+
+    kind: Literal["regression", "fix"]
+    run_id: int
+    platform: str
+    regression_test_id: int
+    sample_id: int | None
+    sample_name: str | None
+    status: ResultStatus
+    code: FailureCode | None
+    commit_sha: str | None
+    previous_run: int
+    flaky: bool
+    at: str | None
+    href: str | None
+
+
+class Runtimes(TypedDict):
+    """Runtimes in ms of those results that have one; over all results to within one percent."""
+
+    median: int | None
+    p95: int | None
+
+
+class Window(TypedDict):
+    """The newest results of a test on one platform, as many as the window's name says."""
+
+    results: int
+    passed: int
+    pass_rate: float | None
+    runtime_ms: Runtimes
+
+
+class Stability(TypedDict):
+    """How steady a regression test's results are on one platform, over all runs.
+
+    `slower` is `status.is_slower`, `flaky` `status.is_flaky`; `state_changes_20` counts in the newest 20 results.
+    """
+
+    windows: dict[Literal["20", "100", "all"], Window]
+    state_changes: int
+    state_changes_20: int
+    flaky: bool
+    longest_pass_streak: int
+    longest_fail_streak: int
+    first_failure_run: int | None
+    last_failure_run: int | None
+    slower: bool | None
+
+
+class Standing(TypedDict):
+    """Where a test stands on the main line of one platform, as `flaky.json` and `failing.json` list it.
+
+    `since_run` is the first run of the present failing streak; null while it passes.
+    """
+
+    regression_test_id: int
+    platform: str
+    sample_id: int | None
+    sample_name: str | None
+    command: str | None
+    categories: list[str]
+    run_id: int
+    passes: bool
+    since_run: int | None
+    last_pass_run: int | None
+    state_changes_20: int
+    href: str
+
+
+class RunFacts(TypedDict):
+    """What a run's own rows say of it."""
 
     run_id: int
     status: RunStatus
@@ -113,6 +263,12 @@ class Run(TypedDict):
     completed_at: str | None
     github_link: str | None
     summary: Summary
+
+
+class Run(RunFacts):
+    """A run, as in every list of runs."""
+
+    failures: FailureCounts
 
 
 class Progress(TypedDict):
@@ -291,15 +447,23 @@ class FacetValue(TypedDict):
 _PAGE_LINKS = ("first", "prev", "next", "last")
 
 
+_LINKS = ("href", "reference_href", "diff")
+
+
+def links_of(path: str, data: bytes) -> Iterator[str]:
+    """All links in a published document; those of a feed for people's readers are in its JSON twin as well."""
+    return links(orjson.loads(data)) if path.endswith(".json") else iter(())
+
+
 def links(document: Any) -> Iterator[str]:
-    """All links in a decoded document: its `href` and `diff` fields, and the values of `links` and `pagination`."""
+    """All links in a decoded document: its link fields, and the values of `links` and `pagination`."""
     if isinstance(document, list):
         for value in document:
             yield from links(value)
     elif isinstance(document, dict):
         for key, value in document.items():
             if isinstance(value, str):
-                if key in ("href", "diff"):
+                if key in _LINKS:
                     yield value
             elif key == "pagination":
                 yield from (link for name in _PAGE_LINKS if (link := value.get(name)) is not None)
@@ -307,3 +471,84 @@ def links(document: Any) -> Iterator[str]:
                 yield from (link for link in value.values() if link is not None)
             else:
                 yield from links(value)
+
+
+class DiffSummary(TypedDict):
+    """How much differs, in lines; of the whole diff, also where its hunks are bounded."""
+
+    added_lines: int
+    removed_lines: int
+    changed_hunks: int
+
+
+LineKind = Literal["added", "removed", "context"]
+
+
+class DiffLine(TypedDict):
+    """A line of a hunk. Its numbers count from 1 and are null in the content that lacks it.
+
+    `cut` is there, and true, where `text` is only the line's beginning.
+    """
+
+    kind: LineKind
+    expected_line: int | None
+    actual_line: int | None
+    text: str
+    cut: NotRequired[bool]
+
+
+class Hunk(TypedDict):
+    """Lines that differ, with three lines of context around them; where they start, counted from 1."""
+
+    expected_start: int
+    actual_start: int
+    lines: list[DiffLine]
+
+
+class DiffTruncation(TypedDict):
+    """Which limits a diff met: `comparison` (it is right, but not as small as it could be), or what is left out."""
+
+    comparison: bool
+    hunks: bool
+    text: bool
+    unified: bool
+
+
+DiffStatus = Literal["identical", "different", "missing_expected", "missing_actual", "too_large"]
+
+
+class Diff(TypedDict):
+    """Expected against actual output, by lines. Sizes are bytes, null where a content is missing.
+
+    `same_bytes` is null where nothing was compared; false beside `identical` where only line ends differ.
+    """
+
+    status: DiffStatus
+    expected_size: int | None
+    actual_size: int | None
+    same_bytes: bool | None
+    summary: DiffSummary
+    hunks: list[Hunk]
+    unified: str
+    truncated: DiffTruncation
+
+
+class LogLine(TypedDict):
+    """A line of a build log. `line` counts from 1, and is null after the part that was left out of a long log.
+
+    `cut` is there, and true, where `message` is only the line's beginning.
+    """
+
+    line: int | None
+    level: str
+    source: str
+    message: str
+    cut: NotRequired[bool]
+
+
+class LogCut(TypedDict):
+    """What is missing in the middle of a long log; stands as `cut` in the `meta` of each of its pages."""
+
+    after_line: int
+    omitted_bytes: int
+    size: int

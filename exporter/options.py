@@ -1,6 +1,7 @@
 """What several commands take, and make of it: logging, the database, the store, an export."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -187,6 +188,8 @@ class Export:
     workers: int
     result_documents: str
     sample_repository: pathlib.Path | None
+    main_repository: str
+    main_branch: str
 
     def perform(self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False) -> "Report":
         """Export, and log in one line what came of it; `runs` as `pipeline.Settings` has them.
@@ -195,6 +198,7 @@ class Export:
             ExporterError: something is not as it must be; what was published is intact.
         """
         from exporter import pipeline
+        from exporter.builders.lines import Main
 
         hide(self.database_url)
         store = self.access.open(self.store, self.workers)
@@ -204,6 +208,8 @@ class Export:
             store,
             self.workers,
             self.result_documents,
+            Main(self.main_repository, self.main_branch),
+            self.sample_repository,
             runs=runs,
             dry_run=dry_run,
         )
@@ -273,21 +279,33 @@ def export_options(command: Command) -> Command:
         "--sample-repository",
         type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
         envvar="EXPORTER_SAMPLE_REPOSITORY",
-        help="The folder that holds TestResults/ and LogFiles/.",
+        help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
+    )
+    @click.option(
+        "--main-repository",
+        metavar="OWNER/NAME",
+        default="CCExtractor/ccextractor",
+        show_default=True,
+        envvar="EXPORTER_MAIN_REPOSITORY",
+        help="The repository of the main line, against which failures are held.",
+    )
+    @click.option(
+        "--main-branch",
+        metavar="BRANCH",
+        default="master",
+        show_default=True,
+        envvar="EXPORTER_MAIN_BRANCH",
+        help="Its branch.",
     )
     @functools.wraps(command)
     def with_export(
         *,
         database_url: str,
-        store: str,
-        access: Access,
-        workers: int,
-        result_documents: str,
-        sample_repository: pathlib.Path | None,
         **kwargs: Any,
     ) -> Any:
         logs.hide(database_url)
-        return command(Export(database_url, store, access, workers, result_documents, sample_repository), **kwargs)
+        options = {field.name: kwargs.pop(field.name) for field in dataclasses.fields(Export)[1:]}
+        return command(Export(database_url, **options), **kwargs)
 
     return with_export
 

@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from exporter import layout
-from exporter.documents import digest, links
+from exporter.documents import digest, links_of
 from exporter.errors import StoreError
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
@@ -164,7 +162,7 @@ class _Check:
             data = found.data if found else b"null"
         folder = posixpath.dirname(path)
         count = 0
-        for link in links(orjson.loads(data)):
+        for link in links_of(path, data):
             count += 1
             if hash(posixpath.normpath(posixpath.join(folder, link))) not in self.known:
                 self._problem(path, f"its link {link!r} leads to nothing")
