@@ -35,7 +35,9 @@ class Deletions:
         try:
             saved = {str(path): str(since) for path, since in orjson.loads(found.data).items()} if found else {}
         except (ValueError, AttributeError):
-            raise StoreError(f"{store.name}: {_PATH} is damaged: delete _state and export again") from None
+            raise StoreError(
+                f"{store.name}: {_PATH} is damaged: delete it, export again, and run exporter prune"
+            ) from None
         return cls(store, dict(saved), saved, found.version if found else ABSENT)
 
     def add(self, paths: Iterable[str], at: datetime.datetime) -> None:
