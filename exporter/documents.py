@@ -107,7 +107,7 @@ Severity = Annotated[str, Keywords(enum=["warning", "error"])]
 Item = TypeVar("Item")
 
 
-class NumberedPagination(TypedDict):
+class ListPagination(TypedDict):
     """Where a page of a numbered list stands in it."""
 
     page: Annotated[int, "This page's number, from 1.", Keywords(minimum=1)]
@@ -120,11 +120,11 @@ class NumberedPagination(TypedDict):
     last: Annotated[Link, "The last page."]
 
 
-class NumberedList(TypedDict, Generic[Item]):
+class ListPage(TypedDict, Generic[Item]):
     """A page of a numbered list."""
 
     data: Annotated[list[Item], "The items, in the list's order."]
-    pagination: NumberedPagination
+    pagination: ListPagination
     meta: Annotated[dict[str, Any], "Empty as yet."]
 
 
@@ -550,7 +550,7 @@ class ErrorSummary(TypedDict):
     regression_id: Annotated[list[ErrorGroup], "By regression test."]
 
 
-class ErrorList(NumberedList[ErrorItem]):
+class ErrorListPage(ListPage[ErrorItem]):
     """A page of a run's errors, by test, and the groupings of all of them."""
 
     summary: ErrorSummary
