@@ -29,6 +29,8 @@ PER_PAGE = 100
 MANIFEST = "manifest.json"
 PENDING = "pending.json"
 
+OPENAPI = "openapi.json"
+
 RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
@@ -196,6 +198,11 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
 
 
+def schema(shape: str) -> str:
+    """The path of the JSON Schema of one kind of document."""
+    return f"schemas/{shape}.json"
+
+
 def subject_of_feed(name: str) -> str:
     """The list, sample or regression test whose documents a feed or chain is in."""
     return name if name.startswith(RUNS) else name.rpartition("/")[0]
@@ -225,6 +232,7 @@ def entry_documents() -> dict[str, str]:
         "regression_tests": REGRESSION_TESTS,
         "categories": CATEGORIES,
         "tags": TAGS,
+        "openapi": OPENAPI.removesuffix(".json"),
     }
     for family, facets in (
         (RUNS, RUN_FACETS),

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Mapping
 
 from exporter import layout
-from exporter.builders import history, regression_tests, samples
+from exporter.builders import contract, history, regression_tests, samples
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked, run_feeds
 from exporter.documents import Document, Run
@@ -38,6 +38,7 @@ def documents(
         run_lists: name → runs, newest first, of the lists of commits and pull requests among the subjects.
     """
     newest = history.newest(catalog, feeds, subjects, tail)
+    yield from contract.documents()
     yield from regression_tests.named_documents(catalog)
     yield from samples.documents(catalog, subjects, newest)
     yield from regression_tests.documents(catalog, subjects, newest)
