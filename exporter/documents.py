@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, Typ
 
 import orjson
 
+from exporter import layout
 from exporter.status import Match, ResultStatus, RunStatus
 
 Encoded = orjson.Fragment
@@ -775,7 +776,9 @@ class ManifestDocument(TypedDict):
     counts: Counts
     catalog: Annotated[ManifestPart, "All documents that are no partition's."]
     partitions: Annotated[list[ManifestPartition], "Those that hold a run, ascending."]
-    links: Annotated[dict[str, Link], "The entry documents, by name."]
+    links: Annotated[
+        dict[str, Link], "The entry documents, by name.", Keywords(required=sorted(layout.entry_documents()))
+    ]
 
 
 class ManifestPartDocument(TypedDict):
