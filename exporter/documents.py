@@ -7,7 +7,7 @@ it. A part that many documents share is encoded once and stands in them as an `o
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 import orjson
@@ -818,3 +818,21 @@ def links(document: Any) -> Iterator[str]:
                 yield from (link for link in value.values() if link is not None)
             else:
                 yield from links(value)
+
+
+def relink(document: Any, change: Callable[[str], str]) -> None:
+    """Put another link in the place of each one in a decoded document."""
+    if isinstance(document, list):
+        for value in document:
+            relink(value, change)
+    elif isinstance(document, dict) and not _SCHEMAS.intersection(document):
+        for key, value in document.items():
+            if isinstance(value, str):
+                if key in ("href", "diff"):
+                    document[key] = change(value)
+            elif isinstance(value, dict) and key in ("pagination", "links"):
+                for name, link in value.items():
+                    if isinstance(link, str) and (key == "links" or name in _PAGE_LINKS):
+                        value[name] = change(link)
+            else:
+                relink(value, change)
