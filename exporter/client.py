@@ -36,8 +36,8 @@ from exporter.fetch import Fetcher, FetchError, NotFoundError, resolved
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
 
-_GROWTH = 100
-"""Pages that a list may have gained since its first one was read."""
+_GROWTH, _MOST_PAGES = 100, 100_000
+"""Pages that a list may have gained since its first one was read; those that the feed of ten million runs has."""
 
 
 class Api:
@@ -112,8 +112,10 @@ class Api:
                 data, pagination = document["data"], document["pagination"]
                 following = pagination["next"]
                 if most is None:
-                    most = pagination.get("pages", pagination.get("total", 0)) + _GROWTH
+                    most = min(pagination.get("pages", pagination.get("total", 0)) + _GROWTH, _MOST_PAGES)
                 endless = following in seen or len(seen) > most
+                if not all(isinstance(item, dict) for item in data):
+                    raise TypeError
             except (KeyError, TypeError, AttributeError):
                 raise FetchError(f"{self.name}{here} is no list of this API") from None
             yield from data
@@ -127,6 +129,7 @@ class Api:
         try:
             first = next(items, None)
         except NotFoundError:
+            self.manifest()  # there is one, unless nothing is published here at all
             return
         if first is not None:
             yield first
@@ -165,8 +168,8 @@ class Api:
             name = next(
                 (layout.facet_list(layout.RUNS, field, str(value)) for field, value in wanted.items()), layout.RUNS
             )
-        for run in self._existing(name):
-            if all(run[field] == value for field, value in wanted.items()):
+        for run in self._existing(name) if wanted else self.items(layout.document(name)):
+            if all(run.get(field) == value for field, value in wanted.items()):
                 yield run
 
     def run(self, run_id: int) -> RunDocument:
@@ -230,7 +233,7 @@ class Api:
         if not lists:
             yield from self.items(layout.document(family))
             return
-        others = [{item[key] for item in self._existing(name)} for name in lists[1:]]
+        others = [{item.get(key) for item in self._existing(name)} for name in lists[1:]]
         for item in self._existing(lists[0]):
-            if all(item[key] in other for other in others):
+            if all(item.get(key) in other for other in others):
                 yield item

@@ -103,7 +103,7 @@ def root_url(base: str) -> httpx.URL:
         base = f"{service.rstrip('/')}/{bucket}/{urllib.parse.quote(prefix)}"
     try:
         url = httpx.URL(base.rstrip("/"))
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         raise UsageError(f"{base[:100]!r} is no URL") from None
     if url.scheme == "file" and not url.host:
         url = url.copy_with(host="localhost")  # the same by RFC 8089; httpx joins no path to a URL without a host
@@ -111,8 +111,8 @@ def root_url(base: str) -> httpx.URL:
     if (not remote and (url.scheme, url.host) != ("file", "localhost")) or url.query:
         raise UsageError(f"{base[:100]!r} is no base; name https://…, http://…, file://…, gs://BUCKET or a folder")
     name = layout.API_ROOT.rstrip("/")
-    path = url.path if url.path.endswith(f"/{name}") else f"{url.path.rstrip('/')}/{name}"
-    return url.copy_with(path=f"{path}/", fragment=None)
+    path = url.raw_path.decode().rstrip("/")
+    return url.copy_with(raw_path=f"{path.removesuffix(f'/{name}')}/{name}/".encode(), fragment=None)
 
 
 class Fetcher:

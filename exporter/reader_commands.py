@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # httpx takes a tenth of a second
 SHOWN = 20
 """Rows that a terminal is shown if no limit is asked for."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What a terminal may obey, line feeds aside."""
 
 _NUMBERS = {"run", "test", "passed", "failed", "ms"}
 _LONG = {"of", "branch", "failure"}
@@ -56,7 +57,7 @@ def get(path: str, base: str) -> None:
         data = api.read(path.removeprefix("/").removeprefix(layout.API_ROOT))
     if sys.stdout.isatty():
         try:
-            click.echo(_printable(orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2).decode(), "\n"))
+            click.echo(_printable(orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2).decode()))
         except ValueError:
             raise ExporterError(f"{api.name}{path} is no JSON document") from None
     else:
@@ -189,13 +190,19 @@ def _print_table(items: Iterable[Any], columns: Columns) -> None:
             name, justify="right" if name in _NUMBERS else "left", no_wrap=name not in _LONG, overflow="fold"
         )
     for item in items:
-        values = {name: _printable("" if (value := of(item)) is None else str(value)) for name, of in columns.items()}
+        try:
+            values = {name: "" if (value := of(item)) is None else str(value) for name, of in columns.items()}
+        except (KeyError, TypeError):
+            raise ExporterError("what is published is not as the contract says: its schemas tell more") from None
         table.add_row(
-            *(Text(value, _STYLES.get(value, "") if name == "status" else "") for name, value in values.items())
+            *(
+                Text(_printable(value), _STYLES.get(value, "") if name == "status" else "")
+                for name, value in values.items()
+            )
         )
     Console().print(table)
 
 
-def _printable(text: str, kept: str = "") -> str:
+def _printable(text: str) -> str:
     """A text that moves no cursor and changes no colour: what rows say is anybody's."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] in kept and kept else "\N{REPLACEMENT CHARACTER}", text)
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
