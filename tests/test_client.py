@@ -44,22 +44,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-def files(root: pathlib.Path) -> web.Answer:
-    """Answer with the files below a folder, as a bucket does."""
-
-    def answer(asked: Asked) -> Reply:
-        file = root / asked.path.lstrip("/")
-        if not file.is_file():
-            return Reply(b"<Error>NoSuchKey</Error>", 404)
-        body = file.read_bytes()
-        etag = f'"{hash(body)}"'
-        if asked.headers.get("if-none-match") == etag:
-            return Reply(status=304, headers={"ETag": etag})
-        return Reply(gzip.compress(body, 1), headers={"ETag": etag, "Content-Encoding": "gzip"})
-
-    return answer
-
-
 # The same from everywhere.
 
 
@@ -73,7 +57,7 @@ def base(request: pytest.FixtureRequest, published: pathlib.Path) -> Iterator[st
         case "v1":
             yield f"{published}/v1"
         case "http":
-            with web.running(files(published)) as server:
+            with web.running(web.files(published)) as server:
                 yield server.url
 
 
@@ -172,7 +156,7 @@ def test_what_has_not_changed_is_not_sent_again(published: pathlib.Path, tmp_pat
     file = tmp_path / "v1" / "tags.json"
     file.write_bytes(b'{"data": 1}')
     for base in (str(tmp_path), None):
-        with web.running(files(tmp_path)) as server, Api(base or server.url) as api:
+        with web.running(web.files(tmp_path)) as server, Api(base or server.url) as api:
             assert [api.get("tags.json") for _ in range(3)] == [{"data": 1}] * 3
             file.write_bytes(b'{"data": 22}')
             assert api.get("tags.json") == {"data": 22}

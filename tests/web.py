@@ -1,7 +1,9 @@
 """A web server that answers readers as a test says: right, late, broken off, or with malice."""
 
 import contextlib
+import gzip
 import http.server
+import pathlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +41,24 @@ class Server:
     url: str
     answer: Answer
     asked: list[Asked] = field(default_factory=list)
+
+
+def files(root: pathlib.Path) -> Answer:
+    """Answer with the files below a folder, as a bucket does."""
+
+    def answer(asked: Asked) -> Reply:
+        file = root / asked.path.lstrip("/")
+        if not file.is_file():
+            return Reply(b"<Error>NoSuchKey</Error>", 404)
+        body = file.read_bytes()
+        etag = f'"{hash(body)}"'
+        if asked.headers.get("if-none-match") == etag:
+            return Reply(status=304, headers={"ETag": etag})
+        if "gzip" not in asked.headers.get("accept-encoding", ""):
+            return Reply(body, headers={"ETag": etag})
+        return Reply(gzip.compress(body, 1), headers={"ETag": etag, "Content-Encoding": "gzip"})
+
+    return answer
 
 
 @contextlib.contextmanager
