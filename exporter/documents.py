@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, Typ
 import orjson
 
 from exporter import layout
-from exporter.status import Match, ResultStatus, RunStatus
+from exporter.status import FailureCode, Match, ResultStatus, RunStatus, VerdictCode
 
 Encoded = orjson.Fragment
 """JSON of the shape that the field's docstring or neighbour names, encoded already."""
@@ -47,12 +47,11 @@ class Template:
     __slots__ = ("_pieces",)
 
     def __init__(self, shape: Mapping[str, Any]) -> None:
-        self._pieces = encode(shape).split(b"\0")
+        self._pieces = encode(shape).replace(b"%", b"%%").replace(b"\0", b"%b")
 
-    def fill(self, first: bytes, second: bytes) -> bytes:
-        """The document with its two holes filled by encoded values."""
-        a, b, c = self._pieces
-        return b"".join((a, first, b, second, c))
+    def fill(self, *values: bytes) -> bytes:
+        """The document with its holes filled by encoded values."""
+        return self._pieces % values
 
 
 def joined(items: Iterable[bytes]) -> Encoded:
@@ -191,13 +190,6 @@ class Summary(TypedDict):
     duration_ms: Annotated[Milliseconds | None, "Sum of the runtimes, null unless above 0."]
 
 
-FailureCode = Literal["SEGFAULT", "ABORT", "TIMEOUT", "MISSING_OUTPUT", "EXIT_CODE_MISMATCH", "OUTPUT_DIFF"]
-"""Why a result is not `pass`, by the first that applies (`status.classification`)."""
-
-VerdictCode = Literal["new_regression", "still_failing", "never_passed", "flaky", "no_history"]
-"""Whether a failure is news (`status.verdict`)."""
-
-
 class FailureCounts(TypedDict):
     """How many of a run's results are not `pass`."""
 
@@ -289,7 +281,6 @@ class Change(TypedDict):
     code: Annotated[FailureCode | None, "Classification in that run; null for a fix."]
     commit_sha: CommitSha | None
     previous_run: Annotated[RunId, "The run of the main line before it."]
-    previous_commit_sha: Annotated[CommitSha | None, "What that run tested."]
     flaky: Annotated[bool, "Whether it is one of many changes, by the rule of verdicts."]
     at: Annotated[Time | None, "When the run ended, else began."]
     href: Annotated[Link | None, "The result's document, if it has one."]
@@ -345,8 +336,8 @@ class Standing(TypedDict):
     href: Annotated[Link, "The regression test's document."]
 
 
-class Run(TypedDict):
-    """A run."""
+class RunFacts(TypedDict):
+    """What a run's own rows say of it."""
 
     run_id: RunId
     status: Annotated[RunStatus, "By the latest progress row, and the results."]
@@ -362,6 +353,11 @@ class Run(TypedDict):
     completed_at: Annotated[Time | None, "Time of the last `completed` or `canceled` row (UTC)."]
     github_link: Annotated[str | None, "The commit or pull request at its host; absolute."]
     summary: Summary
+
+
+class Run(RunFacts):
+    """A run."""
+
     failures: FailureCounts
 
 
@@ -498,11 +494,42 @@ class ResultLinks(TypedDict):
     history: Annotated[Link | None, "That sample's history."]
 
 
-class LogExcerpt(TypedDict):
-    """A line of a run's build log that tells of a result."""
+class LogLine(TypedDict):
+    """A line of a build log."""
 
-    line: Annotated[int, "Its number, from 1.", Keywords(minimum=1)]
-    message: Annotated[str, "What it says."]
+    line: Annotated[int | None, "Its number, from 1; null after the part that is left out of a long log."]
+    level: Annotated[
+        str, "The first of these that is in the line.", Keywords(enum=["critical", "error", "warning", "info", "debug"])
+    ]
+    source: Annotated[
+        str,
+        "The first of these that is in the line, else `web`.",
+        Keywords(enum=["orchestrator", "worker", "build", "test_runner", "web"]),
+    ]
+    message: Annotated[str, "The line, without escape sequences and control characters."]
+    cut: NotRequired[Annotated[bool, "There, and true, where `message` is only the line's beginning."]]
+
+
+class LogCut(TypedDict):
+    """What is missing in the middle of a long log."""
+
+    after_line: Annotated[Count, "The last line before the gap."]
+    omitted_bytes: Annotated[Count, "Size of the gap.", Keywords(x_unit="B")]
+    size: Annotated[Count, "Size of the whole log.", Keywords(x_unit="B")]
+
+
+class LogMeta(TypedDict):
+    """What is to be known of a log beside its lines."""
+
+    cut: NotRequired[Annotated[LogCut, "There where a long log's middle is left out."]]
+
+
+class LogPage(TypedDict):
+    """A page of a run's build log."""
+
+    data: Annotated[list[LogLine], "1,000 lines, in their order."]
+    pagination: ListPagination
+    meta: LogMeta
 
 
 class ResultDocument(Result):
@@ -512,7 +539,7 @@ class ResultDocument(Result):
     classification: Annotated[Classification | None, "Why it is not `pass`; null for a pass."]
     verdict: Annotated[Verdict | None, "Whether the failure is news; null for a pass."]
     previous: Annotated[PreviousResult | None, "The test's last result on this platform before this run."]
-    log_excerpt: Annotated[list[LogExcerpt] | None, "What the build log says of it; null without a log."]
+    log_excerpt: Annotated[list[LogLine] | None, "The first lines of the log that name its sample; null without a log."]
     run: RunIdentity
     links: ResultLinks
 
@@ -707,6 +734,62 @@ class RegressionTestDocument(RegressionTest):
     recent: Annotated[dict[Platform, list[HistoryEntry]], "The newest 50 results on each platform, newest first."]
     stability: Annotated[dict[Platform, Stability], "How steady the results are on each platform."]
     links: RegressionTestLinks
+
+
+class DiffSummary(TypedDict):
+    """How much differs; of the whole diff, also where its hunks are bounded."""
+
+    added_lines: Annotated[Count, "Lines of the actual output alone."]
+    removed_lines: Annotated[Count, "Lines of the expected output alone."]
+    changed_hunks: Annotated[Count, "Hunks."]
+
+
+LineKind = Literal["added", "removed", "context"]
+
+
+class DiffLine(TypedDict):
+    """A line of a hunk."""
+
+    kind: Annotated[LineKind, "Whether only the actual output has it, only the expected one, or both."]
+    expected_line: Annotated[int | None, "Its number in the expected output, from 1; null where it is not there."]
+    actual_line: Annotated[int | None, "Its number in the actual output, from 1; null where it is not there."]
+    text: Annotated[str, "The line, without its end."]
+    cut: NotRequired[Annotated[bool, "There, and true, where `text` is only the line's beginning."]]
+
+
+class Hunk(TypedDict):
+    """Lines that differ, with three lines of context around them."""
+
+    expected_start: Annotated[int, "Where it starts in the expected output, from 1."]
+    actual_start: Annotated[int, "Where it starts in the actual output, from 1."]
+    lines: Annotated[list[DiffLine], "In their order."]
+
+
+class DiffTruncation(TypedDict):
+    """Which limits a diff met."""
+
+    comparison: Annotated[bool, "The diff is right, but not as small as it could be."]
+    hunks: Annotated[bool, "Hunks or lines of them are left out."]
+    text: Annotated[bool, "Lines are cut."]
+    unified: Annotated[bool, "Lines of the text are left out."]
+
+
+DiffStatus = Literal["identical", "different", "missing_expected", "missing_actual", "too_large"]
+
+
+class Diff(TypedDict):
+    """Expected against actual output, by lines."""
+
+    status: Annotated[DiffStatus, "What came of it: `missing_expected` also if both are missing."]
+    expected_size: Annotated[Count | None, "Null where it is missing.", Keywords(x_unit="B")]
+    actual_size: Annotated[Count | None, "Null where it is missing.", Keywords(x_unit="B")]
+    same_bytes: Annotated[
+        bool | None, "False beside `identical` where only line ends differ; null where nothing was compared."
+    ]
+    summary: DiffSummary
+    hunks: Annotated[list[Hunk], "In their order."]
+    unified: Annotated[str, "The same as text, as `diff -u` prints it; empty if nothing differs."]
+    truncated: DiffTruncation
 
 
 class Category(TypedDict):

@@ -42,6 +42,7 @@ _PARAMETERS: dict[str, tuple[Any, str]] = {
     "page": (int, "Number of the page, from 2."),
     "partition": (int, "The page holds what belongs to the runs with ids 100·K to 100·K + 99."),
     "key": (str, "Facet key of the value: mostly the value itself. Take it from the index's `href`."),
+    "pair": (str, "The hashes of both, as the `diff` of a result's output has them."),
     "part": (str, "The part's name and digest, as the manifest's `href` has them."),
 }
 """Name of a path's parameter → its type and description."""
@@ -100,6 +101,8 @@ def _runs() -> Iterator[Published]:
     yield from _list(f"{one}/failures", ListPage[shapes.FailureItem], "Every result that is not `pass`", tag)
     yield from _list(f"{one}/errors", shapes.ErrorListPage, "Each way in which a result is not as expected", tag)
     yield Published(f"{one}/samples/{{regression_test_id}}.json", shapes.ResultDocument, "A result", tag)
+    yield from _list(f"{one}/log", shapes.LogPage, "A run's build log", tag)
+    yield Published("diffs/{pair}.json", shapes.Diff, "Expected against actual output", tag)
     yield from _feed(
         "regressions",
         FeedHead[shapes.Change],
