@@ -256,6 +256,13 @@ class Comparison(TypedDict):
     unchanged_pass: Annotated[Count, "Tests that pass in both."]
 
 
+class ComparisonLinks(TypedDict):
+    """Documents that lead on from a comparison."""
+
+    samples: Annotated[Link, "Every result of the run."]
+    failures: Annotated[Link, "Every result of the run that is not `pass`."]
+
+
 class RunComparison(TypedDict):
     """A run against what was known before it.
 
@@ -265,7 +272,7 @@ class RunComparison(TypedDict):
 
     run: "RunIdentity"
     references: Annotated[dict[Literal["main", "previous", "other_platform"], Comparison], "The run against each."]
-    links: Annotated[dict[str, Link], "Documents that lead on, by name."]
+    links: ComparisonLinks
 
 
 class Change(TypedDict):
