@@ -40,10 +40,11 @@ class Contract:
 
     def __init__(self, openapi: dict[str, Any]) -> None:
         openapi = copy.deepcopy(openapi)
-        definitions = openapi["components"].pop("schemas")
-        shut = {name: closed(schema) for name, schema in definitions.items()}
+        self._definitions = openapi["components"].pop("schemas")
+        shut = {name: closed(schema) for name, schema in self._definitions.items()}
         parameters = openapi["components"]["parameters"]
         self.templates: dict[str, re.Pattern[str]] = {}
+        self._schemas: dict[str, Any] = {}
         self._validators: dict[str, Any] = {}
         for path, item in sorted(openapi["paths"].items(), key=lambda entry: entry[0].count("{")):
             pattern = "".join(
@@ -51,7 +52,7 @@ class Contract:
                 for number, piece in enumerate(re.split(r"{(\w+)}", path))
             )
             self.templates[path] = re.compile(pattern)
-            schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            schema = self._schemas[path] = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             self._validators[path] = jsonschema_rs.Draft202012Validator(
                 {**schema, "components": {"schemas": shut}}, validate_formats=True
             )
@@ -70,6 +71,27 @@ class Contract:
             return
         for error in self._validators[template].iter_errors(document):
             yield f"{template} {'/'.join(map(str, error.instance_path))}: {error.message[:200]}"
+        for name in self._out_of_order(self._schemas[template], document):
+            yield f"{template}: the fields of {name} do not stand in their order"
+
+    def _out_of_order(self, schema: Any, value: Any, name: str = "") -> Iterator[str]:
+        """The names of shapes whose fields do not stand in their order in a document that is valid but for that."""
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            schema = self._definitions[name]
+        if isinstance(value, list):
+            parts = [(schema.get("items", {}), item) for item in value]
+        elif isinstance(value, dict):
+            fields = schema.get("properties", {})
+            if [field for field in fields if field in value] != [field for field in value if field in fields]:
+                yield name
+            rest = schema.get("additionalProperties") or {}
+            parts = [(fields.get(field, rest), part) for field, part in value.items()]
+        else:
+            return
+        for part_schema, part in parts:
+            for option in part_schema.get("anyOf", [part_schema]):
+                yield from self._out_of_order(option, part, name)
 
 
 def _pattern(parameter: dict[str, Any]) -> str:
