@@ -53,7 +53,7 @@ reference: install ## write docs/api.md anew from the shapes
 baseline: install ## at a release of the API: keep its contract, for later ones to be held to
 	$(BIN)/python -m tests.contract
 
-bench: install ## measure
+bench: install ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what was built, but not .venv

@@ -892,15 +892,23 @@ _SCHEMAS = {"openapi", "$schema"}
 """What tells a document about documents: it has the names of their fields, but no links."""
 
 
+_LINKS = ("href", "reference_href", "diff")
+
+
+def links_of(path: str, data: bytes) -> Iterator[str]:
+    """All links in a published document; those of a feed for people's readers are in its JSON twin as well."""
+    return links(orjson.loads(data)) if path.endswith(".json") else iter(())
+
+
 def links(document: Any) -> Iterator[str]:
-    """All links in a decoded document: its `href` and `diff` fields, and the values of `links` and `pagination`."""
+    """All links in a decoded document: its link fields, and the values of `links` and `pagination`."""
     if isinstance(document, list):
         for value in document:
             yield from links(value)
     elif isinstance(document, dict) and not _SCHEMAS.intersection(document):
         for key, value in document.items():
             if isinstance(value, str):
-                if key in ("href", "diff"):
+                if key in _LINKS:
                     yield value
             elif key == "pagination":
                 yield from (link for name in _PAGE_LINKS if (link := value.get(name)) is not None)

@@ -62,19 +62,20 @@ class Fold:
         return self.feeds.replace(number, digest)
 
     def _step(self, number: int) -> tuple[Lines, Lines]:
-        """The lines before a partition that its documents tell of, and those after it that it has runs of."""
+        """The lines before a partition as its documents tell of them, and those after it that it has runs of."""
         stretches = self._shelf.stretch(number)
+        tests = {test for stretch in stretches.values() for test in stretch.tests}
         past: Lines = {}
+        after = dict(stretches)
         for name in sorted(told_lines(stretches)):
             before = self.feeds.before(name, number)
             if before is not None:
                 lines = self._shelf.lines(before)
                 if name not in lines:
                     raise StateLostError
-                past[name] = lines[name]
-        after = {
-            name: past[name].followed_by(stretch) if name in past else stretch for name, stretch in stretches.items()
-        }
+                past[name] = lines[name].of(tests)
+                if name in stretches:
+                    after[name] = lines[name].followed_by(stretches[name])
         return past, after
 
 

@@ -274,7 +274,7 @@ def entry_documents() -> dict[str, str]:
         (REGRESSION_TESTS, REGRESSION_TEST_FACETS),
     ):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
-    return {name: document(path) for name, path in names.items()}
+    return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
 
 
 def manifest_part(part: str, digest: str) -> str:

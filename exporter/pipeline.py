@@ -1,6 +1,7 @@
 """The export: plan → build → gather → publish."""
 
 import dataclasses
+import itertools
 import logging
 import pathlib
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -13,18 +14,20 @@ from exporter.builders.feeds import Feeds
 from exporter.builders.gather import Everything, Gather
 from exporter.builders.lines import Main
 from exporter.builders.partition import Rules
-from exporter.documents import digest
+from exporter.builders.results import Pair
+from exporter.documents import Document, digest
 from exporter.errors import ConflictError
 from exporter.executor import Workers, start
 from exporter.fold import Fold
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
-from exporter.publish.manifest import CATALOG, Manifest
+from exporter.publish.manifest import CATALOG, Known, Manifest
 from exporter.publish.publisher import Base, Changes, Publisher, known
 from exporter.publish.store import Store
 from exporter.shelf import Records, Shelf, StateLostError
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
+from exporter.source.files import SampleRepository
 from exporter.source.fingerprints import fingerprints
 from exporter.source.partitions import partitions
 from exporter.source.values import Problem
@@ -124,7 +127,9 @@ def _attempt(
         chosen = None
         if settings.runs is not None and memory.consistent:
             chosen = {layout.partition_of(run) for run in settings.runs}
-        rows = fingerprints(database, chosen) if publisher else dict.fromkeys(partitions(database), "")
+        rows = dict.fromkeys(partitions(database), "") if publisher is None else fingerprints(database, chosen)
+        if publisher is not None and settings.sample_repository is not None:
+            rows = _with_logs(rows, SampleRepository(settings.sample_repository), chosen)
         todo = plan.make(base, memory.state, memory.feeds, rows, partition_views(catalog), chosen)
         job = Job(
             settings.database_url,
@@ -133,18 +138,31 @@ def _attempt(
             folder,
             settings.store,
             memory.state.partitions if memory.state else {},
+            settings.sample_repository,
             settings.dry_run,
             publisher.owner if publisher else "",
         )
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
-            odd = stages.read()
+            stages.read()
             built = stages.build()
             part = stages.gather()
             changes = stages.changes(built, part, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
-    return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + odd)
+    return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + stages.odd)
+
+
+def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Container[int] | None) -> dict[int, str]:
+    """Fingerprints of partitions with those of their runs' logs."""
+    marks: dict[int, list[str]] = {number: [] for number in rows}
+    runs = None
+    if chosen is not None:
+        runs = [number * layout.PARTITION_SIZE + place for number in rows for place in range(layout.PARTITION_SIZE)]
+    for run, mark in sorted(files.log_marks(runs).items()):
+        if (number := layout.partition_of(run)) in marks:
+            marks[number].append(f"{run}:{mark}")
+    return {number: f"{rows[number]}/{digest(' '.join(found).encode())[:12]}" for number, found in marks.items()}
 
 
 class _Memory:
@@ -183,9 +201,11 @@ class _Stages:
         self.subjects: Container[str] = Everything()
         self.views = partition_views(job.catalog), subject_views(job.catalog)
         self.pasts: dict[int, str] = {}
+        self.incomplete: set[str] = set()
+        self.odd = 0
 
-    def read(self) -> int:
-        """Read the rows of all partitions that are to be built; give the number of those that make no sense.
+    def read(self) -> None:
+        """Read the rows of all partitions that are to be built.
 
         A partition whose page of a feed leads to another page now, or whose runs are held against others now, is
         added to the plan.
@@ -193,7 +213,7 @@ class _Stages:
         fold = Fold(self.feeds, self.shelf)
         reasons = dict(self.plan.build)
         gone = {number for number in self.plan.gone if number in self.feeds.records}
-        fresh, odd = sorted(reasons), 0
+        fresh = sorted(reasons)
         while fresh or gone:
             answers = iter(self.progress("reading", self.workers.map(Worker.read, fresh), len(fresh)))
             first = min((*fresh, *gone))
@@ -204,8 +224,7 @@ class _Stages:
                     relinked = fold.remove(number)
                 elif number in fresh:
                     found, problems = next(answers)
-                    report_problems(problems)
-                    odd += len(problems)
+                    self._report(problems)
                     self.shelf.forget(number)
                     # Its runs may have been deleted meanwhile.
                     relinked = fold.replace(number, found) if found.runs else fold.remove(number)
@@ -224,7 +243,6 @@ class _Stages:
         if self.memory.consistent and self.memory.state is not None:
             names = set(map(layout.subject_of_feed, fold.touched))
             self.subjects = names | changed(self.memory.state.subjects, self.views[1])
-        return odd
 
     def build(self) -> dict[int, Built]:
         """Build all partitions of the plan."""
@@ -233,17 +251,29 @@ class _Stages:
         )
         built = {}
         answers = self.workers.map(Worker.build, tasks)
-        for one, past, named in self.progress("building", answers, len(self.plan.build)):
-            number = int(one.part.name)
-            built[number], self.pasts[number] = one, past
+        for one in self.progress("building", answers, len(self.plan.build)):
+            number = int(one.built.part.name)
+            built[number], self.pasts[number] = one.built, one.past
             self.shelf.forget(number)
-            self.feeds.extend(number, named)
+            self.feeds.extend(number, one.named)
+            self._report(one.problems)
         return built
+
+    def _report(self, problems: list[Problem]) -> None:
+        report_problems(problems)
+        self.odd += len(problems)
 
     def gather(self) -> Built:
         """Build the part over all partitions."""
+        hrefs, store = self.base.hrefs(CATALOG), self.job.store
+        before = known(store, hrefs) if store else Known({}, ())
+        if self.memory.state is not None and not before.published:
+            raise StateLostError
+        compared = self._compare(before)
 
         def keep(path: str) -> bool:
+            if path.startswith(layout.DIFFS):
+                return path in self.feeds.totals
             name = layout.subject_of(path)
             return name is not None and name not in self.subjects
 
@@ -258,7 +288,25 @@ class _Stages:
             shelf.lines,
         )
         entries = frozenset(layout.entry_documents().values())
-        return collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep)
+        documents = itertools.chain(compared, gather.documents())
+        return collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
+
+    def _compare(self, before: Known) -> Iterator[Document]:
+        """Compare the contents of which no comparison is published, or only one that lacked a content."""
+        state = self.memory.state
+        again = set(state.incomplete) if state else set()
+        wanted = [
+            path
+            for path in self.feeds.totals
+            if path.startswith(layout.DIFFS) and (state is None or path in again or path not in before.published)
+        ]
+        pairs = (Pair(*self.feeds.records[self.feeds.last[path]].digest.diffs[path]) for path in wanted)
+        answers = self.workers.map(Worker.compare, pairs)
+        for one in self.progress("comparing", answers, len(wanted)):
+            self._report(one.problems)
+            if one.incomplete:
+                self.incomplete.add(one.document[0])
+            yield one.document
 
     def changes(self, built: Mapping[int, Built], part: Built, rows: Mapping[int, str]) -> Changes:
         """What is to be published, and remembered."""
@@ -304,6 +352,7 @@ class _Stages:
             self.feeds.last,
             self.feeds.totals,
             self.feeds.values,
+            tuple(sorted(self.incomplete)),
         )
         data = state.encode()
         gone = [path for one in (*built.values(), part) for path in one.gone]

@@ -52,7 +52,7 @@ class Contract:
                 for number, piece in enumerate(re.split(r"{(\w+)}", path))
             )
             self.templates[path] = re.compile(pattern)
-            schema = self._schemas[path] = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            schema = self._schemas[path] = _answer(item["get"])
             self._validators[path] = jsonschema_rs.Draft202012Validator(
                 {**schema, "components": {"schemas": shut}}, validate_formats=True
             )

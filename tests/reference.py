@@ -27,8 +27,9 @@ def page() -> str:
         for path, item in api["paths"].items():
             one = item["get"]
             if tag["name"] in one["tags"]:
-                shape = one["responses"]["200"]["content"]["application/json"]["schema"]
-                lines.append(f"| `{path[1:]}` | {_type(shape)} | {one['summary']} |")
+                content = one["responses"]["200"]["content"]
+                shape = _type(content["application/json"]["schema"]) if "application/json" in content else "XML"
+                lines.append(f"| `{path[1:]}` | {shape} | {one['summary']} |")
         lines.append("")
     lines += ["In a path:", "", "| parameter | |", "|---|---|"]
     for name, parameter in api["components"]["parameters"].items():

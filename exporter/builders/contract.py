@@ -49,7 +49,10 @@ _PARAMETERS: dict[str, tuple[Any, str]] = {
 
 
 class Published(NamedTuple):
-    """A kind of documents: their path with parameters, their shape, what they hold, and what they are sorted under."""
+    """A kind of documents: their path with parameters, their shape, what they hold, and what they are sorted under.
+
+    Without a shape they are no JSON but XML.
+    """
 
     path: str
     shape: Any
@@ -110,6 +113,7 @@ def _runs() -> Iterator[Published]:
         "What broke and what was fixed on the main line",
         tag,
     )
+    yield Published(layout.REGRESSIONS_FEED, None, "The newest of these, as an Atom feed", tag)
 
 
 def _samples() -> Iterator[Published]:
@@ -208,7 +212,9 @@ def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
                         "example": caching,
                     },
                 },
-                "content": {"application/json": {"schema": schemas.of(one.shape)}},
+                "content": {"application/json": {"schema": schemas.of(one.shape)}}
+                if one.shape
+                else {"application/xml": {"schema": {"type": "string"}}},
             },
             "304": {"$ref": "#/components/responses/NotModified"},
             "404": {"$ref": "#/components/responses/NotFound"},
@@ -218,7 +224,7 @@ def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
 
 def json_schemas() -> dict[str, Schema]:
     """Name → JSON Schema of each kind of document; each needs no other one."""
-    return {name_of(one.shape): document(one.shape) for one in published()}
+    return {name_of(one.shape): document(one.shape) for one in published() if one.shape}
 
 
 @functools.cache

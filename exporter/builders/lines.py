@@ -179,6 +179,10 @@ class Line:
             runtimes[test] = merged
         return Line(tests, other.finished or self.finished, runtimes)
 
+    def of(self, tests: Iterable[int]) -> "Line":
+        """The same of these tests alone, without runtimes."""
+        return Line({test: self.tests[test] for test in tests if test in self.tests}, self.finished)
+
     def encoded(self) -> dict[str, Any]:
         """As JSON: tests with the same segment share it."""
         shared: dict[Segment, list[int]] = {}
