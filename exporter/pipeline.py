@@ -145,9 +145,14 @@ def _attempt(
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
-            stages.read()
-            built = stages.build()
-            part = stages.gather()
+            try:
+                stages.read()
+                built = stages.build()
+                part = stages.gather()
+            except StateLostError:
+                if settings.store is not None and memory.version != states.version(settings.store):
+                    raise ConflictError("another export has published meanwhile") from None
+                raise
             changes = stages.changes(built, part, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
     return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + stages.odd)
