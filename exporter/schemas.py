@@ -111,7 +111,7 @@ class Schemas:
         }
         return {
             "type": "object",
-            "description": inspect.cleandoc(origin.__doc__),
+            "description": inspect.cleandoc(origin.__doc__ or ""),
             "properties": fields,
             "required": [name for name in fields if name in origin.__required_keys__],
         }
