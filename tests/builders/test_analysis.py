@@ -13,6 +13,7 @@ from tests.platform import DAY, HASH, Api, Platform, export
 from tests.publish.memory_store import MemoryStore
 from tests.recomputation import CODES, PLATFORMS, VERDICTS, Recomputation
 
+MAIN_RUN = {"test_type": "commit", "branch": "master", "fork_id": 1, "pr_nr": 0}
 LINES: dict[str, dict[str, Any]] = {
     "main": {},
     "branch": {"branch": "side"},
@@ -117,8 +118,7 @@ def _run(rows: dict[str, list[dict[str, Any]]], run: int, block: Block, letters:
             "token": f"CANARY{run}",
             "platform": block.platform,
             "commit": f"{block.commit:040x}",
-            **{"test_type": "commit", "branch": "master", "fork_id": 1, "pr_nr": 0},
-            **LINES[block.line],
+            **(MAIN_RUN | LINES[block.line]),
         }
     )
     rows["test_progress"] += [
