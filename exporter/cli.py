@@ -17,6 +17,7 @@ from exporter import __version__, config, logs, options, outcome
 from exporter.bucket_commands import bucket
 from exporter.errors import UsageError
 from exporter.hook_commands import hook, status
+from exporter.reader_commands import get, history, runs
 
 log = logging.getLogger(__name__)
 
@@ -282,6 +283,5 @@ def serve(store: str, host: str, port: int) -> None:
     serve_folder(pathlib.Path(store), host, port)
 
 
-cli.add_command(bucket)
-cli.add_command(hook)
-cli.add_command(status)
+for command in (bucket, hook, status, get, runs, history):
+    cli.add_command(command)

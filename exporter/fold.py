@@ -28,9 +28,7 @@ class Fold:
         past, lines = self._step(number)
         self._shelf.put("past", number, past)
         self._shelf.put("lines", number, lines)
-        changes = sum(
-            _changes(lines, name) - _changes(past, name) for name in map(main_line, PLATFORMS) if name in lines
-        )
+        changes = sum(_changes(self._shelf.stretch(number), past, lines, main_line(one)) for one in PLATFORMS)
         counts = {name: count for name, count in digest.counts.items() if name != layout.REGRESSIONS}
         if changes:
             counts[layout.REGRESSIONS] = changes
@@ -79,6 +77,12 @@ class Fold:
         return past, after
 
 
-def _changes(lines: Lines, name: str) -> int:
-    """How often the tests of a line have turned."""
-    return sum(one.changes for one in lines[name].tests.values()) if name in lines else 0
+def _changes(stretches: Lines, past: Lines, lines: Lines, name: str) -> int:
+    """How often tests have turned in a stretch of a line, its first results included."""
+    if name not in stretches:
+        return 0
+    before = past[name].tests if name in past else {}
+    return sum(
+        lines[name].tests[test].changes - (before[test].changes if test in before else 0)
+        for test in stretches[name].tests
+    )

@@ -370,7 +370,8 @@ class _Stages:
             ),
             records=files,
             named_records=frozenset(state.files()),
-            state=None if data == self.memory.data else data,
+            # What could not be believed is written again, with all that it names, though it be the same.
+            state=None if self.memory.state is not None and data == self.memory.data else data,
             state_version=self.memory.version,
         )
 

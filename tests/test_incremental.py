@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.demo import schema as real
 from exporter.publish.local import LocalStore
+from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.source import schema
 from tests.platform import DAY, HASH, Api, Platform, export, files, tree
@@ -294,6 +295,31 @@ def test_lost_memory_costs_time_and_nothing_else(
     export(rich.url, tmp_path / "store")
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+@pytest.mark.parametrize("damage", [None, b"{}"])
+def test_lost_memory_is_made_good_in_one_export(rich: Platform, damage: bytes | None) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    whole = dict(store.objects)
+    for path in [path for path in whole if path.startswith("_state/partitions/0/")]:
+        store.objects[path] = Stored(damage or b"", "0")
+        if damage is None:
+            del store.objects[path]
+    export(rich.url, store)
+    assert {path: one.data for path, one in store.objects.items() if path.startswith("_state/partitions/")} == {
+        path: one.data for path, one in whole.items() if path.startswith("_state/partitions/")
+    }
+
+
+def test_what_turned_earlier_is_not_counted_where_it_was_not_run(rich: Platform, tmp_path: pathlib.Path) -> None:
+    main = {"fork_id": 1, "branch": "master"}
+    for run, results in ((301, {1: 0, 2: 0}), (302, {1: 1, 2: 0}), (401, {2: 0}), (501, {1: 0, 2: 0})):
+        rich.run(run, "completed", results=results, **main)
+    export(rich.url, tmp_path / "store")
+    assert not verify(LocalStore(tmp_path / "store")).problems
+    api = Api(tmp_path / "store")
+    assert api("regressions.json")["pagination"]["total"] == len(api.items("regressions.json")) > 0
 
 
 def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
