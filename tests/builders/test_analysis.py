@@ -3,7 +3,6 @@
 import datetime
 from typing import Any, NamedTuple
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -152,8 +151,8 @@ class Published(Api):
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    def __call__(self, path: str) -> Any:
-        return orjson.loads(self._store.objects[f"v1/{path}"].data)
+    def read(self, path: str) -> bytes:
+        return self._store.objects[f"v1/{path}"].data
 
 
 def check(api: Api, truth: Recomputation) -> None:
@@ -162,6 +161,7 @@ def check(api: Api, truth: Recomputation) -> None:
     assert list(listed) == [run.id for run in reversed(truth.runs)]
     for run in truth.runs:
         _check_run(api, truth, run, listed[run.id])
+    assert api("regressions.json")["pagination"]["total"] == len(truth.changes())
     changes = [
         {key: change[key] for key in change.keys() - {"sample_id", "sample_name", "href"}}
         for change in api.items("regressions.json")
