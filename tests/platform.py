@@ -32,6 +32,8 @@ class Platform:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "mysql":
             sa.event.listen(self._engine, "connect", _do_not_enforce_keys)
+        else:
+            sa.event.listen(self._engine, "connect", _do_not_wait_for_the_disk)
         schema.metadata.create_all(self._engine)
 
     def clear(self) -> None:
@@ -90,6 +92,10 @@ class Platform:
 def _do_not_enforce_keys(connection: Any, _record: Any) -> None:
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute("SET foreign_key_checks = 0")
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _insert(table: str, values: dict[str, Any]) -> Any:
