@@ -629,7 +629,8 @@ def test_what_was_exported_otherwise_is_not_rewritten_unsaid(
 def test_a_setting_that_may_be_repeated_is_a_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     pathlib.Path("exporter.toml").write_text("run = [3, 4]\ndry-run = true\nworkers = 0")
     assert run(["export", "--database-url", url, "--store", "new"]) == 0
-    assert "build partition 0" in capsys.readouterr().out and not pathlib.Path("new/v1").exists()
+    said = capsys.readouterr().out
+    assert "build partition 0" in said and " new and 0 changed documents of partition 0" in said and not pathlib.Path("new/v1").exists()
 
 
 # --- logs and progress
