@@ -17,6 +17,7 @@ from exporter import __version__, config, logs, options, outcome
 from exporter.bucket_commands import bucket
 from exporter.errors import UsageError
 from exporter.hook_commands import hook, status
+from exporter.reader_commands import get, history, runs
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,10 @@ def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: p
         report = export.perform(run or None, dry_run=True)
         for number, why in report.plan.build.items():
             click.echo(f"build partition {number}: {why}")
+        for name, counts in report.writes.items():
+            if any(counts.values()):
+                of = name if name == "catalog" else f"partition {name}"
+                click.echo(f"write {counts['new']} new and {counts['changed']} changed documents of {of}")
         for path in report.gone:
             click.echo(f"delete {path}")
         return
@@ -282,6 +287,5 @@ def serve(store: str, host: str, port: int) -> None:
     serve_folder(pathlib.Path(store), host, port)
 
 
-cli.add_command(bucket)
-cli.add_command(hook)
-cli.add_command(status)
+for command in (bucket, hook, status, get, runs, history):
+    cli.add_command(command)

@@ -29,6 +29,8 @@ PER_PAGE = 100
 MANIFEST = "manifest.json"
 PENDING = "pending.json"
 
+OPENAPI = "openapi.json"
+
 RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
@@ -221,6 +223,11 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
 
 
+def schema(shape: str) -> str:
+    """The path of the JSON Schema of one kind of document."""
+    return f"schemas/{shape}.json"
+
+
 _PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/")
 
 
@@ -261,6 +268,7 @@ def entry_documents() -> dict[str, str]:
         "regression_tests": REGRESSION_TESTS,
         "categories": CATEGORIES,
         "tags": TAGS,
+        "openapi": OPENAPI.removesuffix(".json"),
         "regressions": REGRESSIONS,
         "flaky": FLAKY,
         "failing": FAILING,

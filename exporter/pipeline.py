@@ -82,6 +82,7 @@ class Report:
         manifest: what is published then.
         plan: what was built, and why.
         written: number of documents written.
+        writes: part of the manifest → how many of those were new, and how many changed.
         gone: paths that are no longer published.
         problems: number of rows that make no sense.
     """
@@ -89,6 +90,7 @@ class Report:
     manifest: Manifest
     plan: Plan
     written: int
+    writes: Mapping[str, Mapping[Wave, int]]
     gone: tuple[str, ...]
     problems: int
 
@@ -155,7 +157,8 @@ def _attempt(
                 raise
             changes = stages.changes(built, part, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
-    return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + stages.odd)
+    writes = {one.part.name: one.writes for one in (*built.values(), part)}
+    return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
 
 
 def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Container[int] | None) -> dict[int, str]:
@@ -365,7 +368,7 @@ class _Stages:
             gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
-            writes=sum(one.writes for one in (*built.values(), part)),
+            writes=sum(sum(one.writes.values()) for one in (*built.values(), part)),
             gone=tuple(gone),
             waves=(
                 self._partitions(built, "new"),
@@ -381,7 +384,7 @@ class _Stages:
         )
 
     def _partitions(self, built: Mapping[int, Built], wave: Wave) -> Iterator[int]:
-        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes]
+        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes[wave]]
         yield from self.progress(f"writing {wave}", self.workers.map(Worker.write, tasks), len(tasks))
 
     def _catalog(self, wave: Wave) -> Iterator[int]:

@@ -157,6 +157,27 @@ def test_no_request_is_lost_whenever_workers_are_killed(site: Site) -> None:
     assert site.published() == set(RUNS) and not site.requests.names()
 
 
+def test_the_code_for_the_platform_works_as_it_stands_in_the_documentation(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (pathlib.Path(__file__).parent.parent / "docs/hook.md").read_text()
+    code: dict[str, Any] = {"__name__": "ci"}
+    exec(text.partition("```python\n")[2].partition("```")[0], code)
+    assert code["HOOK"][1:] == ["hook", "--run"]
+    code["HOOK"][:1] = [sys.executable, "-m", "exporter"]
+    for name, value in site.settings.items():
+        monkeypatch.setenv(name, value)
+    code["publish"](RUNS[0])
+    assert not caplog.records
+    until(lambda: RUNS[0] in site.published())
+    monkeypatch.setenv("EXPORTER_WORKERS", "many")
+    code["publish"](RUNS[1])
+    assert "run 201 is not published yet" in caplog.text and "--workers" in caplog.text
+    code["HOOK"][0] = "/nowhere"
+    code["publish"](RUNS[1])
+    assert "No such file" in caplog.text
+
+
 def test_a_killed_worker_loses_no_request(site: Site) -> None:
     with site.stuck():
         assert site.run("--run", str(RUNS[0]))[0] == 0

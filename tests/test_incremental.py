@@ -370,5 +370,6 @@ def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
     rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 3")
     report = export(rich.url, store, dry_run=True)
     assert report.plan.build == {1: "it shows what has changed: test 3", 2: "its rows have changed"}
-    assert report.written
+    assert sum(sum(counts.values()) for counts in report.writes.values()) == report.written
+    assert report.writes["2"]["new"] and report.writes["catalog"]["changed"]
     assert store.objects == before

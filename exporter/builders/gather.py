@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import history, regression_tests, regressions, samples
+from exporter.builders import contract, history, regression_tests, regressions, samples
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
@@ -55,6 +55,7 @@ class Gather:
     def documents(self) -> Iterator[Document]:
         """All lists of the catalogue, and the documents of the subjects."""
         catalog, subjects = self.catalog, self.subjects
+        yield from contract.documents()
         yield from regression_tests.named_documents(catalog)
         whole = self._lines(all_results)
 

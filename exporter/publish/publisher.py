@@ -19,11 +19,8 @@ import orjson
 from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.lease import LEASE as LEASE
-from exporter.publish.lease import PENDING, Lease, now, this_process
-from exporter.publish.lease import check_lease as check_lease
-from exporter.publish.lease import moment as moment
-from exporter.publish.lease import process_name as _process  # noqa: F401
+from exporter.publish.deletions import Deletions
+from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
     Documents,
     Known,
@@ -43,7 +40,6 @@ _BATCH = 1000
 
 _MANIFEST = layout.API_ROOT + layout.MANIFEST
 _LAYOUT = layout.STATE_ROOT + "layout.json"
-_DELETIONS = layout.STATE_ROOT + "deletions.json"
 
 
 def stored(path: str) -> str:
@@ -177,18 +173,13 @@ class Publisher:
         log.warning("%s: a published manifest is lost; building everything again", self.store.name)
         return replace(base, manifest=None)
 
-    def alive(self, pending: Pending) -> bool:
-        """As the lease has it."""
-        return self.lease.alive(pending)
-
     def remembered(self, *, due: bool = True) -> set[str]:
         """Paths in the store that no manifest names, and that are kept for a while for readers who still do.
 
         With those for which that while is over, if `due`.
         """
-        found = self.store.get(_DELETIONS)
-        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
-        return set(deletions).difference(() if due else self._due(deletions))
+        deletions = Deletions.load(self.store)
+        return set(deletions.since).difference(() if due else deletions.due(self.clock()))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -218,8 +209,9 @@ class Publisher:
         """
         self.store.sweep()
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
-        deletions = self._deletions(base, changes)
-        if same and not (changes.writes or base.pending or changes.state or self._due(deletions)):
+        deletions = Deletions.load(self.store)
+        deletions.add(map(stored, (*changes.gone, *(base.listed - changes.manifest.hrefs))), self.clock())
+        if same and not (changes.writes or base.pending or changes.state or deletions.due(self.clock())):
             return 0
         self._take_lease(base, changes)
         self._check_base(base, changes)
@@ -232,7 +224,7 @@ class Publisher:
                 written += count
                 self.lease.keep()
         self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in changes.records.items())
-        self._write_deletions(deletions)
+        deletions.save()
         self.lease.keep()
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
@@ -289,44 +281,22 @@ class Publisher:
         found = self.store.list(stored(layout.MANIFESTS))
         return frozenset(entry.path.removeprefix(layout.API_ROOT) for entry in found)
 
-    def _deletions(self, base: Base, changes: Changes) -> dict[str, str]:
-        """Path in the store → since when the manifests do without it."""
-        found = self.store.get(_DELETIONS)
-        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
-        since = moment(self.clock())
-        for path in (*changes.gone, *(base.listed - changes.manifest.hrefs)):
-            deletions.setdefault(stored(path), since)
-        return deletions
-
-    def _due(self, deletions: Mapping[str, str]) -> list[str]:
-        limit = moment(self.clock() - datetime.timedelta(seconds=self.store.grace))
-        return [path for path, since in deletions.items() if since <= limit]
-
-    def _write_deletions(self, deletions: Mapping[str, str]) -> None:
-        found = self.store.get(_DELETIONS)
-        if deletions:
-            data = encode(dict(sorted(deletions.items())))
-            if found is None or found.data != data:
-                self.store.replace(_DELETIONS, data, found.version if found else ABSENT)
-        elif found:
-            self.store.delete([_DELETIONS])
-
-    def _delete(self, deletions: dict[str, str], changes: Changes) -> None:
+    def _delete(self, deletions: Deletions, changes: Changes) -> None:
         """Delete what is due and what the manifest, now published, indeed does without; and what is forgotten."""
+        if deletions.since:
+            self.lease.name(())  # what was pending is published, and the manifests of dead exports are about to go
+        else:
+            check_lease(self.store, self.owner)
         records = self.store.list(layout.STATE_ROOT + layout.STATE_RECORDS)
         named_records = {layout.STATE_ROOT + path for path in changes.named_records}
         self.store.delete([entry.path for entry in records if entry.path not in named_records])
-        if not deletions:
-            return
-        manifest = changes.manifest
-        self.lease.name(())  # what was pending is published, and the manifests of dead exports are about to go
-        named = self._named(deletions, manifest)
-        left = {path: since for path, since in deletions.items() if path not in named}
-        due = self._due(left)
+        deletions.drop(self._named(deletions.since, changes.manifest))
+        due = deletions.due(self.clock())
         for start in range(0, len(due), _BATCH):
             self.lease.keep()
             self.store.delete(due[start : start + _BATCH])
-        self._write_deletions({path: since for path, since in left.items() if path not in due})
+        deletions.drop(due)
+        deletions.save()
 
     def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
         """Those of the paths that the manifest names after all: they came back."""
