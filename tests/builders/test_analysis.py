@@ -4,7 +4,7 @@ import datetime
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests import recomputation
@@ -74,12 +74,12 @@ BLOCKS = st.lists(
     st.builds(
         Block,
         count=st.sampled_from([1, 1, 2, 5, 9, 25]),
-        gap=st.sampled_from([0, 0, 3, 60, 120]),
+        gap=st.sampled_from([0, 3, 60, 120, 250]),
         line=st.sampled_from(["main", "main", *LINES]),
         platform=st.sampled_from(["linux", "linux", "windows", "beos"]),
         end=st.sampled_from(["completed", "completed", *ENDS]),
         commit=st.integers(1, 4),
-        tests=st.text("..~pvef1msn-", min_size=4, max_size=4),
+        tests=st.text("..~pvef1msn--", min_size=4, max_size=4),
         runtime=st.sampled_from([None, 0, 1, 80, 100, 110, 7001]),
         later=st.booleans(),
     ),
@@ -266,12 +266,14 @@ KNOWN = [
     Block(2, 60, "branch", "windows", "completed", 4, "eevm", None, True),
     Block(1, 0, "fork's master", "linux", "canceled", 4, "f-n-", 7001, True),
     Block(3, 0, "main", "linux", "completed", 4, "em1.", 0, False),
+    Block(1, 250, "main", "linux", "completed", 4, "--..", 0, False),
 ]
 
 
 @pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BLOCKS)
+@example(KNOWN)
 def test_any_history_is_told_as_the_rules_say(platform: Platform, blocks: list[Block]) -> None:
     _hold(platform, blocks)
 
