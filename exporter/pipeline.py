@@ -251,6 +251,7 @@ class _Stages:
                     if self.memory.state is None or self.pasts[number] != self.memory.state.partitions[number].past:
                         later[number] = _PAST
                 later |= dict.fromkeys(relinked - later.keys(), _RELINKED)
+            next(answers, None)  # so that the stage is seen to end
             fresh = sorted(later.keys() - reasons.keys() - set(self.plan.gone))
             reasons |= {number: later[number] for number in fresh}
             gone = set()
