@@ -512,6 +512,19 @@ def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Pl
     assert published(store) == published(fresh)
 
 
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_an_old_run_costs_a_look_at_each_later_partition(rich: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.shelf._IN_MEMORY", 2)
+    for number in range(3, 43):
+        rich.run(number * 100, "completed", results={4: 0}, fork_id=1)
+    store = MemoryStore()
+    export(rich.url, store)
+    rich.execute("UPDATE test_result SET runtime = 11 WHERE test_id = 7")
+    store.gets.clear()
+    export(rich.url, store)
+    assert sum("/record-" in path for path in store.gets) < 10 * 40
+
+
 def test_every_stage_is_seen_to_end(rich: Platform) -> None:
     ended = {}
 
