@@ -150,6 +150,10 @@ def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: p
         report = export.perform(run or None, dry_run=True)
         for number, why in report.plan.build.items():
             click.echo(f"build partition {number}: {why}")
+        for name, counts in report.writes.items():
+            if any(counts.values()):
+                of = name if name == "catalog" else f"partition {name}"
+                click.echo(f"write {counts['new']} new and {counts['changed']} changed documents of {of}")
         for path in report.gone:
             click.echo(f"delete {path}")
         return

@@ -855,6 +855,9 @@ class ManifestPartition(TypedDict):
     bytes: Annotated[Count, "Their size, uncompressed.", Keywords(x_unit="B")]
 
 
+EntryName = Annotated[str, Keywords(enum=list(layout.entry_documents()))]
+
+
 class ManifestDocument(TypedDict):
     """What is published."""
 
@@ -866,9 +869,7 @@ class ManifestDocument(TypedDict):
     counts: Counts
     catalog: Annotated[ManifestPart, "All documents that are no partition's."]
     partitions: Annotated[list[ManifestPartition], "Those that hold a run, ascending."]
-    links: Annotated[
-        dict[str, Link], "The entry documents, by name.", Keywords(required=sorted(layout.entry_documents()))
-    ]
+    links: Annotated[dict[EntryName, Link], "The entry documents."]
 
 
 class ManifestPartDocument(TypedDict):

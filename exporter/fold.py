@@ -1,5 +1,7 @@
 """The fold: what came before each partition, from what is remembered of the partitions before it, in their order."""
 
+import dataclasses
+
 from exporter import layout
 from exporter.builders.feeds import Digest, Feeds
 from exporter.builders.lines import Lines, fingerprint, main_line, told_lines
@@ -32,9 +34,8 @@ class Fold:
         counts = {name: count for name, count in digest.counts.items() if name != layout.REGRESSIONS}
         if changes:
             counts[layout.REGRESSIONS] = changes
-        digest.counts.clear()
-        digest.counts.update(counts)
-        return self._put(number, digest)
+        # A new one: the other may be the very one whose place it takes.
+        return self._put(number, dataclasses.replace(digest, counts=dict(sorted(counts.items()))))
 
     def again(self, number: int) -> set[int]:
         """The same for a partition that was read already, because of what now comes before it."""

@@ -48,6 +48,8 @@ SAMPLE_FACETS = ("tag", "extension", "status")
 REGRESSION_TEST_FACETS = ("active", "category", "tag")
 
 _PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,80}(?<!\.json)", re.ASCII)
+_HASH = re.compile(r"[A-Za-z0-9]{1,80}", re.ASCII)
+_EXTENSION = re.compile(r"(\..*)?", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
 
@@ -180,7 +182,10 @@ def run_comparison(run_id: int) -> str:
 
 def diff(expected: str, got: str, extension: str) -> str:
     """The path of the comparison of two outputs, by their hashes; it differs where only the extension does."""
-    return f"{DIFFS}{facet_key(expected)}-{facet_key(got + extension)}.json"
+    if _HASH.fullmatch(expected) and _HASH.fullmatch(got) and _EXTENSION.fullmatch(extension):
+        return f"{DIFFS}{expected}-{facet_key(got + extension)}.json"
+    # No hashes: they might run into each other.
+    return f"{DIFFS}{facet_key('/'.join((f'{len(expected)}', f'{len(got)}', expected, got, extension)))}.json"
 
 
 def sample(sample_id: int) -> str:

@@ -82,6 +82,7 @@ class Report:
         manifest: what is published then.
         plan: what was built, and why.
         written: number of documents written.
+        writes: part of the manifest → how many of those were new, and how many changed.
         gone: paths that are no longer published.
         problems: number of rows that make no sense.
     """
@@ -89,6 +90,7 @@ class Report:
     manifest: Manifest
     plan: Plan
     written: int
+    writes: Mapping[str, Mapping[Wave, int]]
     gone: tuple[str, ...]
     problems: int
 
@@ -145,12 +147,18 @@ def _attempt(
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
-            stages.read()
-            built = stages.build()
-            part = stages.gather()
+            try:
+                stages.read()
+                built = stages.build()
+                part = stages.gather()
+            except StateLostError:
+                if settings.store is not None and memory.version != states.version(settings.store):
+                    raise ConflictError("another export has published meanwhile") from None
+                raise
             changes = stages.changes(built, part, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
-    return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + stages.odd)
+    writes = {one.part.name: one.writes for one in (*built.values(), part)}
+    return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
 
 
 def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Container[int] | None) -> dict[int, str]:
@@ -360,7 +368,7 @@ class _Stages:
             gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
-            writes=sum(one.writes for one in (*built.values(), part)),
+            writes=sum(sum(one.writes.values()) for one in (*built.values(), part)),
             gone=tuple(gone),
             waves=(
                 self._partitions(built, "new"),
@@ -376,7 +384,7 @@ class _Stages:
         )
 
     def _partitions(self, built: Mapping[int, Built], wave: Wave) -> Iterator[int]:
-        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes]
+        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes[wave]]
         yield from self.progress(f"writing {wave}", self.workers.map(Worker.write, tasks), len(tasks))
 
     def _catalog(self, wave: Wave) -> Iterator[int]:

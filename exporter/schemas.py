@@ -89,7 +89,7 @@ class Schemas:
 
     def _tuple(self, arguments: tuple[Any, ...]) -> Schema:
         items = [self.of(argument) for argument in arguments]
-        return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+        return {"type": "array", "prefixItems": items, "items": {}, "minItems": len(items), "maxItems": len(items)}
 
     def _mapping(self, arguments: tuple[Any, ...]) -> Schema:
         keys, value = self.of(arguments[0]), self.of(arguments[1])
@@ -111,7 +111,7 @@ class Schemas:
         }
         return {
             "type": "object",
-            "description": inspect.cleandoc(origin.__doc__),
+            "description": inspect.cleandoc(origin.__doc__ or ""),
             "properties": fields,
             "required": [name for name in fields if name in origin.__required_keys__],
         }

@@ -19,8 +19,9 @@ from exporter.builders.lines import fingerprint
 from exporter.builders.partition import Earlier, Partition, Rules, Told
 from exporter.builders.results import Pair, Results
 from exporter.documents import Document, digest, encode
+from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Known, Part, encode_part
-from exporter.publish.publisher import Hrefs, check_lease, known, stored
+from exporter.publish.publisher import Hrefs, known, stored
 from exporter.publish.store import Store
 from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog
@@ -79,7 +80,7 @@ class Built:
     """A part that was built: how it stands in the manifest, how many documents are to write, which are gone."""
 
     part: Part
-    writes: int
+    writes: Mapping[Wave, int]
     gone: tuple[str, ...]
 
 
@@ -195,7 +196,7 @@ def collect(
     if store is None:
         for path, data in documents:
             listed[path] = [digest(data), len(data)]
-        return Built(encode_part(name, listed)[0], 0, ())
+        return Built(encode_part(name, listed)[0], {}, ())
     with Spool(job.spool, name) as spool:
         for document in documents:
             path, data = document
@@ -209,7 +210,7 @@ def collect(
     part, data = encode_part(name, listed)
     if (part.href != hrefs.published or not before.published) and not job.dry_run:
         store.write([(stored(part.href), data)])
-    return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
+    return Built(part, spool.counts, tuple(before.gone(listed)))
 
 
 def _was_written(store: Store, before: Known, path: str) -> bool:

@@ -94,10 +94,11 @@ class Commands:
         return self.exit_code()
 
     def workers(self) -> list[int]:
-        """The processes that the command has begun."""
+        """The processes that the command has begun, each from when it runs a program of its own."""
         with contextlib.suppress(OSError):
             children = pathlib.Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
-            return [int(child) for child in children]
+            programs = {child: pathlib.Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+            return [int(child) for child, program in programs.items() if b"multiprocessing" in program]
         return []
 
     def spent(self) -> float:

@@ -63,6 +63,8 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(_type(option) for option in schema["anyOf"] if option != {"type": "null"})
     types = schema.get("type", "anything")
     name = next((one for one in types if one != "null"), "null") if isinstance(types, list) else types
+    if "prefixItems" in schema:
+        return "[" + ", ".join(map(_type, schema["prefixItems"])) + "]"
     if name == "array":
         return "list of " + _type(schema["items"]) if "items" in schema else "list"
     if name == "object":

@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter import pipeline
 from exporter.builders import diffs
 from exporter.builders.lines import Main
 from exporter.demo import schema as real
@@ -508,6 +509,45 @@ def test_lost_memory_is_made_good_in_one_export(rich: Platform, damage: bytes | 
     }
 
 
+def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Platform) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    rich.run(231, "completed", results={4: 0}, fork_id=1)
+    other = MemoryStore(objects=dict(store.objects))
+    rich.execute("UPDATE test SET branch = 'moved' WHERE id = 7")
+    export(rich.url, other)
+    rich.execute("UPDATE test SET branch = 'master' WHERE id = 7")
+
+    def overtaken(stage: str, items: Iterable[Any], _length: int) -> Iterator[Any]:
+        if stage == "building" and other.objects:
+            store.objects, other.objects = (
+                {path: Stored(one.data, f"+{one.version}") for path, one in other.objects.items()},
+                {},
+            )
+        yield from items
+
+    settings = pipeline.Settings(rich.url, store, 0)
+    assert "nothing is remembered of it" not in pipeline.export(settings, overtaken).plan.build.values()
+    fresh = MemoryStore()
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
+
+
+def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:
+    main = {"fork_id": 1, "branch": "master"}
+    for run in (301, 401, 501):
+        rich.run(run, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store")
+    # Run 401 is read because its page leads to that of run 350; only then it shows that run 501 is a fix.
+    rich.run(350, "completed", results={4: 1}, **main)
+    rich.execute("UPDATE test_result SET exit_code = 1 WHERE test_id = 401")
+    rich.run(502, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store", runs=(350, 502))
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
 def test_what_turned_earlier_is_not_counted_where_it_was_not_run(rich: Platform, tmp_path: pathlib.Path) -> None:
     main = {"fork_id": 1, "branch": "master"}
     for run, results in ((301, {1: 0, 2: 0}), (302, {1: 1, 2: 0}), (401, {2: 0}), (501, {1: 0, 2: 0})):
@@ -526,5 +566,6 @@ def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
     rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 3")
     report = export(rich.url, store, dry_run=True)
     assert report.plan.build == {1: "it shows what has changed: test 3", 2: "its rows have changed"}
-    assert report.written
+    assert sum(sum(counts.values()) for counts in report.writes.values()) == report.written
+    assert report.writes["2"]["new"] and report.writes["catalog"]["changed"]
     assert store.objects == before

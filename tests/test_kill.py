@@ -176,7 +176,9 @@ def test_a_killed_export_leaves_a_whole_tree_and_the_next_one_completes_it(
             met[what] += 1
             if what == "over":  # this time it took less
                 moments.insert(0, moment._replace(part=moment.part * 0.9))
-            look({str(path.relative_to(root)): path.read_bytes() for path in (root / "v1").rglob("*.json")})
+            look(
+                {str(path.relative_to(root)): path.read_bytes() for path in (root / "v1").rglob("*") if path.is_file()}
+            )
             for spool in exports.temporary.iterdir():  # those of the last minute are kept
                 os.utime(spool, (0, 0))
         state = min(number % 4, 1)  # now and then the rows are again as they were

@@ -104,7 +104,7 @@ DAMAGES = {
         _stray("v1/samples/by-tag/x/page/9.json"), _delete("v1/samples/1.json")
     ),
     "a run, and all that is remembered": _both(_delete("v1/runs/7.json"), _delete("_state/*.json")),
-    "a run, and records": _both(_delete("v1/runs/7.json"), _edit("_state/partitions/*.json", _one_bit)),
+    "a run, and records": _both(_delete("v1/runs/7.json"), _edit("_state/partitions/*/*.json", _one_bit)),
     "a run, and the plan": _both(_delete("v1/runs/7.json"), _edit("_state/plan.json", _empty)),
 }
 

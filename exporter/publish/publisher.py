@@ -20,11 +20,7 @@ from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.deletions import Deletions
-from exporter.publish.lease import LEASE as LEASE
-from exporter.publish.lease import PENDING, Lease, now, this_process
-from exporter.publish.lease import check_lease as check_lease
-from exporter.publish.lease import moment as moment
-from exporter.publish.lease import process_name as _process  # noqa: F401
+from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
     Documents,
     Known,
@@ -176,10 +172,6 @@ class Publisher:
             return base
         log.warning("%s: a published manifest is lost; building everything again", self.store.name)
         return replace(base, manifest=None)
-
-    def alive(self, pending: Pending) -> bool:
-        """As the lease has it."""
-        return self.lease.alive(pending)
 
     def remembered(self, *, due: bool = True) -> set[str]:
         """Paths in the store that no manifest names, and that are kept for a while for readers who still do.
