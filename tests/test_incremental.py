@@ -533,6 +533,20 @@ def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Pl
     assert published(store) == published(fresh)
 
 
+def test_every_stage_is_seen_to_end(rich: Platform) -> None:
+    ended = {}
+
+    def counted(stage: str, items: Iterable[Any], length: int) -> Iterator[Any]:
+        done = 0
+        for item in items:
+            yield item
+            done += 1
+        ended[stage] = done == length
+
+    pipeline.export(pipeline.Settings(rich.url, MemoryStore(), 0), counted)
+    assert ended and all(ended.values()) and "reading" in ended
+
+
 def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:
     main = {"fork_id": 1, "branch": "master"}
     for run in (301, 401, 501):
