@@ -16,6 +16,7 @@ from exporter import pipeline
 from exporter.builders import diffs
 from exporter.builders.lines import Main
 from exporter.demo import schema as real
+from exporter.errors import SourceError
 from exporter.publish.local import LocalStore
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
@@ -380,6 +381,26 @@ def test_without_the_sample_repository_its_documents_go(rich: Platform, reposito
         if path.endswith(".json") and "/samples/" in path:
             assert b'"diff":"' not in data and b'"log_excerpt":[' not in data
     assert orjson.loads(published(store)["v1/runs/150.json"])["links"]["log"] is None
+
+
+@pytest.mark.parametrize("runs", [None, (150,)])
+@pytest.mark.parametrize("damage", ["link", "file", "root"])
+def test_a_sample_repository_that_cannot_be_read_is_not_one_without_logs(
+    rich: Platform, repository: pathlib.Path, damage: str, runs: tuple[int, ...] | None
+) -> None:
+    store = MemoryStore()
+    export(rich.url, store, sample_repository=repository)
+    before = dict(store.objects)
+    broken = repository if damage == "root" else repository / LOGS
+    broken.rename(repository.with_name("elsewhere"))
+    if damage == "link":
+        broken.symlink_to(repository.with_name("elsewhere"))
+    elif damage == "file":
+        broken.touch()
+    with pytest.raises(SourceError, match=f"^{repository}: .*cannot be read") as error:
+        export(rich.url, store, sample_repository=repository, runs=runs)
+    assert "\n" not in str(error.value)
+    assert store.objects == before
 
 
 def test_a_variant_builds_only_partitions_that_show_its_test(rich: Platform, tmp_path: pathlib.Path) -> None:
