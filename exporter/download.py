@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Callable
 
 from exporter import layout
-from exporter.documents import Snapshot, SnapshotFile
 from exporter.errors import FetchError
-from exporter.fetch import Source
 from exporter.snapshot_index import decode_index
+from exporter.snapshot_shapes import Snapshot, SnapshotFile
+from exporter.transfer import Source
 
 _MOST = 64 << 20
 """Bytes of an index."""

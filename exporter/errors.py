@@ -31,7 +31,7 @@ class ConflictError(StoreError):
 
 
 class FetchError(ExporterError):
-    """A published API cannot be fetched, or is not what it says it is."""
+    """What is published cannot be fetched, or is not what it says it is."""
 
 
 class TooLargeError(FetchError):

@@ -1,262 +1,242 @@
-"""A published API as it is fetched: over HTTP, from a folder or from a bucket."""
+"""Documents of a published tree, wherever it is served: fetched whole, again if need be, and only once if unchanged.
 
-import asyncio
+What answers is not trusted: no redirect is followed, no path leaves the root, and a body may only be so large.
+"""
+
+import collections
 import contextlib
+import email.utils
 import os
 import pathlib
 import random
-import ssl
+import re
+import time
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+import urllib.request
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Self
 
-import aiohttp
-import certifi
-from yarl import URL
+import httpx
 
-from exporter import layout
-from exporter.errors import FetchError, TooLargeError, UsageError
-from exporter.publish.publisher import stored
-from exporter.publish.store import Store
-from exporter.publish.stores import open_store
+from exporter import __version__, layout
+from exporter.errors import FetchError, UsageError
+from exporter.publish.stores import bucket_of
 
-T = TypeVar("T")
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses after which the same request may succeed."""
 
-_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-_TRIES = 4
-_REDIRECTS = 5
-_CONNECTIONS = 32
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=20, sock_read=60)
-_CHUNK = 1 << 18
+ATTEMPTS = 5
+PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before the second attempt at most, and before any; a `Retry-After` of no more than that is kept."""
 
+LARGEST = 256 << 20
+"""Bytes that a body may have, decoded: several times the largest document of a platform of ten years."""
 
-class Source(Protocol):
-    """A published API to fetch from; paths are relative to its root."""
+REMEMBERED = 64 << 20
+"""Bytes of documents that are kept to be revalidated."""
 
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        ...
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths, None where there is none.
-
-        Raises:
-            FetchError: one cannot be had, or is larger than `limit` bytes.
-        """
-        ...
-
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        """Write what stands at a path to a file, going on where that ends, if it still is a part of the same.
-
-        Args:
-            path: what to fetch.
-            file: where to; beside it, under `.etag`, is kept of what it is a part.
-            size: how many bytes it should have; no more are fetched.
-            progress: hears of the bytes that there are.
-
-        Raises:
-            FetchError: it cannot be had. What came is kept.
-        """
-        ...
+_PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", re.ASCII)
 
 
-@contextlib.contextmanager
-def source(base: str, credentials: pathlib.Path | None = None) -> Iterator[Source]:
-    """Open the API below a base: a URL (http, https, file, gs) or a folder, of `v1/` or of what it lies in.
+class NotFoundError(FetchError):
+    """There is no such document."""
+
+
+def checked(path: str) -> str:
+    """A path below the root, as it came.
 
     Raises:
-        UsageError: there is no such kind.
+        FetchError: it is none of this API.
     """
-    scheme = base.partition("://")[0].lower() if "://" in base else ""
-    if scheme in ("http", "https"):
-        with HttpSource(base) as opened:
-            yield opened
-        return
-    if scheme == "file":
-        parts = urllib.parse.urlsplit(base)
-        if parts.netloc not in ("", "localhost"):
-            raise UsageError(f"{base[:100]!r} names another machine: write file:///FOLDER")
-        base = urllib.parse.unquote(parts.path)
-    folder = base.rstrip("/")
-    if folder.endswith(f"/{layout.API_ROOT.rstrip('/')}"):
-        folder = folder.rpartition("/")[0] or "/"
-    yield StoreSource(open_store(folder, credentials=credentials))
+    if not _is_path(path):
+        raise FetchError(f"{path[:100]!r} is no path of this API")
+    return path
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSource:
-    """The API in a store that can be opened."""
-
-    store: Store
-
-    @property
-    def name(self) -> str:
-        """The store's name."""
-        return self.store.name
-
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths."""
-        found = [self.store.get(stored(path)) for path in paths]
-        for path, one in zip(paths, found, strict=True):
-            if one is not None and len(one.data) > limit:
-                raise TooLargeError(f"{self.name}: {path} is larger than it should be")
-        return [one.data if one else None for one in found]
-
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        """Write what stands at a path to a file."""
-        (data,) = self.get([path], size)
-        if data is None:
-            raise FetchError(f"{self.name}: there is no {path}")
-        file.write_bytes(data)
-        progress(len(data))
+def _is_path(path: str) -> bool:
+    return _PATH.fullmatch(path) is not None and not {".", ".."}.intersection(path.split("/"))
 
 
-class _Again(Exception):  # noqa: N818
-    """Something that another try may mend; its text says what."""
+def resolved(source: str, link: str) -> str:
+    """The path that a link in the document at `source` leads to.
+
+    Raises:
+        FetchError: it leads out of the API.
+    """
+    parts = source.split("/")[:-1]
+    while link.startswith("../"):
+        if not parts:
+            raise FetchError(f"{source}: the link {link[:100]!r} leads out of the API")
+        parts.pop()
+        link = link[3:]
+    path = "/".join([*parts, link])
+    if not _is_path(path):
+        raise FetchError(f"{source}: the link {link[:100]!r} leads out of the API")
+    return path
 
 
-class HttpSource:
-    """The API at a URL, over connections that are kept. A context manager for one thread, outside any event loop."""
+def root_url(base: str) -> httpx.URL:
+    """The URL of the API root, with a final `/`, of a base as people give it.
+
+    Args:
+        base: `https://`, `http://` or `file://` and what the store's root, or its `v1/`, is served as; a bucket as
+            `gs://BUCKET[/PREFIX]`; or the path of a folder. For a bucket `STORAGE_EMULATOR_HOST` may name another
+            service than Google's.
+
+    Raises:
+        UsageError: it is nothing of the kind.
+    """
+    kind, separator, _ = base.partition("://")
+    if not separator:
+        if not base:
+            raise UsageError("the base is empty; name a URL, a folder or gs://BUCKET")
+        base = pathlib.Path(base).absolute().as_uri()
+    elif kind == "gs":
+        bucket, prefix = bucket_of(base)
+        service = os.environ.get("STORAGE_EMULATOR_HOST") or "https://storage.googleapis.com"
+        base = f"{service.rstrip('/')}/{bucket}/{urllib.parse.quote(prefix)}"
+    try:
+        url = httpx.URL(base.rstrip("/"))
+    except (httpx.InvalidURL, ValueError):
+        raise UsageError(f"{base[:100]!r} is no URL") from None
+    if url.scheme == "file" and not url.host:
+        url = url.copy_with(host="localhost")  # the same by RFC 8089; httpx joins no path to a URL without a host
+    remote = url.scheme in ("http", "https") and url.host
+    if (not remote and (url.scheme, url.host) != ("file", "localhost")) or url.query:
+        raise UsageError(f"{base[:100]!r} is no base; name https://…, http://…, file://…, gs://BUCKET or a folder")
+    name = layout.API_ROOT.rstrip("/")
+    path = url.raw_path.decode().rstrip("/")
+    return url.copy_with(raw_path=f"{path.removesuffix(f'/{name}')}/{name}/".encode(), fragment=None)
+
+
+class Fetcher:
+    """Fetches documents below one API root; to be used as a context, or closed. One thread at a time.
+
+    Args:
+        base: as `root_url` takes it.
+
+    Raises:
+        UsageError: the base is none.
+    """
 
     def __init__(self, base: str) -> None:
-        try:
-            url = URL(base)
-            if not url.host or url.user or url.password:
-                raise ValueError
-        except ValueError:
-            raise UsageError("the base URL is malformed: write it as https://HOST/PATH/v1/") from None
-        root = url.path.rstrip("/") + "/"
-        if not root.endswith(f"/{layout.API_ROOT}"):
-            root += layout.API_ROOT
-        self._base = str(url.with_path(root))
-        self._runner = asyncio.Runner()
+        self._root = root_url(base)
+        self.name = str(self._root.copy_with(userinfo=b""))
+        """The root's URL, without a password."""
+        self._client = httpx.Client(
+            headers={"User-Agent": f"sample-platform-exporter/{__version__}"},
+            timeout=_TIMEOUT,
+            transport=FileTransport() if self._root.scheme == "file" else None,
+        )
+        self._known: collections.OrderedDict[str, tuple[str, bytes]] = collections.OrderedDict()
+        self._size = 0
 
-    @property
-    def name(self) -> str:
-        """The API root's URL."""
-        return self._base
-
-    def __enter__(self) -> "HttpSource":
-        self._session = self._runner.run(self._open())
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._runner:
-            self._runner.run(self._session.close())
+        self.close()
 
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths, many at once."""
-        try:
-            return self._runner.run(self._get_all(paths, limit))
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        """Write what stands at a path to a file, going on where that ends."""
-        self._runner.run(self._patiently(path, lambda: self._save(path, file, size, progress)))
-
-    async def _open(self) -> aiohttp.ClientSession:
-        trust = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_TIMEOUT,
-            trust_env=True,
-        )
-
-    async def _get_all(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._patiently(path, lambda path=path: self._get(path, limit)))  # type: ignore[misc]
-                for path in paths
-            ]
-        return [task.result() for task in tasks]
-
-    async def _patiently(self, path: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it succeeds, or has failed often enough.
+    def fetch(self, path: str) -> bytes:
+        """The bytes of a document.
 
         Raises:
-            FetchError: it has.
+            NotFoundError: there is none at this path.
+            FetchError: it cannot be read.
         """
-        what = ""
-        for number in range(_TRIES):
-            if number:
-                await asyncio.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311
+        url = self._root.join(checked(path))
+        known = self._known.get(path)
+        headers = {"If-None-Match": known[0]} if known else {}
+        for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await attempt()
-            except _Again as error:
-                what = str(error)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            except OSError as error:
-                raise FetchError(f"cannot write {path}: {error.strerror or error}") from error
-        raise FetchError(f"{self._base}{path}: {what}; gave up after {_TRIES} tries: try again later")
+                with self._client.stream("GET", url, headers=headers) as response:
+                    if response.status_code == httpx.codes.NOT_MODIFIED and known:
+                        self._known.move_to_end(path)
+                        return known[1]
+                    if response.status_code == httpx.codes.OK:
+                        return self._body(path, response)
+                    if response.status_code not in TRANSIENT or attempt == ATTEMPTS:
+                        raise self._refused(path, response)
+                    wait = _asked(response)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS or isinstance(error, httpx.UnsupportedProtocol | httpx.ProxyError):
+                    said = str(error) or type(error).__name__
+                    raise FetchError(f"{self.name}{path} cannot be read: {said}") from None
+                wait = None
+            except httpx.DecodingError:
+                raise FetchError(f"{self.name}{path}: the body is not encoded as it says") from None
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2.0**attempt)) if wait is None else wait)  # noqa: S311
+        raise AssertionError("the last attempt gives or raises")
 
-    async def _get(self, path: str, limit: int) -> bytes | None:
-        async with await self._request(path, {"Cache-Control": "no-cache"}) as response:
-            if response.status == 404:
-                return None
-            data = bytearray()
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                data += chunk
-                if len(data) > limit:
-                    raise TooLargeError(f"{self._base}{path} is larger than it should be")
-            return bytes(data)
+    def _body(self, path: str, response: httpx.Response) -> bytes:
+        chunks, size = [], 0
+        for chunk in response.iter_bytes(1 << 16):
+            size += len(chunk)
+            if size > LARGEST:
+                raise FetchError(f"{self.name}{path} is larger than any document: over {LARGEST >> 20} MiB")
+            chunks.append(chunk)
+        data = b"".join(chunks)
+        self._remember(path, response.headers.get("etag"), data)
+        return data
 
-    async def _request(self, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """A response that is 200, 206, 404 or 416. A redirect is followed within the same host only."""
-        url = URL(self._base + urllib.parse.quote(path), encoded=True)
-        for _ in range(_REDIRECTS):
-            response = await self._session.get(url, headers=headers, allow_redirects=False)
-            if response.status not in (301, 302, 303, 307, 308):
-                break
-            response.release()
-            target = url.join(URL(response.headers.get("Location", ""), encoded=True))
-            if target.origin() != url.origin():
-                raise FetchError(f"{url} leads to another host, {target.host}: give that one's URL if you trust it")
-            url = target
-        else:
-            raise FetchError(f"{self._base}{path}: too many redirects")
-        if response.status in (200, 206, 404, 416):
-            return response
-        response.release()
-        if response.status in _TRANSIENT:
-            raise _Again(f"the server answers {response.status}")
-        raise FetchError(f"{url}: the server answers {response.status} {response.reason}")
+    def _remember(self, path: str, etag: str | None, data: bytes) -> None:
+        old = self._known.pop(path, None)
+        self._size -= len(old[1]) if old else 0
+        if etag and len(data) <= REMEMBERED:
+            self._known[path] = etag, data
+            self._size += len(data)
+        while self._size > REMEMBERED:
+            _, (_, gone) = self._known.popitem(last=False)
+            self._size -= len(gone)
 
-    async def _save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        tag = file.with_name(f"{file.name}.etag")
-        # As they are: a range of a compressed reply would be one of other bytes.
-        headers = {"Accept-Encoding": "identity"}
-        have = file.stat().st_size if file.exists() else 0
-        if have and have < size and tag.exists():
-            headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text()}
-        async with await self._request(path, headers) as response:
-            if response.status == 404:
-                raise FetchError(f"{self._base}{path}: there is none")
-            if response.status == 416:
-                file.unlink(missing_ok=True)
-                raise _Again("the server refuses to go on where the last try ended")
-            going_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            if response.status == 206 and not going_on:
-                raise _Again("the server sends another part than was asked for")
-            etag = response.headers.get("ETag", "")
-            if etag and not etag.startswith("W/"):
-                tag.write_text(etag)
-            else:
-                tag.unlink(missing_ok=True)
-            have = have if going_on else 0
-            with file.open("ab" if going_on else "wb") as target:
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    have += len(chunk)
-                    if have > size:
-                        raise FetchError(f"{self._base}{path} is larger than it should be")
-                    target.write(chunk)
-                    progress(have)
-        if have < size:
-            raise _Again(f"the reply ended after {have} of {size} bytes")
+    def _refused(self, path: str, response: httpx.Response) -> FetchError:
+        place, code = f"{self.name}{path}", response.status_code
+        if code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+            return NotFoundError(f"{place} does not exist")
+        if response.has_redirect_location:
+            target = httpx.URL(response.headers["location"][:500]) if _is_url(response) else "nowhere"
+            return FetchError(f"{place} leads to {target}: no redirect is followed; give that as the base if it is")
+        return FetchError(f"{place} cannot be read: HTTP status {code} {httpx.codes.get_reason_phrase(code)}".rstrip())
+
+
+def _is_url(response: httpx.Response) -> bool:
+    with contextlib.suppress(httpx.InvalidURL):
+        return bool(httpx.URL(response.headers["location"][:500]))
+    return False
+
+
+def _asked(response: httpx.Response) -> float | None:
+    """The seconds that `Retry-After` asks for, if it is not too long."""
+    asked = response.headers.get("retry-after", "")
+    seconds: float | None = None
+    if re.fullmatch(r"[0-9]{1,9}", asked):
+        seconds = float(asked)
+    elif (moment := email.utils.parsedate_tz(asked)) is not None:
+        seconds = max(0.0, email.utils.mktime_tz(moment) - time.time())
+    return None if seconds is None else min(seconds, LONGEST_PAUSE)
+
+
+class FileTransport(httpx.BaseTransport):
+    """Answers requests for `file://` URLs with the files of this machine."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The file; 304, 404, or 403 for one that cannot be read."""
+        try:
+            with pathlib.Path(urllib.request.url2pathname(request.url.raw_path.decode())).open("rb") as file:
+                status = os.fstat(file.fileno())
+                etag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+                if request.headers.get("if-none-match") == etag:
+                    return httpx.Response(httpx.codes.NOT_MODIFIED)
+                return httpx.Response(httpx.codes.OK, headers={"ETag": etag}, content=file.read(LARGEST + 1))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return httpx.Response(httpx.codes.NOT_FOUND)
+        except OSError:
+            return httpx.Response(httpx.codes.FORBIDDEN)

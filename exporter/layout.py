@@ -29,10 +29,17 @@ PER_PAGE = 100
 MANIFEST = "manifest.json"
 PENDING = "pending.json"
 
+OPENAPI = "openapi.json"
+
 RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
 CATEGORIES = "categories"
+REGRESSIONS = "regressions"
+FLAKY = "regression-tests/flaky"
+FAILING = "regression-tests/failing"
+REGRESSIONS_FEED = "feeds/regressions.xml"
+DIFFS = "diffs/"
 TAGS = "tags"
 
 RUN_FACETS = ("platform", "branch", "repository", "status")
@@ -41,6 +48,8 @@ SAMPLE_FACETS = ("tag", "extension", "status")
 REGRESSION_TEST_FACETS = ("active", "category", "tag")
 
 _PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,80}(?<!\.json)", re.ASCII)
+_HASH = re.compile(r"[A-Za-z0-9]{1,80}", re.ASCII)
+_EXTENSION = re.compile(r"(\..*)?", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
 
@@ -96,9 +105,9 @@ class Page(NamedTuple):
     pagination: dict[str, int | str | None]
 
 
-def pages(name: str, total: int) -> Iterator[Page]:
+def pages(name: str, total: int, per_page: int = PER_PAGE) -> Iterator[Page]:
     """The pages of a numbered list of `total` items; one, empty, where there are none."""
-    count = max(1, -(-total // PER_PAGE))
+    count = max(1, -(-total // per_page))
     for number in range(1, count + 1):
         here = page(name, number)
 
@@ -107,11 +116,11 @@ def pages(name: str, total: int) -> Iterator[Page]:
 
         yield Page(
             here,
-            slice((number - 1) * PER_PAGE, number * PER_PAGE),
+            slice((number - 1) * per_page, number * per_page),
             {
                 "page": number,
                 "pages": count,
-                "per_page": PER_PAGE,
+                "per_page": per_page,
                 "total": total,
                 "first": link(1),
                 "prev": link(number - 1),
@@ -134,6 +143,11 @@ def facet_list(family: str, facet_name: str, value: str) -> str:
 def runs_of_commit(sha: str) -> str:
     """The name of the list of one commit's runs."""
     return facet_list(RUNS, "commit", sha)
+
+
+def is_run_list(name: str) -> bool:
+    """Whether a name is that of the list of a commit's or pull request's runs."""
+    return name.startswith((f"{RUNS}/by-commit/", f"{RUNS}/by-pr/"))
 
 
 def runs_of_pull_request(number: int) -> str:
@@ -159,6 +173,19 @@ def run_results(run_id: int) -> str:
 def result_file(regression_test_id: int) -> str:
     """The name of a result's document in its run's folder."""
     return f"{regression_test_id}.json"
+
+
+def run_comparison(run_id: int) -> str:
+    """The path of the document that holds a run against its references."""
+    return f"{RUNS}/{run_id}/comparison.json"
+
+
+def diff(expected: str, got: str, extension: str) -> str:
+    """The path of the comparison of two outputs, by their hashes; it differs where only the extension does."""
+    if _HASH.fullmatch(expected) and _HASH.fullmatch(got) and _EXTENSION.fullmatch(extension):
+        return f"{DIFFS}{expected}-{facet_key(got + extension)}.json"
+    # No hashes: they might run into each other.
+    return f"{DIFFS}{facet_key('/'.join((f'{len(expected)}', f'{len(got)}', expected, got, extension)))}.json"
 
 
 def sample(sample_id: int) -> str:
@@ -196,15 +223,29 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
 
 
+def schema(shape: str) -> str:
+    """The path of the JSON Schema of one kind of document."""
+    return f"schemas/{shape}.json"
+
+
+_PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/")
+
+
+def has_pages(name: str) -> bool:
+    """Whether a feed or chain has archive pages that lead to each other."""
+    return name in (RUNS, REGRESSIONS) or name.startswith(_PAGED)
+
+
 def subject_of_feed(name: str) -> str:
     """The list, sample or regression test whose documents a feed or chain is in."""
-    return name if name.startswith(RUNS) else name.rpartition("/")[0]
+    return name if name.startswith((RUNS, REGRESSIONS)) else name.rpartition("/")[0]
 
 
 _SUBJECT = re.compile(
     rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
     r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
     r"|(?P<test>regression-tests/-?\d+)\.json"
+    rf"|(?P<changes>{REGRESSIONS})\.json"
 )
 
 
@@ -213,6 +254,8 @@ def subject_of(path: str) -> str | None:
 
     None for the lists and indexes of the catalogue, which every export builds.
     """
+    if path == REGRESSIONS_FEED:
+        return REGRESSIONS
     found = _SUBJECT.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None
 
@@ -225,6 +268,10 @@ def entry_documents() -> dict[str, str]:
         "regression_tests": REGRESSION_TESTS,
         "categories": CATEGORIES,
         "tags": TAGS,
+        "openapi": OPENAPI.removesuffix(".json"),
+        "regressions": REGRESSIONS,
+        "flaky": FLAKY,
+        "failing": FAILING,
     }
     for family, facets in (
         (RUNS, RUN_FACETS),
@@ -232,7 +279,7 @@ def entry_documents() -> dict[str, str]:
         (REGRESSION_TESTS, REGRESSION_TEST_FACETS),
     ):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
-    return {name: document(path) for name, path in names.items()}
+    return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
 
 
 def manifest_part(part: str, digest: str) -> str:
@@ -286,9 +333,9 @@ STATE_PLAN = STATE_ROOT + "plan.json"
 STATE_RECORDS = "partitions/"
 
 
-def state_record(partition: int, digest: str) -> str:
-    """Where, below the state's root, a partition's record stands."""
-    return f"{STATE_RECORDS}{partition}-{digest[:12]}.json"
+def state_record(partition: int, kind: str, digest: str) -> str:
+    """Where, below the state's root, something that is remembered of a partition stands."""
+    return f"{STATE_RECORDS}{partition}/{kind}-{digest[:12]}.json"
 
 
 _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")
@@ -305,10 +352,10 @@ def part_of_document(path: str) -> str:
 
 
 _SHORT_LIVED = re.compile(
-    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|runs/by-({'|'.join(RUN_FACETS)})/[^/]+"
-    r"|samples/\d+/history)\.json"
+    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|{REGRESSIONS}"
+    rf"|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
 )
-_IMMUTABLE = re.compile(rf"{API_ROOT}((manifests|diffs)/.+|{_SNAPSHOT_FILE.pattern})", re.DOTALL)
+_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests/.+|{_SNAPSHOT_FILE.pattern})", re.DOTALL)
 
 
 def cache_control(path: str) -> str:

@@ -18,11 +18,12 @@ import orjson
 from exporter import layout
 from exporter.documents import digest
 from exporter.errors import ConflictError, FetchError, StoreError, TooLargeError, UsageError
-from exporter.fetch import Source
 from exporter.progress import Progress, quiet
+from exporter.publish.lease import check_lease
 from exporter.publish.manifest import CATALOG, Documents, Known, Manifest, Part, decode_manifest, decode_part
-from exporter.publish.publisher import Base, Changes, Publisher, check_lease, known, read_parts, stored
+from exporter.publish.publisher import Base, Changes, Publisher, known, read_parts, stored
 from exporter.publish.store import Store, is_path
+from exporter.transfer import Source
 
 T = TypeVar("T")
 

@@ -42,8 +42,8 @@ def strays(store: Store) -> Iterator[Entry]:
         known.update(hash(stored(path)) for path in documents)
     plan = store.get(layout.STATE_PLAN)
     remembered = state.decode(plan.data) if plan else None
-    for partition in remembered.partitions.values() if remembered else ():
-        known.add(hash(layout.STATE_ROOT + partition.record))
+    if remembered:
+        known.update(hash(layout.STATE_ROOT + path) for path in remembered.files())
     for prefix in (layout.API_ROOT, layout.STATE_ROOT + layout.STATE_RECORDS):
         for entry in store.list(prefix):
             snapshots = layout.is_of_snapshots(entry.path.removeprefix(layout.API_ROOT))
@@ -63,5 +63,5 @@ def prune(store: Store) -> int:
         found = strays(store)
         while batch := list(itertools.islice(found, _BATCH)):
             deleted += store.delete(entry.path for entry in batch)
-            publisher.keep_lease()
+            publisher.lease.keep()
     return deleted

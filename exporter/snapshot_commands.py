@@ -66,7 +66,7 @@ def download(base: str, folder: pathlib.Path, snapshot: str | None, credentials:
     where it was, and the files in DIR are replaced when all new ones are there. Prints the snapshot's id.
     """
     from exporter.download import download as fetch
-    from exporter.fetch import source
+    from exporter.transfer import source
 
     with source(base, credentials) as opened, logs.bar("downloading", 100) as show:
         id_ = fetch(opened, folder, snapshot, show)
@@ -93,9 +93,9 @@ def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path
     Only documents whose digests differ are fetched. Readers of the copy meet no broken link at any moment; one that was
     broken off is completed by the next.
     """
-    from exporter.fetch import source
     from exporter.mirror import mirror as copy
     from exporter.publish.local import LocalStore
+    from exporter.transfer import source
 
     with source(base, credentials) as opened:
         report = copy(opened, LocalStore(folder), logs.progress, wait=wait)

@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from exporter import layout
-from exporter.documents import Snapshot, SnapshotIndex, digest, encode
+from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
+from exporter.publish.lease import moment, now
 from exporter.publish.manifest import Pending, decode_pending
-from exporter.publish.publisher import Publisher, moment, now, stored
+from exporter.publish.publisher import Publisher, stored
 from exporter.publish.store import ABSENT, Store
+from exporter.snapshot_shapes import Snapshot, SnapshotIndex
 
 _LEASE = datetime.timedelta(hours=6)
 """How long writing a snapshot may take before another takes it for left over; not if it ran on this machine."""
@@ -135,7 +137,7 @@ def _alive(store: Store, lease: str) -> bool:
     publisher, pending = Publisher(store), decode_pending(found.data)
     # Of this process: another snapshot than ours, which is named by now.
     ours = pending.owner == publisher.owner and pending.expires_at > moment(now())
-    return ours or publisher.alive(pending)
+    return ours or publisher.lease.alive(pending)
 
 
 def _unnamed(files: Iterable[str], named: set[str]) -> list[str]:

@@ -1,8 +1,7 @@
 """`README.txt` of a snapshot."""
 
-from collections.abc import Mapping
-
 from exporter import layout
+from exporter.snapshot_shapes import SnapshotCounts
 from exporter.snapshot_tables import DOCUMENTED, TABLES
 
 _HEAD = """CCExtractor Sample Platform: a snapshot of what it publishes
@@ -31,7 +30,7 @@ Version {version} of the API; its contract says what the values mean.
 """
 
 
-def readme(counts: Mapping[str, int]) -> str:
+def readme(counts: SnapshotCounts) -> str:
     """The text, from the number of rows by table. It tells no time: equal rows make an equal snapshot."""
     files = [f"  {table.file:<18}{counts[table.name]:>10} rows. {table.about}" for table in TABLES]
     text = _HEAD.format(files="\n".join(files), version=layout.API_VERSION)

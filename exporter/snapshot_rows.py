@@ -5,7 +5,6 @@ until it is written; each outcome is looked at once.
 """
 
 import itertools
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,17 +15,20 @@ import sqlalchemy as sa
 
 from exporter import layout
 from exporter.builders import regression_tests, runs, samples
+from exporter.builders.analysis import counts
 from exporter.builders.gather import Everything
+from exporter.builders.lines import Line
 from exporter.builders.results import Outcome, Result, Results
-from exporter.documents import HOLE, Document, SnapshotRun, encode
+from exporter.documents import HOLE, Document, encode
+from exporter.snapshot_shapes import SnapshotRun
 from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
 from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
 from exporter.source.values import Problem
 from exporter.status import PLATFORMS
 
-_HOLES = (b"null", b"null")
-"""What an outcome's document is filled with to be read: runtime, identity of the run."""
+_HOLES = (b"null",) * 5
+"""What the holes of an outcome's document are filled with to be read."""
 
 _MOST_OUTCOMES = 20_000
 """Outcomes of the builders that are recognized without being looked at."""
@@ -76,6 +78,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     for output in shown["outputs"]:
         del output["diff"]
     told = {**shown, "run_id": HOLE, "runtime_ms": HOLE, "failure_signature": outcome.signature}
+    told["code"] = outcome.failure[0] if outcome.failure else None
     return {field.name: told[field.name] for field in RESULTS.fields}
 
 
@@ -97,12 +100,14 @@ class Reader:
     def samples(self) -> list[dict[str, Any]]:
         """All samples by id."""
         own = {layout.sample(id_) for id_ in self._catalog.samples}
-        return _documents(SAMPLES, samples.documents(self._catalog, Everything(), _no_results()), own)
+        return _documents(SAMPLES, samples.documents(self._catalog, Everything(), lambda test, platform: None), own)
 
     def regression_tests(self) -> list[dict[str, Any]]:
         """All regression tests by id."""
         own = {layout.regression_test(id_) for id_ in self._catalog.tests}
-        return _documents(REGRESSION_TESTS, regression_tests.documents(self._catalog, Everything(), _no_results()), own)
+        lines = {platform: Line() for platform in PLATFORMS}
+        found = regression_tests.documents(self._catalog, Everything(), lambda test, platform: [], lines)
+        return _documents(REGRESSION_TESTS, found, own)
 
     def batches(self) -> Iterator[RunBatch]:
         """All runs by id, a partition at a time."""
@@ -132,8 +137,10 @@ class Reader:
 
     def _run(self, row: RunRows, results: list[Result]) -> SnapshotRun:
         listed = runs.item(row, results, self._catalog)
-        _, data = runs.document(row, listed, self._catalog)
+        failed = [outcome for outcome, _ in results if outcome.failure]
+        _, data = runs.document(row, {**listed, "failures": counts(failed, [])}, self._catalog, log=False)
         told = orjson.loads(data) | {"regression_test_ids": row.customized or None}
+        del told["failures"]["verdicts"]
         run: SnapshotRun = {field.name: told[field.name] for field in RUNS.fields}  # type: ignore[assignment]
         return run
 
@@ -142,7 +149,3 @@ def _documents(table: Table, documents: Iterator[Document], own: set[str]) -> li
     """The rows that the things' own documents tell; lists of them and facets are left out."""
     found = [orjson.loads(data) for path, data in documents if path in own]
     return [{field.name: one[field.name] for field in table.fields} for one in found]
-
-
-def _no_results() -> samples.Newest:
-    return defaultdict(lambda: {platform: [] for platform in PLATFORMS})

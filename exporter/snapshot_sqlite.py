@@ -27,8 +27,8 @@ _SHOWN: Mapping[Kind | None, str] = {
 
 _RESULTS = """
 CREATE TABLE outcomes (
-    outcome_id INTEGER PRIMARY KEY, sample_id INTEGER, status TEXT, exit_code INTEGER, expected_rc INTEGER,
-    failure_signature TEXT);
+    outcome_id INTEGER PRIMARY KEY, sample_id INTEGER, status TEXT, code TEXT, exit_code INTEGER,
+    expected_rc INTEGER, failure_signature TEXT);
 CREATE TABLE outcome_outputs (
     outcome_id INTEGER, outputs_position INTEGER, output_id INTEGER, filename TEXT, status TEXT, match TEXT,
     expected_hash TEXT, got_hash TEXT, PRIMARY KEY (outcome_id, outputs_position)) WITHOUT ROWID;
@@ -36,7 +36,7 @@ CREATE TABLE run_results (
     run_id INTEGER, regression_test_id INTEGER, runtime_ms INTEGER, outcome_id INTEGER,
     PRIMARY KEY (run_id, regression_test_id)) WITHOUT ROWID;
 CREATE VIEW results AS
-    SELECT run_id, regression_test_id, sample_id, status, exit_code, expected_rc, runtime_ms, failure_signature
+    SELECT run_id, regression_test_id, sample_id, status, code, exit_code, expected_rc, runtime_ms, failure_signature
     FROM run_results JOIN outcomes USING (outcome_id);
 CREATE VIEW results_outputs AS
     SELECT run_id, regression_test_id, outputs_position, output_id, filename, status, match, expected_hash, got_hash
@@ -45,7 +45,7 @@ CREATE TABLE documentation (table_name TEXT, column_name TEXT, type TEXT, descri
 """
 _ROWS = 5_000
 """Of one statement, which takes 32,766 values."""
-_OF_OUTCOME = ("sample_id", "status", "exit_code", "expected_rc", "failure_signature")
+_OF_OUTCOME = ("sample_id", "status", "code", "exit_code", "expected_rc", "failure_signature")
 _INDEXES = (
     *("runs(commit_sha)", "runs(branch, platform)", "runs(pr_number)", "runs(created_at)"),
     *("outcomes(status)", "outcomes(sample_id)", "samples(sha)", "regression_tests(sample_id)"),
@@ -193,7 +193,7 @@ class Sqlite:
         for place in range(self._outcomes, len(outcomes.lines)):
             row = outcomes.row(place)
             self._database.execute(
-                "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", (place, *(row[name] for name in _OF_OUTCOME))
+                "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", (place, *(row[name] for name in _OF_OUTCOME))
             )
             self._database.executemany(
                 "INSERT INTO outcome_outputs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter.documents import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
+from exporter.snapshot_shapes import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
+from exporter.status import FAILURE_CODES
 
 Kind = Literal["integer", "text", "boolean", "time", "date"]
+Name = Literal["runs", "results", "samples", "regression_tests"]
 
 _KINDS: Mapping[Any, Kind] = {int: "integer", str: "text", bool: "boolean"}
 
@@ -42,20 +44,20 @@ class Table:
         fields: of a row.
     """
 
-    name: str
+    name: Name
     file: str
     key: tuple[str, ...]
     about: str
     fields: tuple[Field, ...]
 
 
-def _fields(shape: Any, without: tuple[str, ...] = ()) -> tuple[Field, ...]:
+def _fields(shape: Any) -> tuple[Field, ...]:
     """The fields of a typed dictionary, in their order."""
-    return tuple(_field(name, hint) for name, hint in typing.get_type_hints(shape).items() if name not in without)
+    return tuple(_field(name, hint) for name, hint in typing.get_type_hints(shape).items())
 
 
 def _field(name: str, hint: Any) -> Field:
-    if isinstance(hint, types.UnionType):  # each of them is with None
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # each of them is with None
         (hint,) = (one for one in typing.get_args(hint) if one is not types.NoneType)
     if typing.get_origin(hint) is list:
         item = _field(name, typing.get_args(hint)[0])
@@ -75,7 +77,7 @@ def _field(name: str, hint: Any) -> Field:
     return Field(name, kind)
 
 
-RUNS = Table("runs", "runs", ("run_id",), "Test runs, by id.", _fields(SnapshotRun, without=("failures",)))
+RUNS = Table("runs", "runs", ("run_id",), "Test runs, by id.", _fields(SnapshotRun))
 RESULTS = Table(
     "results",
     "results",
@@ -119,6 +121,9 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "summary.missing_output_count": "Results that are missing_output.",
         "summary.error_count": "Single errors of all results.",
         "summary.duration_ms": "Sum of the runtimes, in milliseconds.",
+        "failures": "Counts of the results that are not pass.",
+        "failures.codes": "By classification.",
+        **{f"failures.codes.{code}": f"Results that are {code}." for code in FAILURE_CODES},
         "regression_test_ids": "The tests that the run is limited to; null if it executes all that are active.",
         "progress": "The run's steps, in order.",
         "progress.timestamp": "Time of the step.",
@@ -140,6 +145,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "regression_test_id": "The regression test.",
         "sample_id": "The test's sample.",
         "status": "pass, fail or missing_output, by the outputs and variants that are expected today.",
+        "code": "Why it is not pass: one of the contract's classifications; null for a pass.",
         "exit_code": "What the test exited with.",
         "expected_rc": "What it should have exited with.",
         "runtime_ms": "How long it took, in milliseconds.",

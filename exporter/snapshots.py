@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from exporter import layout, spool
-from exporter.documents import Snapshot, SnapshotFile
 from exporter.progress import Progress, quiet
-from exporter.publish.publisher import moment, now, stored
+from exporter.publish.lease import moment, now
+from exporter.publish.publisher import stored
 from exporter.publish.store import Store
 from exporter.snapshot_files import Files, Ndjson, Parquet
 from exporter.snapshot_index import announced, clean, publish, snapshots
 from exporter.snapshot_readme import readme
 from exporter.snapshot_rows import Reader
+from exporter.snapshot_shapes import Snapshot, SnapshotCounts, SnapshotFile
 from exporter.snapshot_sqlite import Sqlite
 from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
 from exporter.source.database import Database
@@ -72,7 +73,7 @@ def create(database: Database, store: Store, keep: int, progress: Progress = qui
 class _Written:
     """What was written: rows by table, the newest run, the rows that made no sense."""
 
-    counts: dict[str, int]
+    counts: SnapshotCounts
     latest_run_id: int | None
     problems: list[Problem]
 
@@ -82,7 +83,7 @@ def _write(connection: sa.Connection, folder: pathlib.Path, progress: Progress) 
     for file in folder.iterdir():
         file.unlink()
     reader = Reader(connection)
-    counts = dict.fromkeys((table.name for table in TABLES), 0)
+    counts: SnapshotCounts = {"runs": 0, "results": 0, "samples": 0, "regression_tests": 0}
     latest = None
     with contextlib.ExitStack() as stack:
         files: list[Files] = [kind(folder, stack) for kind in (Ndjson, Parquet, Sqlite)]

@@ -17,8 +17,9 @@ from exporter import layout, outcome
 from exporter.errors import StoreError
 from exporter.hook import Requests
 from exporter.outcome import Outcome
+from exporter.publish.lease import LEASE, moment
 from exporter.publish.manifest import Pending, decode_manifest, decode_pending
-from exporter.publish.publisher import LEASE, Publisher, moment, stored
+from exporter.publish.publisher import Publisher, stored
 from exporter.publish.store import Store
 
 _COUNTS = ("runs", "results", "samples", "regression_tests", "documents", "bytes")
@@ -111,7 +112,7 @@ def read(store: Store, spool: pathlib.Path | None) -> Report:
 
 
 def _writing(store: Store, pending: Pending) -> Writing:
-    alive = Publisher(store).alive(pending)
+    alive = Publisher(store).lease.alive(pending)
     return Writing(alive, _seconds(pending.expires_at) - LEASE.total_seconds())
 
 

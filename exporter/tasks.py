@@ -12,33 +12,42 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.builders import history
+from exporter import layout
+from exporter.builders import diffs
 from exporter.builders.feeds import Digest
-from exporter.builders.partition import Partition
-from exporter.builders.results import Results
-from exporter.documents import Document, digest
+from exporter.builders.lines import fingerprint
+from exporter.builders.partition import Earlier, Partition, Rules, Told
+from exporter.builders.results import Pair, Results
+from exporter.documents import Document, digest, encode
+from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Known, Part, encode_part
-from exporter.publish.publisher import Hrefs, check_lease, known, stored
+from exporter.publish.publisher import Hrefs, known, stored
 from exporter.publish.store import Store
+from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
-from exporter.source.partitions import dump, load, read_partition
+from exporter.source.files import SampleRepository
+from exporter.source.partitions import RunRows, dump, load, read_partition
 from exporter.source.values import Problem
 from exporter.spool import Spool, Wave, take
+from exporter.state import PartitionState
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What all tasks of one export share. Without a store documents are built, and nothing is kept of them.
 
-    `owner` is the export's name in the lease, without which its workers write no documents.
+    `remembered` is what the store's plan names; `owner` is the export's name in the lease, without which its workers
+    write no documents.
     """
 
     database_url: str
     catalog: Catalog
+    rules: Rules
     spool: pathlib.Path
     store: Store | None
-    result_documents: str
+    remembered: Mapping[int, PartitionState]
+    sample_repository: pathlib.Path | None = None
     dry_run: bool = False
     owner: str = ""
 
@@ -50,14 +59,20 @@ class Build:
     Args:
         partition: its number.
         before: feed name → the partition of its page before this one's.
-        needed: the tests whose entries gathering needs.
         hrefs: the manifests of what the store may hold of it.
     """
 
     partition: int
     before: Mapping[str, int]
-    needed: frozenset[int]
     hrefs: Hrefs
+
+
+class Compared(NamedTuple):
+    """A comparison of contents: its document, whether a content was not there, and what made no sense."""
+
+    document: Document
+    incomplete: bool
+    problems: list[Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +80,24 @@ class Built:
     """A part that was built: how it stands in the manifest, how many documents are to write, which are gone."""
 
     part: Part
-    writes: int
+    writes: Mapping[Wave, int]
     gone: tuple[str, ...]
+
+
+class BuiltPartition(NamedTuple):
+    """A partition that was built.
+
+    Args:
+        built: its part.
+        past: the fingerprint of what it tells of the runs before it.
+        named: keys of what it shows of the catalogue beside what its digest says.
+        problems: what made no sense in the sample repository.
+    """
+
+    built: Built
+    past: str
+    named: list[str]
+    problems: list[Problem]
 
 
 class Write(NamedTuple):
@@ -82,27 +113,59 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._database = Database(job.database_url)
-        self._results = Results(job.catalog)
+        self._results = Results(job.catalog, diffs=job.rules.files)
+        self._shelf = Shelf(job.spool, job.store, job.remembered)
 
     def read(self, number: int) -> tuple[Digest, list[Problem]]:
         """Read a partition, keep its rows in the spool, give its digest and the rows that make no sense."""
         rows, problems = read_partition(self._database, number, self._job.catalog.forks)
         self._rows(number).write_bytes(dump(rows))
-        return Partition(number, rows, self._job.catalog, self._results, problems).digest(), problems
+        partition = self._partition(number, rows, problems)
+        matrix = partition.matrix()
+        self._shelf.put("matrix", number, matrix)
+        self._shelf.put("stretch", number, partition.lines(matrix))
+        return partition.digest(), problems
 
-    def build(self, task: Build) -> tuple[Built, history.Entries]:
-        """Build a partition from the spool; give its part, and the entries that gathering needs."""
-        file = self._rows(task.partition)
-        partition = Partition(task.partition, load(file.read_bytes()), self._job.catalog, self._results)
+    def build(self, task: Build) -> BuiltPartition:
+        """Build a partition from the spool."""
+        number, problems = task.partition, list[Problem]()
+        file = self._rows(number)
+        partition = self._partition(number, load(file.read_bytes()))
         file.unlink()
-        entries = partition.entries()
-        documents = partition.documents(entries, task.before, self._job.result_documents)
-        built = collect(self._job, str(task.partition), documents, task.hrefs)
-        return built, {test: entries[test] for test in task.needed if test in entries}
+        self._shelf.forget(number)
+        past = self._shelf.past(number)
+        earlier = Earlier(task.before, past, self._shelf.matrix)
+        told = Told([], [], [])
+        files = self._files(problems)
+        documents = partition.documents(self._shelf.matrix(number), earlier, files.log if files else None, told)
+        built = collect(self._job, str(number), documents, task.hrefs, self._known(task.hrefs))
+        self._shelf.put("told", number, told)
+        return BuiltPartition(built, fingerprint(past), told.named, problems)
+
+    def compare(self, pair: Pair) -> Compared:
+        """Compare two contents of the sample repository."""
+        problems: list[Problem] = []
+        files = self._files(problems)
+        contents = [
+            files.output(content, pair.extension, diffs.MAX_SIZE) if files else None
+            for content in (pair.expected, pair.got)
+        ]
+        found = diffs.document(*contents)
+        return Compared((layout.diff(*pair), encode(found)), None in contents, problems)
 
     def write(self, task: Write) -> int:
         """Write one wave of a part's documents to the store; give the number written."""
         return write(self._job, *task)
+
+    def _files(self, problems: list[Problem]) -> SampleRepository | None:
+        root = self._job.sample_repository
+        return None if root is None else SampleRepository(root, problems)
+
+    def _known(self, hrefs: Hrefs) -> Known:
+        return known(self._job.store, hrefs) if self._job.store else Known({}, ())
+
+    def _partition(self, number: int, rows: list[RunRows], problems: list[Problem] | None = None) -> Partition:
+        return Partition(number, rows, self._job.catalog, self._job.rules, self._results, problems)
 
     def _rows(self, number: int) -> pathlib.Path:
         return self._job.spool / f"{number}.rows"
@@ -113,6 +176,7 @@ def collect(
     name: str,
     documents: Iterable[Document],
     hrefs: Hrefs,
+    before: Known,
     entries: frozenset[str] = frozenset(),
     keep: Callable[[str], bool] = lambda _: False,
 ) -> Built:
@@ -123,6 +187,7 @@ def collect(
         name: the part's.
         documents: all of them, each path once.
         hrefs: the manifests of what the store may hold of it.
+        before: what they name.
         entries: paths that readers know without a link; these are never written among the new ones.
         keep: whether a published document that is not among these stays as it is.
     """
@@ -131,8 +196,7 @@ def collect(
     if store is None:
         for path, data in documents:
             listed[path] = [digest(data), len(data)]
-        return Built(encode_part(name, listed)[0], 0, ())
-    before = known(store, hrefs)
+        return Built(encode_part(name, listed)[0], {}, ())
     with Spool(job.spool, name) as spool:
         for document in documents:
             path, data = document
@@ -146,7 +210,7 @@ def collect(
     part, data = encode_part(name, listed)
     if (part.href != hrefs.published or not before.published) and not job.dry_run:
         store.write([(stored(part.href), data)])
-    return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
+    return Built(part, spool.counts, tuple(before.gone(listed)))
 
 
 def _was_written(store: Store, before: Known, path: str) -> bool:

@@ -14,11 +14,11 @@ from exporter import layout, snapshots
 from exporter.demo import add_run, create_demo
 from exporter.download import download
 from exporter.errors import ConflictError, ExporterError, FetchError, StoreError, UsageError
-from exporter.fetch import source
 from exporter.mirror import mirror
 from exporter.publish.local import LocalStore
 from exporter.publish.verify import verify
 from exporter.source.database import Database
+from exporter.transfer import source
 from tests import reader
 from tests.platform import export
 from tests.publish.memory_store import Fault, MemoryStore, expire

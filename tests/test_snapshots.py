@@ -18,16 +18,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter import layout, snapshot_index, snapshots
+from exporter.builders import contract
 from exporter.demo import create_demo
-from exporter.documents import Snapshot
 from exporter.errors import StoreError
 from exporter.publish.local import LocalStore
 from exporter.publish.publisher import stored
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.serve import application
+from exporter.snapshot_shapes import Snapshot
 from exporter.snapshot_tables import RESULTS, TABLES, Field, Table
 from exporter.source.database import Database
+from tests.contract import Contract
 from tests.platform import Api, Platform, export
 from tests.publish.memory_store import Fault, MemoryStore
 
@@ -162,7 +164,8 @@ def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Pa
     assert [row["run_id"] for row in runs] == sorted(item["run_id"] for item in api.items("runs.json"))
     for row in runs:
         document = api(layout.run(row["run_id"]))
-        same(row, document, "regression_test_ids")
+        same(row, document, "regression_test_ids", "failures")
+        assert row["failures"] == {"codes": document["failures"]["codes"]}
         limit = row["regression_test_ids"]
         assert document["config"]["regression_test_ids"] == (
             [test["regression_test_id"] for test in tests if test["active"]] if limit is None else limit
@@ -175,7 +178,8 @@ def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Pa
     ]
     for row in results:
         document = api(layout.run_results(row["run_id"]) + layout.result_file(row["regression_test_id"]))
-        same(row, document, "run_id", "failure_signature", "outputs")
+        same(row, document, "run_id", "code", "failure_signature", "outputs")
+        assert row["code"] == (document["classification"] or {"code": None})["code"]
         assert row["outputs"] == [{k: v for k, v in one.items() if k != "diff"} for one in document["outputs"]]
     signatures = {(row["run_id"], row["regression_test_id"]): row["failure_signature"] for row in results}
     for row in samples:
@@ -211,6 +215,8 @@ def test_sums_and_index_are_those_of_the_files(published: tuple[pathlib.Path, pa
     root, folder = published
     index = orjson.loads((root / "v1/snapshots.json").read_bytes())
     latest = orjson.loads((root / "v1/snapshots/latest.json").read_bytes())
+    check = Contract(contract.openapi())
+    assert not [*check.problems("snapshots.json", index), *check.problems("snapshots/latest.json", latest)]
     (one,) = index["snapshots"]
     assert index["latest"] == one["id"] == latest["id"] == folder.name
     assert {file["name"] for file in one["files"]} == {file.name for file in folder.iterdir()}
