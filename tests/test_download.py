@@ -22,6 +22,7 @@ from exporter.transfer import source
 from tests import reader
 from tests.platform import export
 from tests.publish.memory_store import Fault, MemoryStore, expire
+from tests.web import HttpServer
 
 
 class Server:
@@ -63,7 +64,7 @@ class Server:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = HttpServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1/"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self._thread.start()

@@ -1,42 +1,63 @@
-"""A snapshot of production-size data beside `mariadb-dump | gzip` of the same tables, in the same run.
+"""A snapshot beside `mariadb-dump | gzip` of the eight main tables, in the same run."""
 
-`python -m tests.benchmarks.bench_snapshot [--runs N]` prints a table of wall seconds and peak memory, and the sizes of
-the files. Needs the server that `make bench` needs.
-"""
-
-import argparse
-import os
 import pathlib
 import shlex
 import tempfile
+from collections.abc import Iterator
 
-import sqlalchemy as sa
+from tests.benchmarks import measure
+from tests.benchmarks.measure import Demand, Figure, Options
 
-from tests.benchmarks.__main__ import DUMPED, alone, database, exporter
+SLOWER = 3
+LARGEST_PARQUET = 25_000_000
+MOST_MEMORY = 300
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=9400)
-    url = database(parser.parse_args().runs)
+def lines(options: Options) -> Iterator[str]:
+    """The section of the page. Dumps and snapshots take turns, so that what else the machine does hits them alike."""
+    runs = options.runs[1]
+    url = measure.database(runs)
+    dumps: list[Figure] = []
+    made: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="exporter-bench-") as name:
-        folder = pathlib.Path(name)
-        parsed = sa.make_url(url)
-        dump = ["mariadb-dump", f"-h{parsed.host}", f"-P{parsed.port or 3306}", f"-u{parsed.username}"]
-        if parsed.password:
-            dump.append(f"-p{parsed.password}")
-        command = f"{shlex.join([*dump, str(parsed.database), *DUMPED])} | gzip > {folder}/dump.gz"
-        limit = alone("sh", "-c", command)
-        figure = exporter("snapshot", "--database-url", url, "--store", str(folder / "store"))
-        print(f"load {os.getloadavg()[0]:.1f}")
-        print("| what | wall, s | × dump | peak MB of a process |\n|---|--:|--:|--:|")
-        print(f"| `mariadb-dump \\| gzip` of the eight main tables | {limit.wall:.1f} | 1.0 | {limit.memory} |")
-        print(f"| `exporter snapshot` | {figure.wall:.1f} | {figure.wall / limit.wall:.1f} | {figure.memory} |")
-        print("\n| file | bytes |\n|---|--:|")
-        for file in (folder / "dump.gz", *sorted((folder / "store/v1/snapshots").glob("2*/*"))):
-            print(f"| {file.name} | {file.stat().st_size:,} |")
-
-
-if __name__ == "__main__":
-    main()
+        packed = pathlib.Path(name) / "dump.gz"
+        for number in range(options.rounds):
+            command = shlex.join(measure.dumping(url))
+            dumps.append(measure.run("sh", "-c", f"{command} | gzip > {packed}"))
+            store = pathlib.Path(name) / str(number)
+            made.append(measure.exporter("snapshot", "--database-url", url, "--store", str(store)))
+        sizes = {file.name: file.stat().st_size for file in sorted((store / "v1/snapshots").glob("2*/*"))}
+        dumped = packed.stat().st_size
+    dump, snapshot = measure.middle(dumps), measure.middle(made)
+    ratio = snapshot.wall / dump.wall
+    largest = max(sizes, key=lambda file: sizes[file])
+    memory = max(figure.memory for figure in made)
+    parquet = sizes["results.parquet"]
+    yield from measure.demands(
+        [
+            Demand(
+                f"`exporter snapshot`, {runs:,} runs",
+                f"at most {SLOWER} × `mariadb-dump \\| gzip`",
+                f"{snapshot.wall:.1f} s of {dump.wall:.1f} s: {ratio:.1f} ×",
+                ratio <= SLOWER,
+            ),
+            Demand("its memory", f"under {MOST_MEMORY} MB", f"{memory} MB", memory < MOST_MEMORY),
+            Demand("`results.parquet`", "at most 25 MB", f"{parquet / 1e6:.1f} MB", parquet <= LARGEST_PARQUET),
+            Demand(
+                "each file",
+                f"smaller than the dump ({dumped / 1e6:.1f} MB)",
+                f"the largest, `{largest}`: {sizes[largest] / 1e6:.1f} MB",
+                sizes[largest] < dumped,
+            ),
+        ]
+    )
+    yield ""
+    yield "| what | wall, s | all of them |"
+    yield "|---|--:|---|"
+    for what, figure, every in (("`mariadb-dump \\| gzip`", dump, dumps), ("`exporter snapshot`", snapshot, made)):
+        yield f"| {what} | {figure.wall:.1f} | {', '.join(f'{one.wall:.1f}' for one in every)} |"
+    yield ""
+    yield "| file | bytes |"
+    yield "|---|--:|"
+    for file, size in {"the dump": dumped, **sizes}.items():
+        yield f"| {file} | {size:,} |"
