@@ -3,13 +3,14 @@
 import contextlib
 import datetime
 import pathlib
-import zlib
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
+from isal import isal_zlib
 
 from exporter.errors import UsageError
 from exporter.snapshot_rows import Outcomes, RunBatch
@@ -22,6 +23,10 @@ BLOCK = 1 << 20
 """Bytes that are handed on at once."""
 _ROW_GROUP = 500
 """Runs of a Parquet row group: five partitions."""
+_SORTED = 1000
+"""Runs whose results are sorted together in NDJSON: by the hundred the file is a tenth larger."""
+_CHUNK = 10_000
+"""Results that are compressed at a time, half a kilobyte each."""
 
 
 class Files(Protocol):
@@ -40,31 +45,16 @@ class Files(Protocol):
         ...
 
 
-class Compress(Protocol):
-    """What zlib and ISA-L have in common."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """What comes of more data."""
-        ...
-
-    def flush(self) -> bytes:
-        """What is left."""
-        ...
-
-
 class Gzip:
     """A gzip file that another thread compresses; the same bytes make the same file.
 
-    Args:
-        file: the file.
-        stack: closes it.
-        compress: how.
+    By ISA-L, which takes a quarter of zlib's time: results sorted by test, a file is still smaller than a dump's.
     """
 
-    def __init__(self, file: pathlib.Path, stack: contextlib.ExitStack, compress: Compress) -> None:
+    def __init__(self, file: pathlib.Path, stack: contextlib.ExitStack) -> None:
         self._target = stack.enter_context(file.open("wb"))
         self._thread = stack.enter_context(ThreadPoolExecutor(1))
-        self._compress = compress
+        self._compress = isal_zlib.compressobj(3, wbits=31)
         self._pending: Future[None] | None = None
 
     def write(self, data: bytes) -> None:
@@ -92,18 +82,13 @@ class Gzip:
         self._target.write(self._compress.compress(data))
 
 
-def _packed(file: pathlib.Path, stack: contextlib.ExitStack) -> Gzip:
-    return Gzip(file, stack, zlib.compressobj(6, wbits=31))
-
-
 class Ndjson:
-    """`TABLE.ndjson.gz`: a JSON object a line.
-
-    By zlib: of these lines ISA-L makes a file that is a sixth larger, and larger than a dump of the database.
-    """
+    """`TABLE.ndjson.gz`: a JSON object a line."""
 
     def __init__(self, folder: pathlib.Path, stack: contextlib.ExitStack) -> None:
-        self._open = {table.name: _packed(folder / f"{table.file}.ndjson.gz", stack) for table in TABLES}
+        self._batches: list[RunBatch] = []
+        self._lines: Sequence[bytes] = ()
+        self._open = {table.name: Gzip(folder / f"{table.file}.ndjson.gz", stack) for table in TABLES}
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows of samples or of regression tests."""
@@ -112,17 +97,34 @@ class Ndjson:
     def runs(self, batch: RunBatch, outcomes: Outcomes) -> None:
         """Add a partition's runs and their results."""
         self.rows(RUNS, batch.runs)
-        lines = outcomes.lines
-        texts: dict[int | None, bytes] = {None: b"null"}
-        texts |= {number: b"%d" % number for number in {*batch.run_ids, *batch.runtimes} if number is not None}
-        order = sorted(range(len(batch.tests)), key=batch.tests.__getitem__)
-        run_ids, runtimes, places = batch.run_ids, batch.runtimes, batch.places
-        self._open[RESULTS.name].write(
-            b"".join([lines[places[i]] % (texts[run_ids[i]], texts[runtimes[i]]) for i in order])
-        )
+        self._batches.append(batch)
+        self._lines = outcomes.lines
+        if sum(len(one.runs) for one in self._batches) >= _SORTED:
+            self._results()
+
+    def _results(self) -> None:
+        """Write what has come since the last time, sorted by test: rows that differ little stand together."""
+        rows = [
+            row for one in self._batches for row in zip(one.tests, one.run_ids, one.runtimes, one.places, strict=True)
+        ]
+        rows.sort(key=itemgetter(0))
+        numbers = {number for one in self._batches for number in (*one.run_ids, *one.runtimes)}
+        texts = {number: b"null" if number is None else b"%d" % number for number in numbers}
+        self._batches = []
+        lines = self._lines
+        for start in range(0, len(rows), _CHUNK):
+            self._open[RESULTS.name].write(
+                b"".join(
+                    [
+                        lines[place] % (texts[run_id], texts[runtime])
+                        for _, run_id, runtime, place in rows[start : start + _CHUNK]
+                    ]
+                )
+            )
 
     def finish(self) -> None:
         """Write what is left."""
+        self._results()
         for file in self._open.values():
             file.close()
 

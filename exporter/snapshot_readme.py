@@ -17,8 +17,8 @@ NDJSON and Parquet have a file for each table:
 
 {files}
 
-Rows stand by id. Results stand by hundreds of runs (ids 0 to 99, 100 to 199 ...); in the NDJSON file each hundred is
-sorted by regression test, then by run. Times are UTC, durations milliseconds, null is unknown. In SQLite an object's
+Rows stand by id. Results stand by run in Parquet; in the NDJSON file about a thousand runs each are sorted by
+regression test, then by run. Times are UTC, durations milliseconds, null is unknown. In SQLite an object's
 fields are columns (summary_pass_count) and a list is a table of its own (runs_progress); results and their outputs are
 the views "results" and "results_outputs". To read many histories there, first say:
 
