@@ -11,7 +11,7 @@ PAGE = pathlib.Path(__file__).parent.parent / "docs" / "api.md"
 INTRODUCTION = """\
 # API reference
 
-Version {version}. Written by `make reference` from the shapes in `exporter/documents.py`, as the published
+Version {version}. Written by `make reference` from the shapes in the code, as the published
 [`v1/openapi.json`](contract.md#for-machines) is; [the contract](contract.md) has the rules and what lies behind them.
 Paths are relative to the API root `v1/`. `?` marks what may be null.
 """

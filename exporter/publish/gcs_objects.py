@@ -51,7 +51,7 @@ def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -
 
     The same document makes the same body on every machine.
     """
-    content_type = _TYPES.get(pathlib.PurePosixPath(path).suffix, "application/octet-stream")
+    content_type = _TYPES.get(pathlib.PurePosixPath(path).suffix or ".txt", "application/octet-stream")
     compressed = len(data) >= _GZIP_FROM and content_type not in _COMPRESSED and not is_as_it_is(path)
     body = igzip.compress(data, _GZIP_LEVEL, mtime=0) if compressed else data
     resource: dict[str, Any] = {
