@@ -139,7 +139,8 @@ def test_an_upload_is_the_same_everywhere_but_for_its_writer() -> None:
         ("index.html", 5000, True, "text/html; charset=utf-8"),
         ("a.jsonl.gz", 5000, False, "application/gzip"),
         ("a.png", 5000, False, "image/png"),
-        ("a", 5000, True, "application/octet-stream"),
+        ("SHA256SUMS", 5000, True, "text/plain; charset=utf-8"),
+        ("a.bin", 5000, True, "application/octet-stream"),
     ],
 )
 def test_compression_and_type(path: str, size: int, compressed: bool, content_type: str) -> None:
