@@ -468,3 +468,47 @@ def links(document: Any) -> Iterator[str]:
                 yield from (link for link in value.values() if link is not None)
             else:
                 yield from links(value)
+
+
+class GridRun(TypedDict):
+    """A run as a column of a platform's grid.
+
+    `results` has one letter for each test of the page's `meta.tests`, in that order: `p`ass, `f`ail, `m`issing output,
+    `.` for none. `at` is when the run ended, else began, else was created.
+    """
+
+    run_id: int
+    status: RunStatus
+    repository: str
+    branch: str | None
+    commit_sha: str | None
+    pr_number: int | None
+    at: str | None
+    results: str
+    href: str
+
+
+class FoundSample(TypedDict):
+    """A sample in the search index; `sha` are the first 12 digits."""
+
+    sample_id: int
+    name: str | None
+    sha: str | None
+    tags: list[str]
+
+
+class FoundTest(TypedDict):
+    """A regression test in the search index."""
+
+    regression_test_id: int
+    sample_id: int | None
+    command: str | None
+    categories: list[str]
+    active: bool | None
+
+
+class SearchIndex(TypedDict):
+    """`search.json`: all that the site's search needs of samples and regression tests, each by ascending id."""
+
+    samples: list[FoundSample]
+    regression_tests: list[FoundTest]

@@ -29,11 +29,16 @@ PER_PAGE = 100
 MANIFEST = "manifest.json"
 PENDING = "pending.json"
 
+ROOTED = "/"
+"""How a path begins that is not below the API root but at the store's: that of a document of the site."""
+
 RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
 CATEGORIES = "categories"
 TAGS = "tags"
+SEARCH = "search"
+GRID = "grid"
 
 RUN_FACETS = ("platform", "branch", "repository", "status")
 """Facets of the run feed: feeds themselves, with an index each."""
@@ -141,6 +146,11 @@ def runs_of_pull_request(number: int) -> str:
     return f"{RUNS}/by-pr/{number}"
 
 
+def grid(platform: str) -> str:
+    """The name of the feed of a platform's runs with all their results."""
+    return f"{GRID}/{platform}"
+
+
 def run(run_id: int) -> str:
     """The path of a run's document."""
     return f"{RUNS}/{run_id}.json"
@@ -233,6 +243,21 @@ def entry_documents() -> dict[str, str]:
     ):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
     return {name: document(path) for name, path in names.items()}
+
+
+def site_page(name: str) -> str:
+    """The path of a page at the store's root."""
+    return ROOTED + name
+
+
+def site_asset(version: str, name: str) -> str:
+    """The path of what the pages of one version load; of their folder, if `name` is empty."""
+    return f"{ROOTED}site/{version}/{name}"
+
+
+def badge(branch: str, platform: str | None = None) -> str:
+    """The path, without its suffix, of the badge of a branch; on one platform, or over all."""
+    return f"{ROOTED}badges/{facet_key(branch)}{f'-{platform}' if platform else ''}"
 
 
 def manifest_part(part: str, digest: str) -> str:

@@ -22,3 +22,15 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def names(folder: str) -> list[str]:
+    """The names of the files in a folder of `templates/`, in order, to use with `source`."""
+    return [name for name in templates().list_templates() if name.startswith(folder)]
+
+
+def source(name: str) -> bytes:
+    """A file of `templates/` as it is."""
+    loader = templates().loader
+    assert loader is not None
+    return loader.get_source(templates(), name)[0].encode()
