@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
-from exporter.status import Match, ResultStatus, RunStatus
+from exporter.status import FailureCode, Match, ResultStatus, RunStatus, VerdictCode
 
 Encoded = orjson.Fragment
 """JSON of the shape that the field's docstring or neighbour names, encoded already."""
@@ -45,12 +45,11 @@ class Template:
     __slots__ = ("_pieces",)
 
     def __init__(self, shape: Mapping[str, Any]) -> None:
-        self._pieces = encode(shape).split(b"\0")
+        self._pieces = encode(shape).replace(b"%", b"%%").replace(b"\0", b"%b")
 
-    def fill(self, first: bytes, second: bytes) -> bytes:
-        """The document with its two holes filled by encoded values."""
-        a, b, c = self._pieces
-        return b"".join((a, first, b, second, c))
+    def fill(self, *values: bytes) -> bytes:
+        """The document with its holes filled by encoded values."""
+        return self._pieces % values
 
 
 def joined(items: Iterable[bytes]) -> Encoded:
@@ -94,13 +93,6 @@ class Summary(TypedDict):
     missing_output_count: int
     error_count: int
     duration_ms: int | None
-
-
-FailureCode = Literal["SEGFAULT", "ABORT", "TIMEOUT", "MISSING_OUTPUT", "EXIT_CODE_MISMATCH", "OUTPUT_DIFF"]
-"""Why a result is not `pass`, by the first that applies (`status.classification`)."""
-
-VerdictCode = Literal["new_regression", "still_failing", "never_passed", "flaky", "no_history"]
-"""Whether a failure is news (`status.verdict`)."""
 
 
 class FailureCounts(TypedDict):
@@ -196,7 +188,6 @@ class Change(TypedDict):
     code: FailureCode | None
     commit_sha: str | None
     previous_run: int
-    previous_commit_sha: str | None
     flaky: bool
     at: str | None
     href: str | None
@@ -221,8 +212,7 @@ class Window(TypedDict):
 class Stability(TypedDict):
     """How steady a regression test's results are on one platform, over all runs.
 
-    `slower` compares the newest 20 runtimes with the 80 before them (`status.slower`); null with fewer than 20 of either.
-    `flaky` and `state_changes_20` are the verdicts' (`status.flaky`), over the newest 20 results.
+    `slower` is `status.is_slower`, `flaky` `status.is_flaky`; `state_changes_20` counts in the newest 20 results.
     """
 
     windows: dict[Literal["20", "100", "all"], Window]
@@ -256,8 +246,8 @@ class Standing(TypedDict):
     href: str
 
 
-class Run(TypedDict):
-    """A run, as in every list of runs."""
+class RunFacts(TypedDict):
+    """What a run's own rows say of it."""
 
     run_id: int
     status: RunStatus
@@ -273,6 +263,11 @@ class Run(TypedDict):
     completed_at: str | None
     github_link: str | None
     summary: Summary
+
+
+class Run(RunFacts):
+    """A run, as in every list of runs."""
+
     failures: FailureCounts
 
 
@@ -470,6 +465,7 @@ def links(document: Any) -> Iterator[str]:
                 yield from links(value)
 
 
+<<<<<<< HEAD
 class GridRun(TypedDict):
     """A run as a column of a platform's grid.
 
@@ -512,3 +508,84 @@ class SearchIndex(TypedDict):
 
     samples: list[FoundSample]
     regression_tests: list[FoundTest]
+=======
+class DiffSummary(TypedDict):
+    """How much differs, in lines; of the whole diff, also where its hunks are bounded."""
+
+    added_lines: int
+    removed_lines: int
+    changed_hunks: int
+
+
+LineKind = Literal["added", "removed", "context"]
+
+
+class DiffLine(TypedDict):
+    """A line of a hunk. Its numbers count from 1 and are null in the content that lacks it.
+
+    `cut` is there, and true, where `text` is only the line's beginning.
+    """
+
+    kind: LineKind
+    expected_line: int | None
+    actual_line: int | None
+    text: str
+    cut: NotRequired[bool]
+
+
+class Hunk(TypedDict):
+    """Lines that differ, with three lines of context around them; where they start, counted from 1."""
+
+    expected_start: int
+    actual_start: int
+    lines: list[DiffLine]
+
+
+class DiffTruncation(TypedDict):
+    """Which limits a diff met: `comparison` (it is right, but not as small as it could be), or what is left out."""
+
+    comparison: bool
+    hunks: bool
+    text: bool
+    unified: bool
+
+
+DiffStatus = Literal["identical", "different", "missing_expected", "missing_actual", "too_large"]
+
+
+class Diff(TypedDict):
+    """Expected against actual output, by lines. Sizes are bytes, null where a content is missing.
+
+    `same_bytes` is null where nothing was compared; false beside `identical` where only line ends differ.
+    """
+
+    status: DiffStatus
+    expected_size: int | None
+    actual_size: int | None
+    same_bytes: bool | None
+    summary: DiffSummary
+    hunks: list[Hunk]
+    unified: str
+    truncated: DiffTruncation
+
+
+class LogLine(TypedDict):
+    """A line of a build log. `line` counts from 1, and is null after the part that was left out of a long log.
+
+    `cut` is there, and true, where `message` is only the line's beginning.
+    """
+
+    line: int | None
+    level: str
+    source: str
+    message: str
+    cut: NotRequired[bool]
+
+
+class LogCut(TypedDict):
+    """What is missing in the middle of a long log; stands as `cut` in the `meta` of each of its pages."""
+
+    after_line: int
+    omitted_bytes: int
+    size: int
+>>>>>>> main

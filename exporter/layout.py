@@ -36,6 +36,11 @@ RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
 CATEGORIES = "categories"
+REGRESSIONS = "regressions"
+FLAKY = "regression-tests/flaky"
+FAILING = "regression-tests/failing"
+REGRESSIONS_FEED = "feeds/regressions.xml"
+DIFFS = "diffs/"
 TAGS = "tags"
 SEARCH = "search"
 GRID = "grid"
@@ -101,9 +106,9 @@ class Page(NamedTuple):
     pagination: dict[str, int | str | None]
 
 
-def pages(name: str, total: int) -> Iterator[Page]:
+def pages(name: str, total: int, per_page: int = PER_PAGE) -> Iterator[Page]:
     """The pages of a numbered list of `total` items; one, empty, where there are none."""
-    count = max(1, -(-total // PER_PAGE))
+    count = max(1, -(-total // per_page))
     for number in range(1, count + 1):
         here = page(name, number)
 
@@ -112,11 +117,11 @@ def pages(name: str, total: int) -> Iterator[Page]:
 
         yield Page(
             here,
-            slice((number - 1) * PER_PAGE, number * PER_PAGE),
+            slice((number - 1) * per_page, number * per_page),
             {
                 "page": number,
                 "pages": count,
-                "per_page": PER_PAGE,
+                "per_page": per_page,
                 "total": total,
                 "first": link(1),
                 "prev": link(number - 1),
@@ -139,6 +144,11 @@ def facet_list(family: str, facet_name: str, value: str) -> str:
 def runs_of_commit(sha: str) -> str:
     """The name of the list of one commit's runs."""
     return facet_list(RUNS, "commit", sha)
+
+
+def is_run_list(name: str) -> bool:
+    """Whether a name is that of the list of a commit's or pull request's runs."""
+    return name.startswith((f"{RUNS}/by-commit/", f"{RUNS}/by-pr/"))
 
 
 def runs_of_pull_request(number: int) -> str:
@@ -169,6 +179,16 @@ def run_results(run_id: int) -> str:
 def result_file(regression_test_id: int) -> str:
     """The name of a result's document in its run's folder."""
     return f"{regression_test_id}.json"
+
+
+def run_comparison(run_id: int) -> str:
+    """The path of the document that holds a run against its references."""
+    return f"{RUNS}/{run_id}/comparison.json"
+
+
+def diff(expected: str, got: str, extension: str) -> str:
+    """The path of the comparison of two outputs, by their hashes; it differs where only the extension does."""
+    return f"{DIFFS}{facet_key(expected)}-{facet_key(got + extension)}.json"
 
 
 def sample(sample_id: int) -> str:
@@ -206,15 +226,24 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
 
 
+_PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/")
+
+
+def has_pages(name: str) -> bool:
+    """Whether a feed or chain has archive pages that lead to each other."""
+    return name in (RUNS, REGRESSIONS) or name.startswith(_PAGED)
+
+
 def subject_of_feed(name: str) -> str:
     """The list, sample or regression test whose documents a feed or chain is in."""
-    return name if name.startswith(RUNS) else name.rpartition("/")[0]
+    return name if name.startswith((RUNS, REGRESSIONS)) else name.rpartition("/")[0]
 
 
 _SUBJECT = re.compile(
     rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
     r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
     r"|(?P<test>regression-tests/-?\d+)\.json"
+    rf"|(?P<changes>{REGRESSIONS})\.json"
 )
 
 
@@ -223,6 +252,8 @@ def subject_of(path: str) -> str | None:
 
     None for the lists and indexes of the catalogue, which every export builds.
     """
+    if path == REGRESSIONS_FEED:
+        return REGRESSIONS
     found = _SUBJECT.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None
 
@@ -235,6 +266,9 @@ def entry_documents() -> dict[str, str]:
         "regression_tests": REGRESSION_TESTS,
         "categories": CATEGORIES,
         "tags": TAGS,
+        "regressions": REGRESSIONS,
+        "flaky": FLAKY,
+        "failing": FAILING,
     }
     for family, facets in (
         (RUNS, RUN_FACETS),
@@ -271,9 +305,9 @@ STATE_PLAN = STATE_ROOT + "plan.json"
 STATE_RECORDS = "partitions/"
 
 
-def state_record(partition: int, digest: str) -> str:
-    """Where, below the state's root, a partition's record stands."""
-    return f"{STATE_RECORDS}{partition}-{digest[:12]}.json"
+def state_record(partition: int, kind: str, digest: str) -> str:
+    """Where, below the state's root, something that is remembered of a partition stands."""
+    return f"{STATE_RECORDS}{partition}/{kind}-{digest[:12]}.json"
 
 
 _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")
@@ -290,9 +324,9 @@ def part_of_document(path: str) -> str:
 
 
 _SHORT_LIVED = re.compile(
-    rf"{API_ROOT}(manifest|pending|runs|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
+    rf"{API_ROOT}(manifest|pending|runs|{REGRESSIONS}|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
 )
-_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests|diffs)/.+", re.DOTALL)
+_IMMUTABLE = re.compile(rf"{API_ROOT}manifests/.+", re.DOTALL)
 
 
 def cache_control(path: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from exporter.builders.dependencies import Views, changed
+from exporter.builders.dependencies import SHOWS, Views, changed
 from exporter.builders.feeds import Feeds
 from exporter.publish.manifest import CATALOG
 from exporter.publish.publisher import Base
@@ -31,13 +31,14 @@ def make(
     Args:
         base: what is published.
         state: what is remembered; None builds everything there is a fingerprint of.
-        feeds: with the records that the state names.
+        feeds: as the state has them.
         fingerprints: partition → fingerprint, of all partitions or of the chosen ones.
         views: what partitions show of the catalogue now.
         chosen: the partitions whose rows were looked at; None: all.
     """
     published = base.manifest.parts if base.manifest else {}
-    looked_at = set(fingerprints) | {int(name) for name in published if name != CATALOG}
+    looked_at = {*fingerprints, *(int(name) for name in published if name != CATALOG)}
+    looked_at |= set(state.partitions) if state else set()
     if chosen is not None:
         looked_at &= set(chosen)
     gone = tuple(sorted(looked_at - set(fingerprints)))
@@ -46,12 +47,10 @@ def make(
     reasons = {number: why for number in fingerprints if (why := _of_rows(number, fingerprints[number], state))}
     others = [number for number in state.partitions if number not in gone and number not in reasons]
     reasons |= {number: why for number in others if (why := _of_store(number, state, base))}
-    if differs := changed(state.views, views):
-        for number in others:
-            shown = differs.intersection(feeds.records[number].digest.shows)
-            if shown and number not in reasons:
-                more = f", and {len(shown) - 1} more" if len(shown) > 1 else ""
-                reasons[number] = f"it shows what has changed: {min(shown)}{more}"
+    for key in sorted(changed(state.views, views)):
+        for number in feeds.chain(key):
+            if number not in gone:
+                reasons.setdefault(number, f"it shows what has changed: {key.removeprefix(SHOWS)}")
     return Plan(dict(sorted(reasons.items())), gone)
 
 

@@ -41,8 +41,8 @@ def strays(store: Store) -> Iterator[Entry]:
         known.update(hash(stored(path)) for path in documents)
     plan = store.get(layout.STATE_PLAN)
     remembered = state.decode(plan.data) if plan else None
-    for partition in remembered.partitions.values() if remembered else ():
-        known.add(hash(layout.STATE_ROOT + partition.record))
+    if remembered:
+        known.update(hash(layout.STATE_ROOT + path) for path in remembered.files())
     for prefix in (layout.API_ROOT, layout.STATE_ROOT + layout.STATE_RECORDS):
         yield from (entry for entry in store.list(prefix) if hash(entry.path) not in known)
 

@@ -12,33 +12,37 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.builders import history
 from exporter.builders.feeds import Digest
-from exporter.builders.partition import Partition
+from exporter.builders.lines import fingerprint
+from exporter.builders.partition import Partition, Rules, Told
 from exporter.builders.results import Results
 from exporter.documents import Document, digest
 from exporter.publish.manifest import Documents, Known, Part, encode_part
 from exporter.publish.publisher import Hrefs, check_lease, known, stored
 from exporter.publish.store import Store
+from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
-from exporter.source.partitions import dump, load, read_partition
+from exporter.source.partitions import RunRows, dump, load, read_partition
 from exporter.source.values import Problem
 from exporter.spool import Spool, Wave, take
+from exporter.state import PartitionState
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What all tasks of one export share. Without a store documents are built, and nothing is kept of them.
 
-    `owner` is the export's name in the lease, without which its workers write no documents.
+    `remembered` is what the store's plan names; `owner` is the export's name in the lease, without which its workers
+    write no documents.
     """
 
     database_url: str
     catalog: Catalog
+    rules: Rules
     spool: pathlib.Path
     store: Store | None
-    result_documents: str
+    remembered: Mapping[int, PartitionState]
     dry_run: bool = False
     owner: str = ""
 
@@ -50,13 +54,11 @@ class Build:
     Args:
         partition: its number.
         before: feed name → the partition of its page before this one's.
-        needed: the tests whose entries gathering needs.
         hrefs: the manifests of what the store may hold of it.
     """
 
     partition: int
     before: Mapping[str, int]
-    needed: frozenset[int]
     hrefs: Hrefs
 
 
@@ -82,27 +84,43 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._database = Database(job.database_url)
-        self._results = Results(job.catalog)
+        self._results = Results(job.catalog, diffs=job.rules.files)
+        self._shelf = Shelf(job.spool, job.store, job.remembered)
 
     def read(self, number: int) -> tuple[Digest, list[Problem]]:
         """Read a partition, keep its rows in the spool, give its digest and the rows that make no sense."""
         rows, problems = read_partition(self._database, number, self._job.catalog.forks)
         self._rows(number).write_bytes(dump(rows))
-        return Partition(number, rows, self._job.catalog, self._results, problems).digest(), problems
+        partition = self._partition(number, rows, problems)
+        matrix = partition.matrix()
+        self._shelf.put("matrix", number, matrix)
+        self._shelf.put("stretch", number, partition.lines(matrix))
+        return partition.digest(), problems
 
-    def build(self, task: Build) -> tuple[Built, history.Entries]:
-        """Build a partition from the spool; give its part, and the entries that gathering needs."""
-        file = self._rows(task.partition)
-        partition = Partition(task.partition, load(file.read_bytes()), self._job.catalog, self._results)
+    def build(self, task: Build) -> tuple[Built, str, list[str]]:
+        """Build a partition from the spool.
+
+        Gives its part, the fingerprint of what it tells of the runs before it, and the keys of what it shows of the
+        catalogue beside what its digest says.
+        """
+        number = task.partition
+        file = self._rows(number)
+        partition = self._partition(number, load(file.read_bytes()))
         file.unlink()
-        entries = partition.entries()
-        documents = partition.documents(entries, task.before, self._job.result_documents)
-        built = collect(self._job, str(task.partition), documents, task.hrefs)
-        return built, {test: entries[test] for test in task.needed if test in entries}
+        self._shelf.forget(number)
+        past = self._shelf.past(number)
+        told = Told([], [], [])
+        documents = partition.documents(self._shelf.matrix(number), task.before, past, self._shelf.matrix, told)
+        built = collect(self._job, str(number), documents, task.hrefs)
+        self._shelf.put("told", number, told)
+        return built, fingerprint(past), told.named
 
     def write(self, task: Write) -> int:
         """Write one wave of a part's documents to the store; give the number written."""
         return write(self._job, *task)
+
+    def _partition(self, number: int, rows: list[RunRows], problems: list[Problem] | None = None) -> Partition:
+        return Partition(number, rows, self._job.catalog, self._job.rules, self._results, problems)
 
     def _rows(self, number: int) -> pathlib.Path:
         return self._job.spool / f"{number}.rows"

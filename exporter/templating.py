@@ -14,7 +14,7 @@ def templates() -> jinja2.Environment:
     """
     package = Path(__file__).parent
     inside = package / "templates"
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(inside if inside.is_dir() else package.parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -22,6 +22,13 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["printable"] = _printable
+    return environment
+
+
+def _printable(text: str) -> str:
+    """A text without what XML cannot hold, not even escaped."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def names(folder: str) -> list[str]:

@@ -1,8 +1,9 @@
 """What documents show of the catalogue: the one place that says which row's change reaches which document.
 
 A *view* is a short digest of all that documents of one kind show of one thing. `partition_views` are what a
-partition's documents show (by keys as in `Digest.shows`), `subject_views` what the catalogue's own documents show of
-one sample or regression test. The lists of the catalogue are built in every export.
+partition's documents show; their keys are chains, as `feeds` has them, of the partitions that show it. `subject_views`
+are what the catalogue's own documents show of one sample or regression test. The lists of the catalogue are built in
+every export.
 """
 
 import hashlib
@@ -19,23 +20,30 @@ from exporter.source.partitions import RunRows
 Views = dict[str, str]
 """Key → digest of what is shown."""
 
-ACTIVE = "active tests"
+SHOWS = "shows/"
+
+ACTIVE = SHOWS + "active tests"
 """Key of what a run shows that is not limited to some tests."""
 
 
 def test_key(test_id: int) -> str:
     """Key of a regression test."""
-    return f"test {test_id}"
+    return f"{SHOWS}test {test_id}"
+
+
+def name_key(test_id: int) -> str:
+    """Key of a regression test of which only its sample is told."""
+    return f"{SHOWS}name of test {test_id}"
 
 
 def output_key(output_id: int) -> str:
     """Key of an output."""
-    return f"output {output_id}"
+    return f"{SHOWS}output {output_id}"
 
 
 def fork_key(fork_id: int) -> str:
     """Key of a fork."""
-    return f"fork {fork_id}"
+    return f"{SHOWS}fork {fork_id}"
 
 
 def partition_views(catalog: Catalog) -> Views:
@@ -48,6 +56,7 @@ def partition_views(catalog: Catalog) -> Views:
     for test in catalog.tests.values():
         sample = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
         outputs = [[o.id, o.correct, bool(o.ignore), *_judged(o)] for o in test.outputs]
+        views[name_key(test.id)] = _view([test.sample_id, sample])
         views[test_key(test.id)] = _view([test.sample_id, sample, test.command, category_names(catalog, test), outputs])
     return views
 

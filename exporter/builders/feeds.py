@@ -4,40 +4,39 @@ What a partition tells of itself is its `Digest`. `Feeds` holds, for every feed,
 each partition's `Record` leads from there to the one before. So what changes with one partition is found by walking a
 few links, however long the history; no result row is read for it.
 
-A regression test's results on one platform are such a chain too, without pages of its own: it tells where the newest
-ones are.
+Not every such chain has pages of its own. A regression test's results on one platform are one: it tells where the
+newest ones are; so are the lines (`lines`), the lists of a commit's runs, and what partitions show (`dependencies`).
 """
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from exporter import layout
-from exporter.documents import Document, Encoded, HistoryEntry, Run, encode, fragment, listing
-
-RECENT = 50
-"""Results per platform in a regression test's document."""
+from exporter.documents import Document, Encoded, Run, RunFacts, encode, fragment, listing
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What the rest needs to know of one partition.
+    """What the rest needs to know of one partition at any time; `matrix` and `lines` hold more.
 
     Args:
         partition: its number.
-        runs: its runs as the lists show them, newest first.
+        runs: the number of its runs.
         results: the number of its results.
+        latest: the highest run id.
         counts: name of a feed or chain → how many of its items are the partition's.
-        shows: keys of what its documents show of the catalogue, as in `dependencies.partition_views`.
-        orphans: regression test id → history entries, of tests without a sample, which have no history page.
+        values: facet of the run feed → value → number of its runs.
+        diffs: path → the contents compared there, as `results.Pair`.
     """
 
     partition: int
-    runs: list[Run]
+    runs: int
     results: int
+    latest: int
     counts: dict[str, int]
-    shows: list[str]
-    orphans: dict[int, list[HistoryEntry]]
+    values: dict[str, dict[str, int]]
+    diffs: dict[str, tuple[str, str, str]]
 
 
 @dataclass(slots=True)
@@ -53,46 +52,70 @@ class Feeds:
     """All feeds and chains.
 
     Args:
-        records: of every partition, or a mapping that loads them.
+        records: of every partition; one that was changed is put back.
         last: name → the newest partition that has an item.
         totals: name → number of items.
         values: facet of the run feed → value → number of runs.
     """
 
-    records: MutableMapping[int, Record] = field(default_factory=dict)
+    records: MutableMapping[int, Record]
     last: dict[str, int] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     values: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in layout.RUN_FACETS})
 
-    def replace(self, partition: int, old: Digest | None, new: Digest | None) -> set[int]:
-        """Put a partition's new digest in the place of its old one; None: there is none.
+    def replace(self, partition: int, new: Digest | None) -> set[int]:
+        """Put a partition's new digest in the place of the one it had, if it had one; None: it has no run any more.
 
         Gives the other partitions whose page of some feed now leads to another page.
         """
+        old = self.records.get(partition)
         relinked: set[int] = set()
-        was, is_ = old.counts if old else {}, new.counts if new else {}
-        before = self.records[partition].before if old else {}
+        was, is_ = old.digest.counts if old else {}, new.counts if new else {}
+        before = old.before if old else {}
         record = Record(new, {name: to for name, to in before.items() if name in is_}) if new else None
         for name in {**was, **is_}:
             self.totals[name] = self.totals.get(name, 0) + is_.get(name, 0) - was.get(name, 0)
+            moved: set[int] = set()
             if name in is_ and name not in was:
                 assert record is not None
-                relinked |= self._link(name, record)
+                moved = self._link(name, record)
             elif name not in is_:
-                relinked |= self._unlink(name, partition, before.get(name))
+                moved = self._unlink(name, partition, before.get(name))
+            if layout.has_pages(name):
+                relinked |= moved
             if not self.totals[name]:
                 del self.totals[name]
-        for digest, sign in ((old, -1), (new, 1)):
-            for facet, value in (pair for run in (digest.runs if digest else ()) for pair in facet_values(run)):
-                counts = self.values[facet]
-                counts[value] = counts.get(value, 0) + sign
-                if not counts[value]:
-                    del counts[value]
+        for values, sign in ((old.digest.values if old else {}, -1), (new.values if new else {}, 1)):
+            for facet, counts in values.items():
+                _add(self.values[facet], counts, sign)
         if record is not None:
             self.records[partition] = record
         elif old:
             del self.records[partition]
         return relinked
+
+    def extend(self, partition: int, names: Iterable[str]) -> None:
+        """Put a partition into further chains, each with one item."""
+        record = self.records[partition]
+        for name in sorted(set(names) - record.digest.counts.keys()):
+            record.digest.counts[name] = 1
+            self.totals[name] = self.totals.get(name, 0) + 1
+            self._link(name, record)
+        self.records[partition] = record
+
+    def before(self, name: str, partition: int) -> int | None:
+        """The newest partition before this one that has an item."""
+        found = self.last.get(name)
+        while found is not None and found >= partition:
+            found = self.records[found].before.get(name)
+        return found
+
+    def chain(self, name: str) -> Iterator[int]:
+        """All partitions that have an item, newest first."""
+        found = self.last.get(name)
+        while found is not None:
+            yield found
+            found = self.records[found].before.get(name)
 
     def _link(self, name: str, record: Record) -> set[int]:
         """Put a partition into a chain; give the one that now leads to it."""
@@ -105,7 +128,7 @@ class Feeds:
         if after is None:
             self.last[name] = partition
             return set()
-        self.records[after].before[name] = partition
+        self._lead(after, name, partition)
         return {after}
 
     def _unlink(self, name: str, partition: int, before: int | None) -> set[int]:
@@ -119,11 +142,17 @@ class Feeds:
             else:
                 self.last[name] = before
             return set()
-        if before is None:
-            del self.records[after].before[name]
-        else:
-            self.records[after].before[name] = before
+        self._lead(after, name, before)
         return {after}
+
+    def _lead(self, partition: int, name: str, before: int | None) -> None:
+        """Let a partition lead to another one in a chain; None: to none."""
+        record = self.records[partition]
+        if before is None:
+            del record.before[name]
+        else:
+            record.before[name] = before
+        self.records[partition] = record
 
     def newest(self, name: str, least: int) -> tuple[list[int], int | None]:
         """The newest partitions that together hold at least so many items, or all; and the one before them."""
@@ -146,7 +175,15 @@ class Feeds:
         return self.totals.get(name, 0)
 
 
-def facet_values(run: Run) -> Iterator[tuple[str, str]]:
+def _add(counts: dict[str, int], more: Mapping[str, int], sign: int) -> None:
+    """Add counts, or take them away with a negative sign; what comes to nothing is gone."""
+    for value, count in more.items():
+        counts[value] = counts.get(value, 0) + sign * count
+        if not counts[value]:
+            del counts[value]
+
+
+def facet_values(run: RunFacts) -> Iterator[tuple[str, str]]:
     """The (facet, value) pairs that a run is listed under; a null stands under none."""
     for name in layout.RUN_FACETS:
         value = run[name]  # type: ignore[literal-required]
@@ -154,14 +191,14 @@ def facet_values(run: Run) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def run_feeds(run: Run) -> Iterator[str]:
+def run_feeds(run: RunFacts) -> Iterator[str]:
     """The names of the feeds that list a run."""
     yield layout.RUNS
     for name, value in facet_values(run):
         yield layout.facet_list(layout.RUNS, name, value)
 
 
-def run_lists(run: Run) -> Iterator[str]:
+def run_lists(run: RunFacts) -> Iterator[str]:
     """The names of the numbered lists that list a run: of its commit and of its pull request."""
     if run["commit_sha"] is not None:
         yield layout.runs_of_commit(run["commit_sha"])

@@ -1,14 +1,19 @@
-"""Gathering: the documents over all partitions, from their digests and the tails of their histories."""
+"""Gathering: the documents over all partitions, from what is remembered of each."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import history, regression_tests, samples
+from exporter.builders import history, regression_tests, regressions, samples
 from exporter.builders.facets import index, numbered
-from exporter.builders.feeds import Feeds, head_page, linked, run_feeds
-from exporter.documents import Document, Run
+from exporter.builders.feeds import Feeds, head_page, linked
+from exporter.builders.lines import Line, Lines, Main, all_results, main_line
+from exporter.builders.matrix import Matrix
+from exporter.builders.partition import Told
+from exporter.builders.stability import NEWEST
+from exporter.documents import Document, HistoryEntry
 from exporter.source.catalog import Catalog
-from exporter.status import PLATFORMS, RUN_STATUSES
+from exporter.status import PLATFORMS, RUN_STATUSES, ResultStatus
 
 ALWAYS = {"platform": PLATFORMS, "status": RUN_STATUSES}
 """Facets whose values are few and known have a list for each, even if it is empty."""
@@ -21,57 +26,79 @@ class Everything(Container[str]):
         return True
 
 
-def documents(
-    catalog: Catalog,
-    feeds: Feeds,
-    subjects: Container[str],
-    tail: history.Tail,
-    run_lists: Mapping[str, list[Run]],
-) -> Iterator[Document]:
-    """The documents that are no partition's: all lists of the catalogue, and those of the subjects.
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """The documents that are no partition's.
 
     Args:
         catalog: the catalogue.
+        main: which line is the main line.
         feeds: folded from the digests of all partitions.
-        subjects: what may have changed, as `layout.subject_of` names it.
-        tail: gives the history entries that `history.needed` asks for.
-        run_lists: name → runs, newest first, of the lists of commits and pull requests among the subjects.
+        subjects: what may have changed, as `layout.subject_of` names it; other documents stay as they are.
+        matrix_of: gives a partition's matrix.
+        told_of: gives what a partition's documents tell.
+        lines_of: gives the lines after a partition that it has runs of.
     """
-    newest = history.newest(catalog, feeds, subjects, tail)
-    yield from regression_tests.named_documents(catalog)
-    yield from samples.documents(catalog, subjects, newest)
-    yield from regression_tests.documents(catalog, subjects, newest)
-    yield from history.heads(catalog, feeds, subjects, tail)
-    for name, runs in run_lists.items():
-        yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
-    listed = _Listed(feeds)
-    for facet in layout.RUN_FACETS:
-        totals = dict.fromkeys(ALWAYS.get(facet, ()), 0) | feeds.values[facet]
-        for value in totals:
-            name = layout.facet_list(layout.RUNS, facet, value)
-            if name in subjects:
-                yield listed.head(name)
-        yield from index(layout.RUNS, facet, totals)
-    if layout.RUNS in subjects:
-        yield listed.head(layout.RUNS)
 
+    catalog: Catalog
+    main: Main
+    feeds: Feeds
+    subjects: Container[str]
+    matrix_of: Callable[[int], Matrix]
+    told_of: Callable[[int], Told]
+    lines_of: Callable[[int], Lines]
 
-class _Listed:
-    """The runs of each feed in each partition, as far as they were asked for."""
+    def documents(self) -> Iterator[Document]:
+        """All lists of the catalogue, and the documents of the subjects."""
+        catalog, subjects = self.catalog, self.subjects
+        yield from regression_tests.named_documents(catalog)
+        whole = self._lines(all_results)
 
-    def __init__(self, feeds: Feeds) -> None:
-        self._feeds = feeds
-        self._found: dict[int, dict[str, list[Run]]] = {}
+        def status(test: int, platform: str) -> ResultStatus | None:
+            found = whole[platform].tests.get(test)
+            return found.status if found else None
 
-    def _of(self, partition: int) -> dict[str, list[Run]]:
-        if partition not in self._found:
-            found = self._found[partition] = {}
-            for run in self._feeds.records[partition].digest.runs:
-                for name in run_feeds(run):
-                    found.setdefault(name, []).append(run)
-        return self._found[partition]
+        yield from samples.documents(catalog, subjects, status)
+        yield from regression_tests.documents(catalog, subjects, self._recent, whole)
+        for sample_id in catalog.samples:
+            if layout.sample_subject(sample_id) in subjects:
+                yield history.head(sample_id, catalog, self.feeds, self.matrix_of)
+        for name, standings in regressions.standings(catalog, self._lines(main_line)):
+            yield from numbered(name, standings, regressions.shown)
+        if layout.REGRESSIONS in subjects:
+            held, _ = self.feeds.head(layout.REGRESSIONS)
+            changes = [change for number in held for change in self.told_of(number).changes]
+            yield from regressions.heads(changes, self.feeds, self.main)
+        yield from self._runs()
 
-    def head(self, name: str) -> Document:
-        held, before = self._feeds.head(name)
-        runs = [run for partition in held for run in self._of(partition)[name]]
-        return head_page(name, linked(runs, layout.document(name)), self._feeds.total(name), before)
+    def _recent(self, test: int, platform: str) -> list[HistoryEntry]:
+        return history.newest(test, platform, NEWEST, self.feeds, self.matrix_of)
+
+    def _lines(self, name: Callable[[str], str]) -> Mapping[str, Line]:
+        """Platform → a line as it stands now."""
+        last = {platform: self.feeds.last.get(name(platform)) for platform in PLATFORMS}
+        return {
+            platform: Line() if number is None else self.lines_of(number)[name(platform)]
+            for platform, number in last.items()
+        }
+
+    def _runs(self) -> Iterator[Document]:
+        """The lists of runs: of commits and pull requests, and the heads of the feeds with their indexes."""
+        lists = [name for name in self.feeds.last if name in self.subjects and layout.is_run_list(name)]
+        for name in sorted(lists, key=self.feeds.last.__getitem__):  # neighbours share what is remembered of partitions
+            runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).list(name)]
+            yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
+        for facet in layout.RUN_FACETS:
+            totals = dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet]
+            for value in totals:
+                name = layout.facet_list(layout.RUNS, facet, value)
+                if name in self.subjects:
+                    yield self._head(name)
+            yield from index(layout.RUNS, facet, totals)
+        if layout.RUNS in self.subjects:
+            yield self._head(layout.RUNS)
+
+    def _head(self, name: str) -> Document:
+        held, before = self.feeds.head(name)
+        runs = [run for number in held for run in self.told_of(number).list(name)]
+        return head_page(name, linked(runs, layout.document(name)), self.feeds.total(name), before)

@@ -1,14 +1,19 @@
 """Regression tests, categories and tags: their lists, facets and documents."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from exporter import layout
 from exporter.builders.facets import lists, numbered
+from exporter.builders.lines import Line
 from exporter.builders.results import category_names
-from exporter.builders.samples import Newest
-from exporter.documents import Document, ExpectedOutput, RegressionTest, encode
+from exporter.builders.stability import stability
+from exporter.documents import Document, ExpectedOutput, HistoryEntry, RegressionTest, encode
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
+from exporter.status import PLATFORMS
+
+RECENT = 50
+"""Results per platform in a regression test's document."""
 
 _ACTIVE = {True: "true", False: "false", None: None}
 
@@ -40,8 +45,21 @@ def _output(output: OutputRow) -> ExpectedOutput:
     }
 
 
-def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Iterator[Document]:
-    """Every list and facet of the regression tests, and the documents of those that are among the subjects."""
+Recent = Callable[[int, str], list[HistoryEntry]]
+"""Gives a regression test's newest 100 results on a platform, or all, newest first."""
+
+
+def documents(
+    catalog: Catalog, subjects: Container[str], recent: Recent, lines: Mapping[str, Line]
+) -> Iterator[Document]:
+    """Every list and facet of the regression tests, and the documents of those that are among the subjects.
+
+    Args:
+        catalog: the catalogue.
+        subjects: what may have changed.
+        recent: gives newest results.
+        lines: platform → the sequence of all results there.
+    """
     items = [_item(test, catalog) for test in catalog.tests.values()]
 
     def show(item: RegressionTest, path: str) -> dict[str, Any]:
@@ -58,12 +76,13 @@ def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Ite
     yield from lists(family, "tag", items, tags, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
         if layout.test_subject(test.id) in subjects:
-            yield _document(item, test, newest)
+            yield _document(item, test, recent, lines)
 
 
-def _document(item: RegressionTest, test: TestRow, newest: Newest) -> Document:
+def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mapping[str, Line]) -> Document:
     path = layout.regression_test(test.id)
     sample = item["sample_id"]
+    found = {platform: recent(test.id, platform) for platform in PLATFORMS}
     history = None if sample is None else layout.document(layout.sample_history(sample))
     return (
         path,
@@ -73,7 +92,13 @@ def _document(item: RegressionTest, test: TestRow, newest: Newest) -> Document:
                 "outputs": [_output(output) for output in test.outputs],
                 "last_passed_on_linux": test.last_passed_on_linux,
                 "last_passed_on_windows": test.last_passed_on_windows,
-                "recent": newest[test.id],
+                "recent": {platform: entries[:RECENT] for platform, entries in found.items()},
+                "stability": {
+                    platform: stability(
+                        entries, lines[platform].tests.get(test.id), lines[platform].runtimes.get(test.id, {})
+                    )
+                    for platform, entries in found.items()
+                },
                 "links": {
                     "sample": None if sample is None else layout.relative(path, layout.sample(sample)),
                     "history": None if history is None else layout.relative(path, history),

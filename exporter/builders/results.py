@@ -4,13 +4,15 @@ Millions of results share a few hundred outcomes (most often: exit code 0, every
 is worked out once per distinct combination of test, exit codes and result files, and encoded once.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter import layout
 from exporter.documents import (
     HOLE,
+    Classification,
     Document,
     Encoded,
     Output,
@@ -28,9 +30,11 @@ from exporter.source.partitions import RunRows
 from exporter.source.values import Problem
 from exporter.status import (
     SENTINEL_OUTPUT_ID,
+    FailureCode,
     Match,
     ResultFile,
     ResultStatus,
+    classification,
     failure_signature,
     output_match,
     result_status,
@@ -38,6 +42,14 @@ from exporter.status import (
 
 _MOST_OUTCOMES = 20_000
 """Outcomes remembered at a time, a few kilobytes each: far more than one partition has."""
+
+
+class Pair(NamedTuple):
+    """Two contents of the sample repository that a document compares: their hashes, and the files' extension."""
+
+    expected: str
+    got: str
+    extension: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +60,40 @@ class Outcome:
         test_id: of the regression test.
         file: the name of the result's own document in its run's folder.
         sample_id: of its sample.
+        sample_name: of its sample.
         status: the result's.
         exit_code: what the test exited with.
         signature: tells one way of failing from another.
+        how: tells how it failed, by exit code and produced hashes; None if it passed.
+        failure: why it is not `pass`, and that encoded; None if it is.
         errors: (id suffix, type, severity, message) of the error items.
+        diffs: the comparisons of its outputs that its document leads to.
         listed: the result as its run's lists show it; to fill in: runtime, link to its document.
-        document: the result's own document; to fill in: runtime, identity of its run.
+        document: the result's own document; to fill in: runtime, verdict, previous result, excerpt of the log,
+            identity of its run.
     """
 
     test_id: int
     file: str
     sample_id: int | None
+    sample_name: str | None
     status: ResultStatus
     exit_code: int | None
     signature: str | None
+    how: str | None
+    failure: tuple[FailureCode, bytes] | None
     errors: tuple[tuple[str, str, str, str], ...]
+    diffs: tuple[Pair, ...]
     listed: Template
     document: Template
 
 
 Result = tuple[Outcome, int | None]
 """One result of a run: its outcome, and its runtime in ms."""
+
+
+_HERE = layout.run_results(0) + layout.result_file(0)
+"""Where any result's document stands, as far as its links tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +122,16 @@ def category_names(catalog: Catalog, test: TestRow) -> list[str]:
 
 
 class Results:
-    """Evaluates results against one catalogue, remembering every outcome it has met."""
+    """Evaluates results against one catalogue, remembering every outcome it has met.
 
-    def __init__(self, catalog: Catalog) -> None:
+    Args:
+        catalog: the catalogue.
+        diffs: whether there are contents to compare: a sample repository.
+    """
+
+    def __init__(self, catalog: Catalog, *, diffs: bool = False) -> None:
         self._catalog = catalog
+        self._diffs = diffs
         self._tests: dict[int, TestView] = {}
         self._outcomes: dict[tuple[object, ...], Outcome] = {}
         self._variants = {
@@ -141,7 +172,8 @@ class Results:
             ]
         return results
 
-    def _test(self, test_id: int) -> TestView:
+    def test(self, test_id: int) -> TestView:
+        """What documents show of a regression test."""
         view = self._tests.get(test_id)
         if view is None:
             view = self._tests[test_id] = _view(self._catalog, test_id)
@@ -150,7 +182,7 @@ class Results:
     def _outcome(
         self, test_id: int, exit_code: int | None, expected_rc: int | None, files: list[ResultFile]
     ) -> Outcome:
-        test = self._test(test_id)
+        test = self.test(test_id)
         matches = [output_match(file.got, self._variants.get(file.output_id, frozenset())) for file in files]
         written = {file.output_id for file in files}
         missing = [output for output in test.expected if output.id not in written]
@@ -163,6 +195,10 @@ class Results:
             matches=matches,
         )
         outputs = self._outputs(files, matches, missing)
+        different = [output["output_id"] for output in outputs if output["match"] == "different"]
+        failure = classification(status, exit_code, expected_rc, len(missing), len(different))
+        classified: Classification | None = {"code": failure[0], "reason": failure[1]} if failure else None
+        pairs = [self._pair(file) for file in files if not file.is_sentinel]
         shown = {
             "regression_test_id": test.id,
             "sample_id": test.sample_id,
@@ -182,20 +218,35 @@ class Results:
             test_id=test_id,
             file=layout.result_file(test_id),
             sample_id=test.sample_id,
+            sample_name=test.sample_name,
             status=status,
             exit_code=exit_code,
             signature=failure_signature(status, files, exit_code, expected_rc),
+            how=None if failure is None else _how(exit_code, files),
+            failure=None if failure is None else (failure[0], encode(classified)),
             errors=tuple(
                 _errors(
                     test_id,
                     exit_code,
                     expected_rc,
                     [SENTINEL_OUTPUT_ID] if sentinel_only else [output.id for output in missing],
-                    [output["output_id"] for output in outputs if output["match"] == "different"],
+                    different,
                 )
             ),
+            diffs=tuple(pair for pair in pairs if pair is not None),
             listed=Template({**shown, "outputs": brief, "href": HOLE}),
-            document=Template({**shown, "outputs": outputs, "run": HOLE, "links": test.links}),
+            document=Template(
+                {
+                    **shown,
+                    "outputs": outputs,
+                    "classification": classified,
+                    "verdict": HOLE,
+                    "previous": HOLE,
+                    "log_excerpt": HOLE,
+                    "run": HOLE,
+                    "links": test.links,
+                }
+            ),
         )
 
     def _outputs(self, files: list[ResultFile], matches: list[Match], missing: list[OutputRow]) -> list[OutputDetail]:
@@ -208,7 +259,7 @@ class Results:
                 "match": match,
                 "expected_hash": file.expected,
                 "got_hash": file.expected if file.got is None else file.got,
-                "diff": None,
+                "diff": None if (pair := self._pair(file)) is None else layout.relative(_HERE, layout.diff(*pair)),
             }
             for file, match in zip(files, matches, strict=True)
             if not file.is_sentinel
@@ -226,6 +277,19 @@ class Results:
             for output in missing
         ]
         return sorted(outputs, key=lambda output: output["output_id"])
+
+    def _pair(self, file: ResultFile) -> Pair | None:
+        """What is to be compared of a result file; None where nothing can or need be."""
+        if not self._diffs or file.expected is None or file.got is None:
+            return None
+        output = self._catalog.outputs.get(file.output_id)
+        return Pair(file.expected, file.got, (output.correct_extension or "") if output else "")
+
+
+def _how(exit_code: int | None, files: list[ResultFile]) -> str:
+    """The same for two failures exactly if the test ended with the same exit code and the same outputs."""
+    produced = [[file.output_id, file.expected if file.got is None else file.got] for file in files]
+    return hashlib.blake2b(encode([exit_code, produced]), digest_size=6).hexdigest()
 
 
 def _errors(
@@ -247,7 +311,6 @@ def _view(catalog: Catalog, test_id: int) -> TestView:
     """A test as its results show it; one that does not exist shows nothing."""
     row = catalog.tests.get(test_id)
     sample = catalog.samples[row.sample_id] if row is not None and row.sample_id is not None else None
-    here = layout.run_results(0) + layout.result_file(0)
     return TestView(
         id=test_id,
         sample_id=sample.id if sample else None,
@@ -258,9 +321,11 @@ def _view(catalog: Catalog, test_id: int) -> TestView:
         expected=tuple(output for output in row.outputs if not output.ignore) if row else (),
         links=fragment(
             {
-                "regression_test": layout.relative(here, layout.regression_test(test_id)) if row else None,
-                "sample": layout.relative(here, layout.sample(sample.id)) if sample else None,
-                "history": layout.relative(here, layout.document(layout.sample_history(sample.id))) if sample else None,
+                "regression_test": layout.relative(_HERE, layout.regression_test(test_id)) if row else None,
+                "sample": layout.relative(_HERE, layout.sample(sample.id)) if sample else None,
+                "history": layout.relative(_HERE, layout.document(layout.sample_history(sample.id)))
+                if sample
+                else None,
             }
         ),
     )
@@ -271,38 +336,76 @@ def _filename(hash_: str | None, output: OutputRow | None) -> str | None:
     return None if hash_ is None else hash_ + ((output.correct_extension or "") if output else "")
 
 
-def documented(outcome: Outcome, result_documents: str) -> bool:
+def documented(status: ResultStatus, result_documents: str) -> bool:
     """Whether a result gets a document of its own under `all`, `failures` or `none`."""
-    return result_documents == "all" or (result_documents == "failures" and outcome.status != "pass")
+    return result_documents == "all" or (result_documents == "failures" and status != "pass")
 
 
-def documents(run: Run, results: list[Result], result_documents: str) -> Iterator[Document]:
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run's results show that is not the run's own: encoded, by regression test id where it is not null.
+
+    Args:
+        verdicts: of each that did not pass.
+        previous: the `PreviousResult` of each.
+        excerpts: what the run's log says of the sample.
+    """
+
+    verdicts: Mapping[int, bytes]
+    previous: Mapping[int, bytes]
+    excerpts: Mapping[int, bytes]
+
+
+def documents(run: Run, results: list[Result], context: Context, result_documents: str) -> Iterator[Document]:
     """The documents of a run's results: one each, then the lists of all and of those that did not pass."""
     run_id = run["run_id"]
     folder = layout.run_results(run_id)
-    identity = encode(_identity(run, layout.relative(folder, layout.run(run_id))))
+    identity = encode(run_identity(run, folder))
     for outcome, runtime in results:
-        if documented(outcome, result_documents):
-            yield f"{folder}{outcome.file}", outcome.document.fill(_number(runtime), identity)
-    failures = [result for result in results if result[0].status != "pass"]
-    for kind, listed in (("samples", results), ("failures", failures)):
-        for page in layout.pages(layout.run_list(run_id, kind), len(listed)):
-            base = layout.relative(page.path, folder)
-            items = joined(
-                outcome.listed.fill(
+        if documented(outcome.status, result_documents):
+            test = outcome.test_id
+            yield (
+                f"{folder}{outcome.file}",
+                outcome.document.fill(
                     _number(runtime),
-                    f'"{base}{outcome.file}"'.encode() if documented(outcome, result_documents) else b"null",
-                )
-                for outcome, runtime in listed[page.items]
+                    context.verdicts.get(test, b"null"),
+                    context.previous.get(test, b"null"),
+                    context.excerpts.get(test, b"null"),
+                    identity,
+                ),
             )
-            yield page.path, encode(listing(items, page.pagination))
+    for page in layout.pages(layout.run_list(run_id, "samples"), len(results)):
+        items = joined(_listed(result, page.path, folder, result_documents) for result in results[page.items])
+        yield page.path, encode(listing(items, page.pagination))
+    failures = [result for result in results if result[0].status != "pass"]
+    for page in layout.pages(layout.run_list(run_id, "failures"), len(failures)):
+        items = joined(
+            b'%b,"classification":%b,"verdict":%b}'
+            % (
+                _listed(result, page.path, folder, result_documents)[:-1],
+                result[0].failure[1] if result[0].failure else b"null",
+                context.verdicts[result[0].test_id],
+            )
+            for result in failures[page.items]
+        )
+        yield page.path, encode(listing(items, page.pagination))
+
+
+def _listed(result: Result, path: str, folder: str, result_documents: str) -> bytes:
+    """A result as an item of the list at `path`."""
+    outcome, runtime = result
+    href = b"null"
+    if documented(outcome.status, result_documents):
+        href = f'"{layout.relative(path, folder)}{outcome.file}"'.encode()
+    return outcome.listed.fill(_number(runtime), href)
 
 
 def _number(value: int | None) -> bytes:
     return b"null" if value is None else b"%d" % value
 
 
-def _identity(run: Run, href: str) -> RunIdentity:
+def run_identity(run: Run, source: str) -> RunIdentity:
+    """A run as the document at `source`, or those in a folder, show it."""
     return {
         "run_id": run["run_id"],
         "platform": run["platform"],
@@ -311,5 +414,5 @@ def _identity(run: Run, href: str) -> RunIdentity:
         "branch": run["branch"],
         "commit_sha": run["commit_sha"],
         "pr_number": run["pr_number"],
-        "href": href,
+        "href": layout.relative(source, layout.run(run["run_id"])),
     }

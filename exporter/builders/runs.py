@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from exporter import layout
 from exporter.builders.results import Result
-from exporter.documents import Document, InfrastructureError, Progress, Run, Summary, encode
+from exporter.documents import Document, InfrastructureError, Progress, Run, RunFacts, Summary, encode
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
 from exporter.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status
@@ -19,8 +19,8 @@ def latest(run: RunRows) -> str | None:
     return run.progress[-1].timestamp if run.progress else None
 
 
-def item(run: RunRows, results: list[Result], catalog: Catalog) -> Run:
-    """A run as every list of runs shows it."""
+def item(run: RunRows, results: list[Result], catalog: Catalog) -> RunFacts:
+    """What a run's own rows say of it."""
     fork = catalog.forks.get(run.fork_id) if run.fork_id is not None else None
     url = fork.removesuffix(".git") if fork else None
     statuses = Counter(outcome.status for outcome, _ in results)
@@ -110,6 +110,7 @@ def _linked(run: Run) -> Iterator[tuple[str, str | None]]:
     """The documents that lead on from a run, by name."""
     for kind in ("samples", "failures", "errors"):
         yield kind, layout.document(layout.run_list(run["run_id"], kind))
+    yield "comparison", layout.run_comparison(run["run_id"])
     commit, pull_request = run["commit_sha"], run["pr_number"]
     yield "commit", None if commit is None else layout.document(layout.runs_of_commit(commit))
     yield "pull_request", None if pull_request is None else layout.document(layout.runs_of_pull_request(pull_request))

@@ -1,16 +1,16 @@
 """Samples: their lists, facets and documents."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from exporter import layout
 from exporter.builders.facets import lists, numbered
-from exporter.documents import Document, HistoryEntry, Sample, Upload, encode
+from exporter.documents import Document, Sample, Upload, encode
 from exporter.source.catalog import Catalog, SampleRow
-from exporter.status import PLATFORMS
+from exporter.status import PLATFORMS, ResultStatus
 
-Newest = Mapping[int, Mapping[str, list[HistoryEntry]]]
-"""Regression test id → platform → its newest results, newest first."""
+Newest = Callable[[int, str], ResultStatus | None]
+"""Gives the status of a regression test's newest result on a platform."""
 
 
 def _item(sample: SampleRow, catalog: Catalog, tests: list[int]) -> Sample:
@@ -91,10 +91,7 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
                         "regression_test_id": test,
                         "command": catalog.tests[test].command,
                         "active": catalog.tests[test].active,
-                        "newest": {
-                            platform: results[0]["status"] if (results := newest[test][platform]) else None
-                            for platform in PLATFORMS
-                        },
+                        "newest": {platform: newest(test, platform) for platform in PLATFORMS},
                         "href": layout.relative(path, layout.regression_test(test)),
                     }
                     for test in tests

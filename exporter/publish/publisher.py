@@ -130,7 +130,7 @@ class Changes:
         waves: each writes some of the documents, yielding the number written now and then, in this order: new
             documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of the
             catalogue and those that readers know without a link.
-        records: path below the state's root → bytes, of what is newly remembered of partitions.
+        records: path below the state's root → file, of what is newly remembered of partitions.
         named_records: the paths of all records that the new state names.
         state: the new state; None if it is as it was.
         state_version: the version of the state that it replaces.
@@ -140,7 +140,7 @@ class Changes:
     writes: int
     gone: tuple[str, ...]
     waves: tuple[Iterator[int], ...]
-    records: Mapping[str, bytes]
+    records: Mapping[str, pathlib.Path]
     named_records: frozenset[str]
     state: bytes | None
     state_version: str
@@ -247,7 +247,7 @@ class Publisher:
             for count in wave:
                 written += count
                 self.keep_lease()
-        self.store.write((layout.STATE_ROOT + path, data) for path, data in changes.records.items())
+        self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in changes.records.items())
         self._write_deletions(deletions)
         self.keep_lease()
         if not same:

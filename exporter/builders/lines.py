@@ -1,0 +1,304 @@
+"""Lines: sequences of results of the same tests on one platform, and what they say of a test at their end.
+
+A *line* is what a failure is held against: the main line, or the runs of one pull request or of one branch of one
+repository; all results of a platform are such a sequence as well. What a stretch of a line says of a test is a
+`Segment`, and two stretches that follow each other join to one. So the state of a line before a partition is folded
+from the partitions before it, a step each, and whatever was folded once is remembered.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from exporter.documents import RunFacts
+from exporter.status import WINDOW, ResultStatus, state_changes
+
+LETTERS: dict[ResultStatus, str] = {"pass": "p", "fail": "f", "missing_output": "m"}
+STATUSES: dict[str, ResultStatus] = {letter: status for status, letter in LETTERS.items()}
+
+
+class Segment(NamedTuple):
+    """What a stretch of one test's results on a line says; runs are ids.
+
+    Args:
+        results: how many there are.
+        passed: how many of them passed.
+        last_run: of the newest result.
+        how: how the newest result failed (`results.Outcome.how`); None if it passed.
+        last_pass: the newest run that passed.
+        since: the first run of the failing streak at its end; None if it ends with a pass.
+        first_failure: the oldest run that did not pass.
+        last_failure: the newest run that did not pass.
+        changes: how often it changed between pass and anything else.
+        lead: the length of the streak that it begins with.
+        trail: the length of the streak that it ends with.
+        longest_pass: of all streaks of passes.
+        longest_fail: of all streaks of other results.
+        newest: the letters of the newest 20 results, oldest first.
+    """
+
+    results: int
+    passed: int
+    last_run: int
+    how: str | None
+    last_pass: int | None
+    since: int | None
+    first_failure: int | None
+    last_failure: int | None
+    changes: int
+    lead: int
+    trail: int
+    longest_pass: int
+    longest_fail: int
+    newest: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether it ends with a pass."""
+        return self.since is None
+
+    @property
+    def status(self) -> ResultStatus:
+        """The newest result's."""
+        return STATUSES[self.newest[-1]]
+
+
+def segment(runs: Sequence[int], letters: str, how: str | None) -> Segment:
+    """A stretch from its results, oldest first; there is at least one."""
+    passed = letters.count("p")
+    count = len(letters)
+    last = runs[-1]
+    newest = letters[-WINDOW:]
+    if passed == count:
+        return Segment(count, passed, last, how, last, None, None, None, 0, count, count, count, 0, newest)
+    states = "".join("p" if letter == "p" else "f" for letter in letters)
+    failing = states.rstrip("f")
+    trail = count - len(failing) or count - len(states.rstrip("p"))
+    return Segment(
+        results=count,
+        passed=passed,
+        last_run=last,
+        how=how,
+        last_pass=runs[states.rindex("p")] if passed else None,
+        since=runs[len(failing)] if len(failing) < count else None,
+        first_failure=runs[states.index("f")],
+        last_failure=runs[states.rindex("f")],
+        changes=state_changes(states),
+        lead=count - len(states.lstrip(states[0])),
+        trail=trail,
+        longest_pass=max(map(len, states.split("f"))),
+        longest_fail=max(map(len, states.split("p"))),
+        newest=newest,
+    )
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A test's results on one line while they are read, oldest first."""
+
+    runs: list[int] = field(default_factory=list)
+    letters: list[str] = field(default_factory=list)
+    how: str | None = None
+
+    def add(self, run_id: int, status: ResultStatus, how: str | None) -> None:
+        """Let a result follow; `how` it failed."""
+        self.runs.append(run_id)
+        self.letters.append(LETTERS[status])
+        self.how = how
+
+
+def follow(a: Segment | None, b: Segment | None) -> Segment | None:
+    """The stretch that two make of which the second follows the first; None is an empty one."""
+    if a is None or b is None:
+        return a or b
+    begins_passing = b.first_failure is None or (b.passed > 0 and _begins_passing(b))
+    alike = a.passes == begins_passing
+    across = a.trail + b.lead if alike else 0
+    return Segment(
+        results=a.results + b.results,
+        passed=a.passed + b.passed,
+        last_run=b.last_run,
+        how=b.how,
+        last_pass=a.last_pass if b.last_pass is None else b.last_pass,
+        since=a.since if b.since is not None and not b.passed and a.since is not None else b.since,
+        first_failure=b.first_failure if a.first_failure is None else a.first_failure,
+        last_failure=a.last_failure if b.last_failure is None else b.last_failure,
+        changes=a.changes + b.changes + (not alike),
+        lead=a.lead + b.lead if alike and a.lead == a.results else a.lead,
+        trail=a.trail + b.trail if alike and b.trail == b.results else b.trail,
+        longest_pass=max(a.longest_pass, b.longest_pass, across if a.passes else 0),
+        longest_fail=max(a.longest_fail, b.longest_fail, 0 if a.passes else across),
+        newest=(a.newest + b.newest)[-WINDOW:],
+    )
+
+
+def _begins_passing(one: Segment) -> bool:
+    """Whether a stretch that holds both begins with a pass: each change turns it, and its end is known."""
+    return one.passes == (one.changes % 2 == 0)
+
+
+class Mark(NamedTuple):
+    """A run that others are compared with, and the digest of how its tests ended."""
+
+    run_id: int
+    digest: str
+
+
+@dataclass(slots=True)
+class Line:
+    """A stretch of a line.
+
+    Args:
+        tests: regression test id → its results.
+        finished: the newest run that ended with results.
+        runtimes: regression test id → `runtime_bucket` → number of results; only of all results of a platform.
+    """
+
+    tests: dict[int, Segment] = field(default_factory=dict)
+    finished: Mark | None = None
+    runtimes: dict[int, dict[int, int]] = field(default_factory=dict)
+
+    def followed_by(self, other: "Line") -> "Line":
+        """The stretch that this one and a later one make."""
+        known: dict[tuple[int, int], Segment | None] = {}
+        tests = dict(self.tests)
+        for test, b in other.tests.items():
+            a = self.tests.get(test)
+            pair = id(a), id(b)  # most tests share their segments, and those live as long as the lines
+            if pair not in known:
+                known[pair] = follow(a, b)
+            tests[test] = known[pair]  # type: ignore[assignment]
+        runtimes = dict(self.runtimes)
+        for test, counts in other.runtimes.items():
+            merged = dict(runtimes.get(test, ()))
+            for bucket, count in counts.items():
+                merged[bucket] = merged.get(bucket, 0) + count
+            runtimes[test] = merged
+        return Line(tests, other.finished or self.finished, runtimes)
+
+    def encoded(self) -> dict[str, Any]:
+        """As JSON: tests with the same segment share it."""
+        shared: dict[Segment, list[int]] = {}
+        for test in sorted(self.tests):
+            shared.setdefault(self.tests[test], []).append(test)
+        return {
+            "tests": [[*one, tests] for one, tests in shared.items()],
+            "finished": self.finished,
+            "runtimes": {str(test): sorted(counts.items()) for test, counts in sorted(self.runtimes.items())},
+        }
+
+
+def decode(value: Mapping[str, Any]) -> Line:
+    """The inverse of `Line.encoded`."""
+    tests: dict[int, Segment] = {}
+    for *fields, ids in value["tests"]:
+        tests |= dict.fromkeys(ids, Segment(*fields))
+    return Line(
+        tests,
+        Mark(*value["finished"]) if value["finished"] else None,
+        {int(test): dict(counts) for test, counts in value["runtimes"].items()},
+    )
+
+
+def fingerprint(lines: Mapping[str, Line]) -> str:
+    """The same for two states of the lines before a partition exactly if its documents tell the same of them."""
+    told = []
+    for name, line in sorted(lines.items()):
+        if name.startswith(_ALL):
+            tests: list[Any] = [[test, one.last_run, one.newest[-1]] for test, one in sorted(line.tests.items())]
+        else:
+            tests = [
+                [test, one.last_run, one.how, one.last_pass, one.since, one.newest]
+                for test, one in sorted(line.tests.items())
+            ]
+        told.append([name, line.finished, tests])
+    return hashlib.blake2b(orjson.dumps(told, default=tuple), digest_size=8).hexdigest()
+
+
+Lines = dict[str, Line]
+"""Name of a line, as the functions below give it → a stretch of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The main line: runs of type `commit` of this repository's branch."""
+
+    repository: str = "CCExtractor/ccextractor"
+    branch: str = "master"
+
+    def holds(self, run: RunFacts) -> bool:
+        """Whether a run is one of the main line."""
+        return (run["test_type"], run["repository"], run["branch"]) == ("commit", self.repository, self.branch)
+
+
+_ALL = "results/"
+
+
+def main_line(platform: str) -> str:
+    """The name of the main line on a platform."""
+    return f"lines/{platform}/main"
+
+
+def all_results(platform: str) -> str:
+    """The name of the sequence of all results on a platform."""
+    return _ALL + platform
+
+
+def commit_line(platform: str, sha: str) -> str:
+    """The name of the runs of a commit on a platform."""
+    return f"commits/{platform}/{sha}"
+
+
+def line_of(run: RunFacts, main: Main) -> str | None:
+    """The name of a run's own line; None where the row does not say on which platform it ran.
+
+    A pull request's runs are a line of their own, whatever fork they came from: forks are where pull requests come
+    from, and the number says which belong together. Other runs belong with those of their repository and branch.
+    """
+    if run["platform"] is None:
+        return None
+    if main.holds(run):
+        return main_line(run["platform"])
+    if run["test_type"] == "pr" and run["pr_number"] is not None:
+        return f"lines/{run['platform']}/pr/{run['pr_number']}"
+    return f"lines/{run['platform']}/{run['repository']} {run['branch']}"
+
+
+def lines_of(run: RunFacts, main: Main) -> Iterator[str]:
+    """The names of all lines that a run is on: its own, all of its platform, its commit's."""
+    own, platform = line_of(run, main), run["platform"]
+    if own is not None and platform is not None:
+        yield own
+        yield all_results(platform)
+        if run["commit_sha"] is not None:
+            yield commit_line(platform, run["commit_sha"])
+
+
+def told_lines(names: Iterable[str]) -> set[str]:
+    """The lines that the documents of runs on these tell of: these, the main lines, the commits' other platforms."""
+    told = set(names)
+    for name in names:
+        kind, platform, *rest = name.split("/", 2)
+        told.add(main_line(platform))
+        other = other_platform(platform)
+        if kind == "commits" and other:
+            told.add(commit_line(other, rest[0]))
+    return told
+
+
+def is_line(name: str) -> bool:
+    """Whether a chain is a line."""
+    return name.startswith(("lines/", _ALL, "commits/"))
+
+
+def is_commit_line(name: str) -> bool:
+    """Whether a line is a commit's: of those only the newest finished run is told."""
+    return name.startswith("commits/")
+
+
+def other_platform(platform: str) -> str | None:
+    """The platform that a run's commit may have run on before."""
+    return {"linux": "windows", "windows": "linux"}.get(platform)

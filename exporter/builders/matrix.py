@@ -1,0 +1,129 @@
+"""All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from exporter import layout
+from exporter.builders.results import Result
+from exporter.documents import HistoryEntry, RunFacts, RunIdentity
+from exporter.status import ResultStatus
+
+
+class Ending(NamedTuple):
+    """How a test ended, without its run and runtime; as `results.Outcome` has it."""
+
+    test_id: int
+    status: ResultStatus
+    exit_code: int | None
+    signature: str | None
+    how: str | None
+
+
+class Row(NamedTuple):
+    """A run's results: what they say of their run, their places in `Matrix.endings`, their runtimes in ms."""
+
+    platform: str | None
+    test_type: str | None
+    repository: str
+    branch: str | None
+    commit_sha: str | None
+    pr_number: int | None
+    tested_at: str | None
+    places: list[int]
+    runtimes: list[int | None]
+
+
+@dataclass(slots=True)
+class Matrix:
+    """The results of a partition's runs: the distinct endings, and each run's row by its id."""
+
+    endings: list[Ending]
+    runs: dict[int, Row]
+    _of_test: dict[int, list[tuple[int, int, int | None]]] = field(default_factory=dict)
+
+    def endings_of(self, run_id: int) -> dict[int, Ending]:
+        """Regression test id → how it ended in one run."""
+        return {ending.test_id: ending for ending in map(self.endings.__getitem__, self.runs[run_id].places)}
+
+    def identity(self, run_id: int, source: str) -> RunIdentity:
+        """A run as the document at `source` shows it."""
+        row = self.runs[run_id]
+        return {
+            "run_id": run_id,
+            "platform": row.platform,
+            "test_type": row.test_type,
+            "repository": row.repository,
+            "branch": row.branch,
+            "commit_sha": row.commit_sha,
+            "pr_number": row.pr_number,
+            "href": layout.relative(source, layout.run(run_id)),
+        }
+
+    def entries(self, test_id: int) -> list[HistoryEntry]:
+        """A test's results as the histories tell them, newest run first."""
+        if not self._of_test:
+            for run_id, row in sorted(self.runs.items(), reverse=True):
+                for place, runtime in zip(row.places, row.runtimes, strict=True):
+                    self._of_test.setdefault(self.endings[place].test_id, []).append((run_id, place, runtime))
+        return [self._entry(*one) for one in self._of_test.get(test_id, ())]
+
+    def _entry(self, run_id: int, place: int, runtime: int | None) -> HistoryEntry:
+        run, ending = self.runs[run_id], self.endings[place]
+        return {
+            "run_id": run_id,
+            "regression_test_id": ending.test_id,
+            "status": ending.status,
+            "platform": run.platform,
+            "branch": run.branch,
+            "commit_sha": run.commit_sha,
+            "tested_at": run.tested_at,
+            "failure_signature": ending.signature,
+            "runtime_ms": runtime,
+            "exit_code": ending.exit_code,
+        }
+
+    def digest(self, run_id: int) -> str:
+        """The same for two runs exactly if other runs say the same of them."""
+        row = self.runs[run_id]
+        said = [*row[:-2], sorted(self.endings[place] for place in row.places)]
+        return hashlib.blake2b(orjson.dumps(said, default=list), digest_size=8).hexdigest()
+
+    def encoded(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"endings": self.endings, "runs": {str(run): row for run, row in self.runs.items()}}
+
+
+def matrix(runs: Iterable[tuple[RunFacts, list[Result]]]) -> Matrix:
+    """The results of runs."""
+    places: dict[Ending, int] = {}
+    rows = {}
+    for run, results in runs:
+        row = [
+            places.setdefault(
+                Ending(outcome.test_id, outcome.status, outcome.exit_code, outcome.signature, outcome.how), len(places)
+            )
+            for outcome, _ in results
+        ]
+        rows[run["run_id"]] = Row(
+            run["platform"],
+            run["test_type"],
+            run["repository"],
+            run["branch"],
+            run["commit_sha"],
+            run["pr_number"],
+            run["completed_at"] or run["started_at"],
+            row,
+            [runtime for _, runtime in results],
+        )
+    return Matrix(list(places), rows)
+
+
+def decode(value: Mapping[str, Any]) -> Matrix:
+    """The inverse of `Matrix.encoded`."""
+    return Matrix(
+        [Ending(*one) for one in value["endings"]], {int(run): Row(*row) for run, row in value["runs"].items()}
+    )

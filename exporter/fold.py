@@ -1,0 +1,83 @@
+"""The fold: what came before each partition, from what is remembered of the partitions before it, in their order."""
+
+from exporter import layout
+from exporter.builders.feeds import Digest, Feeds
+from exporter.builders.lines import Lines, fingerprint, main_line, told_lines
+from exporter.shelf import Shelf, StateLostError
+from exporter.status import PLATFORMS
+
+
+class Fold:
+    """Folds partitions into the feeds and lines. They must come in ascending order, from the first that changed on.
+
+    Args:
+        feeds: as they are before.
+        shelf: what is remembered of partitions; gets the lines before and after each.
+    """
+
+    def __init__(self, feeds: Feeds, shelf: Shelf) -> None:
+        self.feeds, self._shelf = feeds, shelf
+        self.touched: set[str] = set()
+        """The names of all feeds and chains that had or have items in a partition that was folded in or out."""
+
+    def replace(self, number: int, digest: Digest) -> set[int]:
+        """Fold in a partition that was read, in the place of what it was; its stretches are on the shelf.
+
+        Gives the other partitions whose page of some feed now leads to another page.
+        """
+        past, lines = self._step(number)
+        self._shelf.put("past", number, past)
+        self._shelf.put("lines", number, lines)
+        changes = sum(
+            _changes(lines, name) - _changes(past, name) for name in map(main_line, PLATFORMS) if name in lines
+        )
+        counts = {name: count for name, count in digest.counts.items() if name != layout.REGRESSIONS}
+        if changes:
+            counts[layout.REGRESSIONS] = changes
+        digest.counts.clear()
+        digest.counts.update(counts)
+        return self._put(number, digest)
+
+    def again(self, number: int) -> set[int]:
+        """The same for a partition that was read already, because of what now comes before it."""
+        return self.replace(number, self.feeds.records[number].digest)
+
+    def remove(self, number: int) -> set[int]:
+        """Fold out a partition that has no run any more."""
+        return self._put(number, None)
+
+    def keep(self, number: int) -> str:
+        """Fold in again a partition that was not read; give the fingerprint of what came before it."""
+        past, lines = self._step(number)
+        if lines != self._shelf.lines(number):
+            self._shelf.put("lines", number, lines)
+        return fingerprint(past)
+
+    def _put(self, number: int, digest: Digest | None) -> set[int]:
+        for counts in (
+            self.feeds.records[number].digest.counts if number in self.feeds.records else {},
+            digest.counts if digest else {},
+        ):
+            self.touched.update(counts)
+        return self.feeds.replace(number, digest)
+
+    def _step(self, number: int) -> tuple[Lines, Lines]:
+        """The lines before a partition that its documents tell of, and those after it that it has runs of."""
+        stretches = self._shelf.stretch(number)
+        past: Lines = {}
+        for name in sorted(told_lines(stretches)):
+            before = self.feeds.before(name, number)
+            if before is not None:
+                lines = self._shelf.lines(before)
+                if name not in lines:
+                    raise StateLostError
+                past[name] = lines[name]
+        after = {
+            name: past[name].followed_by(stretch) if name in past else stretch for name, stretch in stretches.items()
+        }
+        return past, after
+
+
+def _changes(lines: Lines, name: str) -> int:
+    """How often the tests of a line have turned."""
+    return sum(one.changes for one in lines[name].tests.values()) if name in lines else 0
