@@ -465,7 +465,6 @@ def links(document: Any) -> Iterator[str]:
                 yield from links(value)
 
 
-<<<<<<< HEAD
 class GridRun(TypedDict):
     """A run as a column of a platform's grid.
 
@@ -508,7 +507,8 @@ class SearchIndex(TypedDict):
 
     samples: list[FoundSample]
     regression_tests: list[FoundTest]
-=======
+
+
 class DiffSummary(TypedDict):
     """How much differs, in lines; of the whole diff, also where its hunks are bounded."""
 
@@ -588,4 +588,3 @@ class LogCut(TypedDict):
     after_line: int
     omitted_bytes: int
     size: int
->>>>>>> main

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from exporter import layout, plan, spool
 from exporter import state as states
+from exporter.builders import site
 from exporter.builders.dependencies import changed, partition_views, subject_views
 from exporter.builders.feeds import Feeds
 from exporter.builders.gather import Everything, Gather
@@ -19,7 +20,7 @@ from exporter.executor import Workers, start
 from exporter.fold import Fold
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
-from exporter.publish.manifest import CATALOG, Manifest
+from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.publisher import Base, Changes, Publisher, known
 from exporter.publish.store import Store
 from exporter.shelf import Records, Shelf, StateLostError
@@ -141,8 +142,8 @@ def _attempt(
             stages = _Stages(job, base, memory, todo, workers, progress)
             odd = stages.read()
             built = stages.build()
-            part = stages.gather()
-            changes = stages.changes(built, part, rows)
+            parts = stages.gather()
+            changes = stages.changes(built, parts, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
     return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + odd)
 
@@ -240,8 +241,8 @@ class _Stages:
             self.feeds.extend(number, named)
         return built
 
-    def gather(self) -> Built:
-        """Build the part over all partitions."""
+    def gather(self) -> tuple[Built, Built]:
+        """Build the parts over all partitions: the catalogue's and the site."""
 
         def keep(path: str) -> bool:
             name = layout.subject_of(path)
@@ -258,10 +259,14 @@ class _Stages:
             shelf.lines,
         )
         entries = frozenset(layout.entry_documents().values())
-        return collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep)
+        catalog = collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep)
+        pages = dict(site.documents(self.job.rules.main, gather.finished()))
+        known_pages = frozenset(path for path in pages if not layout.is_asset(path))
+        return catalog, collect(self.job, SITE, pages.items(), self.base.hrefs(SITE), known_pages)
 
-    def changes(self, built: Mapping[int, Built], part: Built, rows: Mapping[int, str]) -> Changes:
+    def changes(self, built: Mapping[int, Built], parts: tuple[Built, Built], rows: Mapping[int, str]) -> Changes:
         """What is to be published, and remembered."""
+        catalog, pages = parts
         published = self.base.manifest.parts if self.base.manifest else {}
         remembered = self.memory.state.partitions if self.memory.state else {}
         partitions: dict[int, PartitionState] = {}
@@ -284,7 +289,8 @@ class _Stages:
             elif old is not None:
                 partitions[number] = dataclasses.replace(old, past=past, shelf=tuple(shelf))
         manifest = Manifest(
-            catalog=part.part,
+            catalog=catalog.part,
+            site=pages.part,
             partitions=tuple(
                 built[number].part if number in built else published[str(number)] for number in sorted(partitions)
             ),
@@ -306,18 +312,18 @@ class _Stages:
             self.feeds.values,
         )
         data = state.encode()
-        gone = [path for one in (*built.values(), part) for path in one.gone]
+        gone = [path for one in (*built.values(), *parts) for path in one.gone]
         for name in self.base.names().difference(manifest.parts):
             gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
-            writes=sum(one.writes for one in (*built.values(), part)),
+            writes=sum(one.writes for one in (*built.values(), *parts)),
             gone=tuple(gone),
             waves=(
                 self._partitions(built, "new"),
-                self._catalog("new"),
+                self._gathered("new"),
                 self._partitions(built, "changed"),
-                self._catalog("changed"),
+                self._gathered("changed"),
             ),
             records=files,
             named_records=frozenset(state.files()),
@@ -329,8 +335,9 @@ class _Stages:
         tasks = [Write(one.part.name, wave) for one in built.values() if one.writes]
         yield from self.progress(f"writing {wave}", self.workers.map(Worker.write, tasks), len(tasks))
 
-    def _catalog(self, wave: Wave) -> Iterator[int]:
+    def _gathered(self, wave: Wave) -> Iterator[int]:
         yield write(self.job, CATALOG, wave)
+        yield write(self.job, SITE, wave)
 
 
 def report_problems(problems: Iterable[Problem]) -> None:

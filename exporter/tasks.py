@@ -17,8 +17,9 @@ from exporter.builders.lines import fingerprint
 from exporter.builders.partition import Partition, Rules, Told
 from exporter.builders.results import Results
 from exporter.documents import Document, digest
+from exporter.layout import stored
 from exporter.publish.manifest import Documents, Known, Part, encode_part
-from exporter.publish.publisher import Hrefs, check_lease, known, stored
+from exporter.publish.publisher import Hrefs, check_lease, known
 from exporter.publish.store import Store
 from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog

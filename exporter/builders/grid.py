@@ -4,59 +4,55 @@ A feed like any other, of which the items are runs: `grid/PLATFORM.json` and its
 tests the letters of `results` stand for.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from exporter import layout
-from exporter.documents import Document, GridRun, Run, encode
-from exporter.status import ResultStatus
+from exporter.builders.feeds import Feeds
+from exporter.builders.lines import LETTERS
+from exporter.builders.matrix import Matrix
+from exporter.documents import Document, FeedPagination, GridRun, Run, encode
 
-LETTERS: Final[Mapping[ResultStatus, str]] = {"pass": "p", "fail": "f", "missing_output": "m"}
 NO_RESULT: Final = "."
+"""The letter of a test that did not run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The runs of one partition on one platform.
-
-    Args:
-        runs: newest first.
-        tests: ids of regression tests, ascending.
-        letters: for each run one letter per test.
-    """
+class Columns(NamedTuple):
+    """Some runs of one platform, newest first, and a partition's matrix that holds their results."""
 
     runs: Sequence[Run]
-    tests: Sequence[int]
-    letters: Sequence[str]
+    matrix: Matrix
 
 
-def document(path: str, parts: Sequence[Columns], total: int | None, after: str | None) -> Document:
-    """A head or an archive page.
-
-    Args:
-        path: where it stands.
-        parts: what it holds, newest first.
-        total: the number of all runs in the feed, in a head; None in an archive page.
-        after: the path of the page that goes on; None: there is none.
-    """
-    tests = sorted({test for part in parts for test in part.tests})
-    data = [_item(run, letters, path) for part in parts for run, letters in _aligned(part, tests)]
-    pagination = {} if total is None else {"total": total}
-    link = None if after is None else layout.relative(path, after)
-    return path, encode({"data": data, "pagination": {**pagination, "next": link}, "meta": {"tests": tests}})
+def archive(platform: str, partition: int, columns: Columns, before: int | None) -> Document:
+    """The archive page of one partition; `before` is the partition of the next older page."""
+    return _document(layout.archive(layout.grid(platform), partition), [columns], {"next": _after(platform, before)})
 
 
-def _aligned(part: Columns, tests: Sequence[int]) -> Iterable[tuple[Run, str]]:
-    """The part's runs with letters for these tests."""
-    if list(part.tests) == list(tests):
-        return zip(part.runs, part.letters, strict=True)
-    places = {test: place for place, test in enumerate(part.tests)}
-    order = [places.get(test, -1) for test in tests]
-    return (
-        (run, "".join(letters[place] if place >= 0 else NO_RESULT for place in order))
-        for run, letters in zip(part.runs, part.letters, strict=True)
-    )
+def head(platform: str, feeds: Feeds, columns_of: Callable[[int, str], Columns]) -> Document:
+    """The feed's head; `columns_of` gives a partition's runs of a platform."""
+    name = layout.grid(platform)
+    held, before = feeds.head(name)
+    parts = [columns_of(number, platform) for number in held]
+    return _document(layout.document(name), parts, {"total": feeds.total(name), "next": _after(platform, before)})
+
+
+def _after(platform: str, before: int | None) -> str | None:
+    """The path of the page that goes on."""
+    return None if before is None else layout.archive(layout.grid(platform), before)
+
+
+def _document(path: str, parts: Iterable[Columns], pagination: FeedPagination) -> Document:
+    found = [
+        (run, {ending.test_id: LETTERS[ending.status] for ending in part.matrix.endings_of(run["run_id"]).values()})
+        for part in parts
+        for run in part.runs
+    ]
+    tests = sorted({test for _, letters in found for test in letters})
+    data = [_item(run, "".join(letters.get(test, NO_RESULT) for test in tests), path) for run, letters in found]
+    after = pagination["next"]
+    pagination["next"] = None if after is None else layout.relative(path, after)
+    return path, encode({"data": data, "pagination": pagination, "meta": {"tests": tests}})
 
 
 def _item(run: Run, letters: str, path: str) -> GridRun:

@@ -9,12 +9,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Final
 from urllib.parse import quote
 
 from exporter import layout
+from exporter.builders.lines import Main
 from exporter.documents import Document, Run, digest, encode
 from exporter.status import RunStatus
 from exporter.templating import names, source, templates
@@ -29,15 +29,18 @@ STALE_AFTER: Final = 24 * 3600
 """Seconds since the last change after which the site warns."""
 
 
-@dataclass(frozen=True, slots=True)
-class MainLine:
-    """The branch whose state is the project's: `CCExtractor/ccextractor`, `master`."""
+def documents(main: Main, newest: Mapping[str, Run | None]) -> Iterator[Document]:
+    """The whole site, what pages load before the pages.
 
-    repository: str
-    branch: str
+    Args:
+        main: the main line.
+        newest: platform → its newest finished run; None: there is none.
+    """
+    yield from pages(main)
+    yield from badges(main.branch, newest)
 
 
-def pages(main: MainLine) -> Iterator[Document]:
+def pages(main: Main) -> Iterator[Document]:
     """Everything that depends on no run: first what the pages load, then the pages.
 
     Args:

@@ -22,6 +22,7 @@ import orjson
 from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
+from exporter.layout import stored
 from exporter.publish.manifest import (
     Documents,
     Known,
@@ -46,11 +47,6 @@ _MANIFEST = layout.API_ROOT + layout.MANIFEST
 _PENDING = layout.API_ROOT + layout.PENDING
 _LAYOUT = layout.STATE_ROOT + "layout.json"
 _DELETIONS = layout.STATE_ROOT + "deletions.json"
-
-
-def stored(path: str) -> str:
-    """Where the store keeps the document at a path below the API root."""
-    return layout.API_ROOT + path
 
 
 def moment(value: datetime.datetime) -> str:
@@ -388,7 +384,7 @@ class Publisher:
         parts = manifest.parts
         by_part: dict[str, set[str]] = {}
         for path in paths:
-            by_part.setdefault(layout.part_of_document(path.removeprefix(layout.API_ROOT)), set()).add(path)
+            by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
         named = {stored(part.href) for part in parts.values()}
         for name, candidates in by_part.items():
             if name in parts:
