@@ -1,7 +1,7 @@
 // Runtimes over time, drawn by uPlot, which is loaded when the first chart is.
 
 import { el } from "./dom.js";
-import { duration, platformName } from "./format.js";
+import { dayText, duration, momentText, platformName } from "./format.js";
 
 let loading = null;
 
@@ -44,6 +44,10 @@ function summary({ platform, entries }) {
   return `${platformName(platform)} ${entries.length} results from ${duration(Math.min(...times))} to ${duration(Math.max(...times))}`;
 }
 
+function hourText(at) {
+  return new Date(at * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
 function data(Plot, known) {
   const tables = known.map(({ entries }) => {
     const byTime = new Map(entries.map((entry) => [Date.parse(entry.tested_at) / 1000, entry]));
@@ -60,5 +64,5 @@ function options(Plot, known, width) {
     { label: `${platformName(platform)} failed`, stroke: colour("fail"), paths: () => null, points: { show: true, size: 7, width: 2, fill: colour("ground") }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
   ]);
   return { width, height: 180, legend: { live: true }, cursor: { points: { size: 6 } }, scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
-    axes: [axis, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{}, ...series] };
+    axes: [{ ...axis, values: (_, times, place, space, step) => times.map((at) => (step < 86_400 ? hourText(at) : dayText(new Date(at * 1000).toISOString()))) }, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{ label: "When", value: (_, at) => (at === null ? "—" : momentText(new Date(at * 1000).toISOString())) }, ...series] };
 }

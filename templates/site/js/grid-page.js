@@ -105,11 +105,14 @@ export async function gridPage({ params, signal }) {
   return [el("div", { class: "head" }, el("h1", {}, "Grid"), count, legend), form, grid.element];
 }
 
-function lineKey({ repository, branch }) {
-  return `${repository} ${branch ?? ""}`;
+const PULL_REQUESTS = "pull requests";
+
+function lineKey({ repository, branch, pr_number: pr }) {
+  return pr ? PULL_REQUESTS : `${repository} ${branch ?? ""}`;
 }
 
 function lineText(key, main) {
+  if (key === PULL_REQUESTS) return key;
   const [repository, ...branch] = key.split(" ");
   return repository === main.repository ? branch.join(" ") : `${branch.join(" ")} (${repository})`;
 }

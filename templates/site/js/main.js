@@ -53,7 +53,7 @@ async function show() {
     if (!page) throw new NotPublished(location.hash);
     const content = await page({ ids, params, signal, root });
     if (signal.aborted) return;
-    if (content) root.replaceChildren(...[content].flat());
+    if (content) root.replaceChildren(...[content].flat(Infinity).filter(Boolean));
   } catch (error) {
     if (signal.aborted) return;
     root.replaceChildren(...failure(error));

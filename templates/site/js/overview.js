@@ -47,7 +47,7 @@ export async function overviewPage({ params, signal }) {
 /** Whether a run is of the main line, and has come to an end that tells something. */
 function tells(run, platform) {
   const { repository, branch } = mainLine();
-  return run.platform === platform && run.branch === branch && run.repository === repository && ["pass", "fail", "error"].includes(run.status);
+  return run.platform === platform && run.test_type === "commit" && run.branch === branch && run.repository === repository && ["pass", "fail"].includes(run.status);
 }
 
 async function lineCard(platform, newest) {
@@ -81,7 +81,7 @@ function changes(data) {
   if (!data.length) return nothing("No test has changed yet.");
   return el("ul", { class: "changes" }, data.slice(0, 8).map((change) => el("li", {},
     mark(change.kind === "fix" ? "pass" : change.status, change.kind === "fix" ? "fixed" : "broken"),
-    el("span", { class: "what" }, change.kind === "fix" ? "fixed" : "broken", change.flaky ? " (flaky)" : "", " on ", platformName(change.platform)),
+    el("span", { class: "what" }, change.kind === "fix" ? "fixed" : "broken", " on ", platformName(change.platform), change.flaky ? ", flaky" : ""),
     el("a", { class: "clip", href: change.href ? resultHref(change.run_id, change.regression_test_id) : testHref(change.regression_test_id) },
       `#${change.regression_test_id} ${change.sample_name ?? ""}`),
     el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })))));
@@ -122,7 +122,7 @@ async function bestList(filters) {
 class Commits {
   constructor(filters, root, signal) {
     Object.assign(this, { filters, root, signal, groups: new Map(), pages: null, done: false });
-    this.list = el("ol", { class: "commit-list" });
+    this.list = el("ol", { class: "commit-list" }, el("li", { class: "heads", "aria-hidden": "true" }, el("span", {}, "Tested"), ...PLATFORMS.map((name) => el("span", {}, platformName(name)))));
     this.foot = el("p", { class: "more" });
   }
 
