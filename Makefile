@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak lint bench clean
+.PHONY: help install demo test soak lint reference baseline bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with the exporter and what its developers need (PYTHON=python3)
 
@@ -47,7 +47,13 @@ lint: install ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install ## measure
+reference: install ## write docs/api.md anew from the shapes
+	$(BIN)/python -m tests.reference
+
+baseline: install ## at a release of the API: keep its contract, for later ones to be held to
+	$(BIN)/python -m tests.contract
+
+bench: install ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what was built, but not .venv

@@ -15,7 +15,9 @@ import click
 
 from exporter import __version__, config, logs, options, outcome
 from exporter.bucket_commands import bucket
+from exporter.errors import UsageError
 from exporter.hook_commands import hook, status
+from exporter.reader_commands import get, history, runs
 
 log = logging.getLogger(__name__)
 
@@ -78,19 +80,27 @@ class _Group(click.Group):
     """A group whose commands take defaults from the settings file."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        file = ctx.params.get("config")
+        try:
+            ctx.default_map = self._defaults(ctx.params.get("config"))
+        except UsageError:
+            if not set(ctx.help_option_names).intersection(ctx.args):  # whoever asks for help may need it for that file
+                raise
+        return super().invoke(ctx)
+
+    def _defaults(self, file: pathlib.Path | None) -> dict[str, Any]:
+        """The defaults that a settings file gives, nested as groups and commands are."""
         options = {
             name: {option.name: getattr(option, "multiple", False) for option in command.params if option.name}
             for name, command in _commands(self)
         }
-        ctx.default_map = {}
+        defaults: dict[str, Any] = {}
         for name, values in config.defaults(config.read(file), options).items():
-            of_group: dict[str, Any] = ctx.default_map
+            of_group = defaults
             *groups, last = name.split(" ")
             for group in groups:
                 of_group = of_group.setdefault(group, {})
             of_group.setdefault(last, {}).update(values)
-        return super().invoke(ctx)
+        return defaults
 
 
 def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -119,13 +129,8 @@ def cli(config: pathlib.Path | None) -> None:
 
 @cli.command()
 @options.export_options
-@click.option(
-    "--run",
-    type=int,
-    multiple=True,
-    metavar="ID",
-    envvar="EXPORTER_RUN",
-    help="Look for changed rows only around this run; repeatable. For a hook, with a full export now and then.",
+@options.run_option(
+    "Look for changed rows only around this run; repeatable. For a hook, with a full export now and then."
 )
 @click.option(
     "--dry-run",
@@ -145,6 +150,10 @@ def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: p
         report = export.perform(run or None, dry_run=True)
         for number, why in report.plan.build.items():
             click.echo(f"build partition {number}: {why}")
+        for name, counts in report.writes.items():
+            if any(counts.values()):
+                of = name if name == "catalog" else f"partition {name}"
+                click.echo(f"write {counts['new']} new and {counts['changed']} changed documents of {of}")
         for path in report.gone:
             click.echo(f"delete {path}")
         return
@@ -153,7 +162,7 @@ def export(export: options.Export, run: tuple[int, ...], dry_run: bool, spool: p
 
 
 @cli.command()
-@click.argument("store", metavar="STORE")
+@options.store_argument
 @options.credentials_option
 @click.option(
     "--content",
@@ -179,6 +188,8 @@ def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
         f"{report.documents} documents, {links}, {report.bytes} bytes: "
         + (f"{len(report.problems)} problems" if report.problems else "all is well")
     )
+    for line in report.advice:
+        click.echo(line)
     return 1 if report.problems else 0
 
 
@@ -186,7 +197,7 @@ _MOST_SHOWN = 50
 
 
 @cli.command()
-@click.argument("store", metavar="STORE")
+@options.store_argument
 @options.access_options
 @click.option("--yes", is_flag=True, envvar="EXPORTER_YES", help="Delete them.")
 @options.logging_options
@@ -256,7 +267,7 @@ def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository:
 
 
 @cli.command()
-@click.argument("store", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
+@options.store_argument
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="EXPORTER_HOST", help="Address to listen on.")
 @click.option(
     "--port",
@@ -267,13 +278,14 @@ def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository:
     help="0: a free one.",
 )
 @options.logging_options
-def serve(store: pathlib.Path, host: str, port: int) -> None:
+def serve(store: str, host: str, port: int) -> None:
     """Preview an exported folder in a browser, as a bucket would serve it."""
     from exporter.serve import serve as serve_folder
 
-    serve_folder(store, host, port)
+    if "://" in store or not pathlib.Path(store).is_dir():
+        raise click.UsageError(f"{store!r} is no folder that exists: only a folder can be previewed")
+    serve_folder(pathlib.Path(store), host, port)
 
 
-cli.add_command(bucket)
-cli.add_command(hook)
-cli.add_command(status)
+for command in (bucket, hook, status, get, runs, history):
+    cli.add_command(command)

@@ -55,7 +55,8 @@ class Workers:
 def start(job: Job, workers: int) -> Iterator[Workers]:
     """Workers for a job: so many processes, or this one for 0.
 
-    On an error or Ctrl-C what has not begun is dropped, and what has is waited for.
+    On an error or Ctrl-C they are killed, which is as safe at any moment as a power cut; what they do, and even their
+    start, may take longer than whoever pressed Ctrl-C waits.
     """
     if workers == 0:
         _begin(job)
@@ -69,6 +70,10 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
     )
     try:
         yield Workers(pool, 2 * workers)
+    except BaseException:
+        for process in multiprocessing.active_children():  # an export begins no others
+            process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -86,10 +91,13 @@ class _InProcess(Executor):
 
 
 class _Processes(ProcessPoolExecutor):
-    """Begins its processes without Ctrl-C, which is the parent's to heed; they could not tell before they run."""
+    """Begins its processes without Ctrl-C, which is the parent's to heed; they could not tell before they run.
+
+    What would interrupt the parent waits: it would not know a process that it has only half begun.
+    """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             return super().submit(fn, *args, **kwargs)
         finally:
@@ -102,9 +110,10 @@ def _begin(job: Job) -> None:
 
 
 def _begin_process(job: Job, setup: logs.Setup | None) -> None:
-    """Leave Ctrl-C to the parent, which ends its workers in order; and don't outlive it, however it ends."""
+    """Leave Ctrl-C to the parent, which ends its workers; and don't outlive it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     logs.repeat(setup)
     gc.disable()  # a fifth of a build's time goes into looking for cycles among rows that have none
     threading.Thread(target=_die_with_parent, daemon=True).start()

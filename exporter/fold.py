@@ -1,5 +1,7 @@
 """The fold: what came before each partition, from what is remembered of the partitions before it, in their order."""
 
+import dataclasses
+
 from exporter import layout
 from exporter.builders.feeds import Digest, Feeds
 from exporter.builders.lines import Lines, fingerprint, main_line, told_lines
@@ -28,15 +30,12 @@ class Fold:
         past, lines = self._step(number)
         self._shelf.put("past", number, past)
         self._shelf.put("lines", number, lines)
-        changes = sum(
-            _changes(lines, name) - _changes(past, name) for name in map(main_line, PLATFORMS) if name in lines
-        )
+        changes = sum(_changes(self._shelf.stretch(number), past, lines, main_line(one)) for one in PLATFORMS)
         counts = {name: count for name, count in digest.counts.items() if name != layout.REGRESSIONS}
         if changes:
             counts[layout.REGRESSIONS] = changes
-        digest.counts.clear()
-        digest.counts.update(counts)
-        return self._put(number, digest)
+        # A new one: the other may be the very one whose place it takes.
+        return self._put(number, dataclasses.replace(digest, counts=dict(sorted(counts.items()))))
 
     def again(self, number: int) -> set[int]:
         """The same for a partition that was read already, because of what now comes before it."""
@@ -62,22 +61,29 @@ class Fold:
         return self.feeds.replace(number, digest)
 
     def _step(self, number: int) -> tuple[Lines, Lines]:
-        """The lines before a partition that its documents tell of, and those after it that it has runs of."""
+        """The lines before a partition as its documents tell of them, and those after it that it has runs of."""
         stretches = self._shelf.stretch(number)
+        tests = {test for stretch in stretches.values() for test in stretch.tests}
         past: Lines = {}
+        after = dict(stretches)
         for name in sorted(told_lines(stretches)):
             before = self.feeds.before(name, number)
             if before is not None:
                 lines = self._shelf.lines(before)
                 if name not in lines:
                     raise StateLostError
-                past[name] = lines[name]
-        after = {
-            name: past[name].followed_by(stretch) if name in past else stretch for name, stretch in stretches.items()
-        }
+                past[name] = lines[name].of(tests)
+                if name in stretches:
+                    after[name] = lines[name].followed_by(stretches[name])
         return past, after
 
 
-def _changes(lines: Lines, name: str) -> int:
-    """How often the tests of a line have turned."""
-    return sum(one.changes for one in lines[name].tests.values()) if name in lines else 0
+def _changes(stretches: Lines, past: Lines, lines: Lines, name: str) -> int:
+    """How often tests have turned in a stretch of a line, its first results included."""
+    if name not in stretches:
+        return 0
+    before = past[name].tests if name in past else {}
+    return sum(
+        lines[name].tests[test].changes - (before[test].changes if test in before else 0)
+        for test in stretches[name].tests
+    )

@@ -34,6 +34,12 @@ log = logging.getLogger(__name__)
 POLL = 0.1
 """Seconds between two looks at a lock that another process holds."""
 
+SETTLE = 0.5
+"""Seconds without a request after which a burst of them is over: several jobs of a run's end, say."""
+
+_BURST = 5
+"""How many times that a burst may last before what there is of it is exported."""
+
 _INHERITED = "EXPORTER_HOOK_LOCK"
 """The environment variable that tells a worker the descriptor of the lock that it has."""
 
@@ -90,10 +96,21 @@ class Requests:
             if time.time() - file.stat().st_mtime >= _STRAY:
                 file.unlink(missing_ok=True)
 
+    def settle(self) -> None:
+        """Wait for the end of a burst, so that it is one export; if it has no end, not long."""
+        for _ in range(_BURST):
+            age = time.time() - max(self._recorded(), default=0)
+            if not 0 <= age < SETTLE:
+                break
+            time.sleep(SETTLE - age)
+
     def oldest(self) -> float | None:
         """When the oldest one was recorded, in seconds since 1970; None if there is none."""
-        recorded = [int(name.partition("-")[0]) / 1e9 for name in self.names() if name.partition("-")[0].isdecimal()]
-        return min(recorded, default=None)
+        return min(self._recorded(), default=None)
+
+    def _recorded(self) -> list[float]:
+        """When each was recorded."""
+        return [int(name.partition("-")[0]) / 1e9 for name in self.names() if name.partition("-")[0].isdecimal()]
 
 
 class Lock:
@@ -189,7 +206,9 @@ def work(requests: Requests, lock: Lock, perform: Perform, *, held: bool = False
     while held or (requests.names() - tried and lock.take()):
         held = False
         requests.sweep()
-        while (names := requests.names()) - tried:
+        while requests.names() - tried:
+            requests.settle()
+            names = requests.names()
             code = _attempt(requests, names, perform)
             if code == 0:
                 requests.done(names)

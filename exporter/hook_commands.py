@@ -13,14 +13,7 @@ log = logging.getLogger(__name__)
 
 @click.command()
 @options.export_options
-@click.option(
-    "--run",
-    type=click.IntRange(1, 2**31 - 1),  # what no database could look up would be in the way of all other requests
-    multiple=True,
-    metavar="ID",
-    envvar="EXPORTER_RUN",
-    help="A run that has changed; repeatable. Without: only what earlier hooks have left is done.",
-)
+@options.run_option("A run that has changed; repeatable. Without: only what earlier hooks have left is done.")
 @options.spool_option
 @click.option(
     "--wait", is_flag=True, envvar="EXPORTER_WAIT", help="Return when it is published, with the export's exit code."
@@ -78,7 +71,7 @@ def _environment(context: click.Context | None) -> dict[str, str]:
 
 
 @click.command()
-@click.argument("store", metavar="STORE")
+@options.store_argument
 @options.credentials_option
 @options.spool_option
 @click.option(

@@ -34,6 +34,8 @@ PENDING = "pending.json"
 ROOTED = "/"
 """How a path begins that is not below the API root but at the store's: that of a document of the site."""
 
+OPENAPI = "openapi.json"
+
 RUNS = "runs"
 SAMPLES = "samples"
 REGRESSION_TESTS = "regression-tests"
@@ -53,6 +55,8 @@ SAMPLE_FACETS = ("tag", "extension", "status")
 REGRESSION_TEST_FACETS = ("active", "category", "tag")
 
 _PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,80}(?<!\.json)", re.ASCII)
+_HASH = re.compile(r"[A-Za-z0-9]{1,80}", re.ASCII)
+_EXTENSION = re.compile(r"(\..*)?", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
 
@@ -200,7 +204,10 @@ def run_comparison(run_id: int) -> str:
 
 def diff(expected: str, got: str, extension: str) -> str:
     """The path of the comparison of two outputs, by their hashes; it differs where only the extension does."""
-    return f"{DIFFS}{facet_key(expected)}-{facet_key(got + extension)}.json"
+    if _HASH.fullmatch(expected) and _HASH.fullmatch(got) and _EXTENSION.fullmatch(extension):
+        return f"{DIFFS}{expected}-{facet_key(got + extension)}.json"
+    # No hashes: they might run into each other.
+    return f"{DIFFS}{facet_key('/'.join((f'{len(expected)}', f'{len(got)}', expected, got, extension)))}.json"
 
 
 def sample(sample_id: int) -> str:
@@ -236,6 +243,11 @@ def test_subject(regression_test_id: int) -> str:
 def recent_chain(regression_test_id: int, platform: str) -> str:
     """The name of the chain of a test's results on one platform."""
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
+
+
+def schema(shape: str) -> str:
+    """The path of the JSON Schema of one kind of document."""
+    return f"schemas/{shape}.json"
 
 
 _PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/", f"{GRID}/")
@@ -278,6 +290,7 @@ def entry_documents() -> dict[str, str]:
         "regression_tests": REGRESSION_TESTS,
         "categories": CATEGORIES,
         "tags": TAGS,
+        "openapi": OPENAPI.removesuffix(".json"),
         "regressions": REGRESSIONS,
         "flaky": FLAKY,
         "failing": FAILING,
@@ -290,7 +303,7 @@ def entry_documents() -> dict[str, str]:
         (REGRESSION_TESTS, REGRESSION_TEST_FACETS),
     ):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
-    return {name: document(path) for name, path in names.items()}
+    return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
 
 
 def site_page(name: str) -> str:

@@ -39,6 +39,7 @@ def configure(format_: Format, level: str) -> None:
     handler = _Handler()
     handler.setFormatter(_Json() if format_ == "json" else _Plain())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request, with its whole URL
 
 
 class Setup(NamedTuple):

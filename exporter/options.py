@@ -1,6 +1,7 @@
 """What several commands take, and make of it: logging, the database, the store, an export."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -65,6 +66,31 @@ def spool_option(command: Command) -> Command:
         show_default="$XDG_STATE_HOME/exporter/STORE'S HASH",
         help="The folder of the hook's requests, its log, and how the last export ended.",
     )(command)
+
+
+def run_option(help_: str) -> Callable[[Command], Command]:
+    """Add `--run`. What no run can be called is refused: the hook would try to look it up for ever."""
+    return click.option(
+        "--run",
+        type=click.IntRange(1, 2**31 - 1),
+        multiple=True,
+        metavar="ID",
+        envvar="EXPORTER_RUN",
+        help=help_,
+    )
+
+
+def store_argument(command: Command) -> Command:
+    """Add `STORE`, which may be left out where the environment or the settings file names the store."""
+    return click.argument("store", required=False, envvar="EXPORTER_STORE", callback=_named)(command)
+
+
+def _named(context: click.Context, argument: click.Parameter, value: str | None) -> str:
+    if value is None:
+        raise click.UsageError(
+            "Missing argument 'STORE': name the store here, in EXPORTER_STORE, or as store in exporter.toml", context
+        )
+    return value
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -162,6 +188,8 @@ class Export:
     workers: int
     result_documents: str
     sample_repository: pathlib.Path | None
+    main_repository: str
+    main_branch: str
 
     def perform(self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False) -> "Report":
         """Export, and log in one line what came of it; `runs` as `pipeline.Settings` has them.
@@ -170,13 +198,18 @@ class Export:
             ExporterError: something is not as it must be; what was published is intact.
         """
         from exporter import pipeline
+        from exporter.builders.lines import Main
 
         hide(self.database_url)
+        store = self.access.open(self.store, self.workers)
+        self._warn(store)
         settings = pipeline.Settings(
             self.database_url,
-            self.access.open(self.store, self.workers),
+            store,
             self.workers,
             self.result_documents,
+            Main(self.main_repository, self.main_branch),
+            self.sample_repository,
             runs=runs,
             dry_run=dry_run,
         )
@@ -193,6 +226,23 @@ class Export:
             report.problems,
         )
         return report
+
+    def _warn(self, store: "Store") -> None:
+        """Say so if the store was last exported with another `--result-documents`."""
+        from exporter import layout, state
+
+        found = store.get(layout.STATE_PLAN)
+        remembered = state.decode(found.data) if found else None
+        before = remembered.made_by.rpartition("/")[2] if remembered else self.result_documents
+        if before != self.result_documents:
+            log.warning(
+                "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
+                "each result comes or goes; if that is not wanted, give %s to every export and hook",
+                self.store,
+                before,
+                self.result_documents,
+                before,
+            )
 
 
 def export_options(command: Command) -> Command:
@@ -229,21 +279,33 @@ def export_options(command: Command) -> Command:
         "--sample-repository",
         type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
         envvar="EXPORTER_SAMPLE_REPOSITORY",
-        help="The folder that holds TestResults/ and LogFiles/.",
+        help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
+    )
+    @click.option(
+        "--main-repository",
+        metavar="OWNER/NAME",
+        default="CCExtractor/ccextractor",
+        show_default=True,
+        envvar="EXPORTER_MAIN_REPOSITORY",
+        help="The repository of the main line, against which failures are held.",
+    )
+    @click.option(
+        "--main-branch",
+        metavar="BRANCH",
+        default="master",
+        show_default=True,
+        envvar="EXPORTER_MAIN_BRANCH",
+        help="Its branch.",
     )
     @functools.wraps(command)
     def with_export(
         *,
         database_url: str,
-        store: str,
-        access: Access,
-        workers: int,
-        result_documents: str,
-        sample_repository: pathlib.Path | None,
         **kwargs: Any,
     ) -> Any:
         logs.hide(database_url)
-        return command(Export(database_url, store, access, workers, result_documents, sample_repository), **kwargs)
+        options = {field.name: kwargs.pop(field.name) for field in dataclasses.fields(Export)[1:]}
+        return command(Export(database_url, **options), **kwargs)
 
     return with_export
 

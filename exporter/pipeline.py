@@ -1,6 +1,7 @@
 """The export: plan → build → gather → publish."""
 
 import dataclasses
+import itertools
 import logging
 import pathlib
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -14,18 +15,20 @@ from exporter.builders.feeds import Feeds
 from exporter.builders.gather import Everything, Gather
 from exporter.builders.lines import Main
 from exporter.builders.partition import Rules
-from exporter.documents import digest
+from exporter.builders.results import Pair
+from exporter.documents import Document, digest
 from exporter.errors import ConflictError
 from exporter.executor import Workers, start
 from exporter.fold import Fold
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
-from exporter.publish.manifest import CATALOG, SITE, Manifest
+from exporter.publish.manifest import CATALOG, SITE, Known, Manifest
 from exporter.publish.publisher import Base, Changes, Publisher, known
 from exporter.publish.store import Store
 from exporter.shelf import Records, Shelf, StateLostError
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
+from exporter.source.files import SampleRepository
 from exporter.source.fingerprints import fingerprints
 from exporter.source.partitions import partitions
 from exporter.source.values import Problem
@@ -80,6 +83,7 @@ class Report:
         manifest: what is published then.
         plan: what was built, and why.
         written: number of documents written.
+        writes: part of the manifest → how many of those were new, and how many changed.
         gone: paths that are no longer published.
         problems: number of rows that make no sense.
     """
@@ -87,6 +91,7 @@ class Report:
     manifest: Manifest
     plan: Plan
     written: int
+    writes: Mapping[str, Mapping[Wave, int]]
     gone: tuple[str, ...]
     problems: int
 
@@ -125,7 +130,9 @@ def _attempt(
         chosen = None
         if settings.runs is not None and memory.consistent:
             chosen = {layout.partition_of(run) for run in settings.runs}
-        rows = fingerprints(database, chosen) if publisher else dict.fromkeys(partitions(database), "")
+        rows = dict.fromkeys(partitions(database), "") if publisher is None else fingerprints(database, chosen)
+        if publisher is not None and settings.sample_repository is not None:
+            rows = _with_logs(rows, SampleRepository(settings.sample_repository), chosen)
         todo = plan.make(base, memory.state, memory.feeds, rows, partition_views(catalog), chosen)
         job = Job(
             settings.database_url,
@@ -134,18 +141,37 @@ def _attempt(
             folder,
             settings.store,
             memory.state.partitions if memory.state else {},
+            settings.sample_repository,
             settings.dry_run,
             publisher.owner if publisher else "",
         )
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
-            odd = stages.read()
-            built = stages.build()
-            parts = stages.gather()
+            try:
+                stages.read()
+                built = stages.build()
+                parts = stages.gather()
+            except StateLostError:
+                if settings.store is not None and memory.version != states.version(settings.store):
+                    raise ConflictError("another export has published meanwhile") from None
+                raise
             changes = stages.changes(built, parts, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
-    return Report(changes.manifest, stages.plan, written, changes.gone, len(problems) + odd)
+    writes = {one.part.name: one.writes for one in (*built.values(), *parts)}
+    return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
+
+
+def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Container[int] | None) -> dict[int, str]:
+    """Fingerprints of partitions with those of their runs' logs."""
+    marks: dict[int, list[str]] = {number: [] for number in rows}
+    runs = None
+    if chosen is not None:
+        runs = [number * layout.PARTITION_SIZE + place for number in rows for place in range(layout.PARTITION_SIZE)]
+    for run, mark in sorted(files.log_marks(runs).items()):
+        if (number := layout.partition_of(run)) in marks:
+            marks[number].append(f"{run}:{mark}")
+    return {number: f"{rows[number]}/{digest(' '.join(found).encode())[:12]}" for number, found in marks.items()}
 
 
 class _Memory:
@@ -184,9 +210,11 @@ class _Stages:
         self.subjects: Container[str] = Everything()
         self.views = partition_views(job.catalog), subject_views(job.catalog)
         self.pasts: dict[int, str] = {}
+        self.incomplete: set[str] = set()
+        self.odd = 0
 
-    def read(self) -> int:
-        """Read the rows of all partitions that are to be built; give the number of those that make no sense.
+    def read(self) -> None:
+        """Read the rows of all partitions that are to be built.
 
         A partition whose page of a feed leads to another page now, or whose runs are held against others now, is
         added to the plan.
@@ -194,7 +222,7 @@ class _Stages:
         fold = Fold(self.feeds, self.shelf)
         reasons = dict(self.plan.build)
         gone = {number for number in self.plan.gone if number in self.feeds.records}
-        fresh, odd = sorted(reasons), 0
+        fresh = sorted(reasons)
         while fresh or gone:
             answers = iter(self.progress("reading", self.workers.map(Worker.read, fresh), len(fresh)))
             first = min((*fresh, *gone))
@@ -205,8 +233,7 @@ class _Stages:
                     relinked = fold.remove(number)
                 elif number in fresh:
                     found, problems = next(answers)
-                    report_problems(problems)
-                    odd += len(problems)
+                    self._report(problems)
                     self.shelf.forget(number)
                     # Its runs may have been deleted meanwhile.
                     relinked = fold.replace(number, found) if found.runs else fold.remove(number)
@@ -225,7 +252,6 @@ class _Stages:
         if self.memory.consistent and self.memory.state is not None:
             names = set(map(layout.subject_of_feed, fold.touched))
             self.subjects = names | changed(self.memory.state.subjects, self.views[1])
-        return odd
 
     def build(self) -> dict[int, Built]:
         """Build all partitions of the plan."""
@@ -234,17 +260,29 @@ class _Stages:
         )
         built = {}
         answers = self.workers.map(Worker.build, tasks)
-        for one, past, named in self.progress("building", answers, len(self.plan.build)):
-            number = int(one.part.name)
-            built[number], self.pasts[number] = one, past
+        for one in self.progress("building", answers, len(self.plan.build)):
+            number = int(one.built.part.name)
+            built[number], self.pasts[number] = one.built, one.past
             self.shelf.forget(number)
-            self.feeds.extend(number, named)
+            self.feeds.extend(number, one.named)
+            self._report(one.problems)
         return built
+
+    def _report(self, problems: list[Problem]) -> None:
+        report_problems(problems)
+        self.odd += len(problems)
 
     def gather(self) -> tuple[Built, Built]:
         """Build the parts over all partitions: the catalogue's and the site."""
+        hrefs, store = self.base.hrefs(CATALOG), self.job.store
+        before = known(store, hrefs) if store else Known({}, ())
+        if self.memory.state is not None and not before.published:
+            raise StateLostError
+        compared = self._compare(before)
 
         def keep(path: str) -> bool:
+            if path.startswith(layout.DIFFS):
+                return path in self.feeds.totals
             name = layout.subject_of(path)
             return name is not None and name not in self.subjects
 
@@ -259,10 +297,30 @@ class _Stages:
             shelf.lines,
         )
         entries = frozenset(layout.entry_documents().values())
-        catalog = collect(self.job, CATALOG, gather.documents(), self.base.hrefs(CATALOG), entries, keep)
+        documents = itertools.chain(compared, gather.documents())
+        catalog = collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
         pages = dict(site.documents(self.job.rules.main, gather.finished()))
         known_pages = frozenset(path for path in pages if not layout.is_asset(path))
-        return catalog, collect(self.job, SITE, pages.items(), self.base.hrefs(SITE), known_pages)
+        hrefs = self.base.hrefs(SITE)
+        before = known(store, hrefs) if store else Known({}, ())
+        return catalog, collect(self.job, SITE, pages.items(), hrefs, before, known_pages)
+
+    def _compare(self, before: Known) -> Iterator[Document]:
+        """Compare the contents of which no comparison is published, or only one that lacked a content."""
+        state = self.memory.state
+        again = set(state.incomplete) if state else set()
+        wanted = [
+            path
+            for path in self.feeds.totals
+            if path.startswith(layout.DIFFS) and (state is None or path in again or path not in before.published)
+        ]
+        pairs = (Pair(*self.feeds.records[self.feeds.last[path]].digest.diffs[path]) for path in wanted)
+        answers = self.workers.map(Worker.compare, pairs)
+        for one in self.progress("comparing", answers, len(wanted)):
+            self._report(one.problems)
+            if one.incomplete:
+                self.incomplete.add(one.document[0])
+            yield one.document
 
     def changes(self, built: Mapping[int, Built], parts: tuple[Built, Built], rows: Mapping[int, str]) -> Changes:
         """What is to be published, and remembered."""
@@ -310,6 +368,7 @@ class _Stages:
             self.feeds.last,
             self.feeds.totals,
             self.feeds.values,
+            tuple(sorted(self.incomplete)),
         )
         data = state.encode()
         gone = [path for one in (*built.values(), *parts) for path in one.gone]
@@ -317,7 +376,7 @@ class _Stages:
             gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
-            writes=sum(one.writes for one in (*built.values(), *parts)),
+            writes=sum(sum(one.writes.values()) for one in (*built.values(), *parts)),
             gone=tuple(gone),
             waves=(
                 self._partitions(built, "new"),
@@ -327,12 +386,13 @@ class _Stages:
             ),
             records=files,
             named_records=frozenset(state.files()),
-            state=None if data == self.memory.data else data,
+            # What could not be believed is written again, with all that it names, though it be the same.
+            state=None if self.memory.state is not None and data == self.memory.data else data,
             state_version=self.memory.version,
         )
 
     def _partitions(self, built: Mapping[int, Built], wave: Wave) -> Iterator[int]:
-        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes]
+        tasks = [Write(one.part.name, wave) for one in built.values() if one.writes[wave]]
         yield from self.progress(f"writing {wave}", self.workers.map(Worker.write, tasks), len(tasks))
 
     def _gathered(self, wave: Wave) -> Iterator[int]:

@@ -60,5 +60,5 @@ def prune(store: Store) -> int:
         found = strays(store)
         while batch := list(itertools.islice(found, _BATCH)):
             deleted += store.delete(entry.path for entry in batch)
-            publisher.keep_lease()
+            publisher.lease.keep()
     return deleted

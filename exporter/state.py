@@ -108,6 +108,12 @@ def load(store: Store, rules: Rules) -> tuple[State | None, bytes | None, str]:
     return state, found.data, found.version
 
 
+def version(store: Store) -> str:
+    """The version of the state."""
+    found = store.get(layout.STATE_PLAN)
+    return found.version if found else ABSENT
+
+
 @functools.cache
 def made_by(rules: Rules) -> str:
     """What documents depend on beside the rows: the exporter's own code and templates, and the rules."""

@@ -18,8 +18,9 @@ from exporter.errors import StoreError
 from exporter.hook import Requests
 from exporter.layout import stored
 from exporter.outcome import Outcome
+from exporter.publish.lease import LEASE, moment
 from exporter.publish.manifest import Pending, decode_manifest, decode_pending
-from exporter.publish.publisher import LEASE, Publisher, moment
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import Store
 
 _COUNTS = ("runs", "results", "samples", "regression_tests", "documents", "bytes")
@@ -112,7 +113,7 @@ def read(store: Store, spool: pathlib.Path | None) -> Report:
 
 
 def _writing(store: Store, pending: Pending) -> Writing:
-    alive = Publisher(store).alive(pending)
+    alive = Publisher(store).lease.alive(pending)
     return Writing(alive, _seconds(pending.expires_at) - LEASE.total_seconds())
 
 

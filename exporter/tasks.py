@@ -12,18 +12,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter import layout
+from exporter.builders import diffs
 from exporter.builders.feeds import Digest
 from exporter.builders.lines import fingerprint
-from exporter.builders.partition import Partition, Rules, Told
-from exporter.builders.results import Results
-from exporter.documents import Document, digest
+from exporter.builders.partition import Earlier, Partition, Rules, Told
+from exporter.builders.results import Pair, Results
+from exporter.documents import Document, digest, encode
 from exporter.layout import stored
+from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Known, Part, encode_part
-from exporter.publish.publisher import Hrefs, check_lease, known
+from exporter.publish.publisher import Hrefs, known
 from exporter.publish.store import Store
 from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
+from exporter.source.files import SampleRepository
 from exporter.source.partitions import RunRows, dump, load, read_partition
 from exporter.source.values import Problem
 from exporter.spool import Spool, Wave, take
@@ -44,6 +48,7 @@ class Job:
     spool: pathlib.Path
     store: Store | None
     remembered: Mapping[int, PartitionState]
+    sample_repository: pathlib.Path | None = None
     dry_run: bool = False
     owner: str = ""
 
@@ -63,13 +68,37 @@ class Build:
     hrefs: Hrefs
 
 
+class Compared(NamedTuple):
+    """A comparison of contents: its document, whether a content was not there, and what made no sense."""
+
+    document: Document
+    incomplete: bool
+    problems: list[Problem]
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """A part that was built: how it stands in the manifest, how many documents are to write, which are gone."""
 
     part: Part
-    writes: int
+    writes: Mapping[Wave, int]
     gone: tuple[str, ...]
+
+
+class BuiltPartition(NamedTuple):
+    """A partition that was built.
+
+    Args:
+        built: its part.
+        past: the fingerprint of what it tells of the runs before it.
+        named: keys of what it shows of the catalogue beside what its digest says.
+        problems: what made no sense in the sample repository.
+    """
+
+    built: Built
+    past: str
+    named: list[str]
+    problems: list[Problem]
 
 
 class Write(NamedTuple):
@@ -98,27 +127,43 @@ class Worker:
         self._shelf.put("stretch", number, partition.lines(matrix))
         return partition.digest(), problems
 
-    def build(self, task: Build) -> tuple[Built, str, list[str]]:
-        """Build a partition from the spool.
-
-        Gives its part, the fingerprint of what it tells of the runs before it, and the keys of what it shows of the
-        catalogue beside what its digest says.
-        """
-        number = task.partition
+    def build(self, task: Build) -> BuiltPartition:
+        """Build a partition from the spool."""
+        number, problems = task.partition, list[Problem]()
         file = self._rows(number)
         partition = self._partition(number, load(file.read_bytes()))
         file.unlink()
         self._shelf.forget(number)
         past = self._shelf.past(number)
+        earlier = Earlier(task.before, past, self._shelf.matrix)
         told = Told([], [], [])
-        documents = partition.documents(self._shelf.matrix(number), task.before, past, self._shelf.matrix, told)
-        built = collect(self._job, str(number), documents, task.hrefs)
+        files = self._files(problems)
+        documents = partition.documents(self._shelf.matrix(number), earlier, files.log if files else None, told)
+        built = collect(self._job, str(number), documents, task.hrefs, self._known(task.hrefs))
         self._shelf.put("told", number, told)
-        return built, fingerprint(past), told.named
+        return BuiltPartition(built, fingerprint(past), told.named, problems)
+
+    def compare(self, pair: Pair) -> Compared:
+        """Compare two contents of the sample repository."""
+        problems: list[Problem] = []
+        files = self._files(problems)
+        contents = [
+            files.output(content, pair.extension, diffs.MAX_SIZE) if files else None
+            for content in (pair.expected, pair.got)
+        ]
+        found = diffs.document(*contents)
+        return Compared((layout.diff(*pair), encode(found)), None in contents, problems)
 
     def write(self, task: Write) -> int:
         """Write one wave of a part's documents to the store; give the number written."""
         return write(self._job, *task)
+
+    def _files(self, problems: list[Problem]) -> SampleRepository | None:
+        root = self._job.sample_repository
+        return None if root is None else SampleRepository(root, problems)
+
+    def _known(self, hrefs: Hrefs) -> Known:
+        return known(self._job.store, hrefs) if self._job.store else Known({}, ())
 
     def _partition(self, number: int, rows: list[RunRows], problems: list[Problem] | None = None) -> Partition:
         return Partition(number, rows, self._job.catalog, self._job.rules, self._results, problems)
@@ -132,6 +177,7 @@ def collect(
     name: str,
     documents: Iterable[Document],
     hrefs: Hrefs,
+    before: Known,
     entries: frozenset[str] = frozenset(),
     keep: Callable[[str], bool] = lambda _: False,
 ) -> Built:
@@ -142,6 +188,7 @@ def collect(
         name: the part's.
         documents: all of them, each path once.
         hrefs: the manifests of what the store may hold of it.
+        before: what they name.
         entries: paths that readers know without a link; these are never written among the new ones.
         keep: whether a published document that is not among these stays as it is.
     """
@@ -150,8 +197,7 @@ def collect(
     if store is None:
         for path, data in documents:
             listed[path] = [digest(data), len(data)]
-        return Built(encode_part(name, listed)[0], 0, ())
-    before = known(store, hrefs)
+        return Built(encode_part(name, listed)[0], {}, ())
     with Spool(job.spool, name) as spool:
         for document in documents:
             path, data = document
@@ -165,7 +211,7 @@ def collect(
     part, data = encode_part(name, listed)
     if (part.href != hrefs.published or not before.published) and not job.dry_run:
         store.write([(stored(part.href), data)])
-    return Built(part, sum(spool.counts.values()), tuple(before.gone(listed)))
+    return Built(part, spool.counts, tuple(before.gone(listed)))
 
 
 def _was_written(store: Store, before: Known, path: str) -> bool:

@@ -6,7 +6,6 @@ Keys are not enforced, so that a test can write what the platform never would.
 import contextlib
 import datetime
 import pathlib
-import posixpath
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from exporter import pipeline
+from exporter import client, pipeline
 from exporter.demo import schema
 from exporter.publish.local import LocalStore
 from exporter.publish.store import Store
@@ -33,6 +32,8 @@ class Platform:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "mysql":
             sa.event.listen(self._engine, "connect", _do_not_enforce_keys)
+        else:
+            sa.event.listen(self._engine, "connect", _do_not_wait_for_the_disk)
         schema.metadata.create_all(self._engine)
 
     def clear(self) -> None:
@@ -91,6 +92,10 @@ class Platform:
 def _do_not_enforce_keys(connection: Any, _record: Any) -> None:
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute("SET foreign_key_checks = 0")
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _insert(table: str, values: dict[str, Any]) -> Any:
@@ -177,21 +182,15 @@ def export(url: str, store: pathlib.Path | Store, **settings: Any) -> pipeline.R
     return pipeline.export(pipeline.Settings(**{"database_url": url, "store": target, "workers": 0} | settings))
 
 
-class Api:
-    """A published tree, as a reader sees it."""
+class Api(client.Api):
+    """A published tree, as a reader sees it; called with a path, it gives a document as it is."""
 
     def __init__(self, root: pathlib.Path) -> None:
-        self.root = root
+        super().__init__(str(root))
 
     def __call__(self, path: str) -> Any:
-        return orjson.loads((self.root / "v1" / path).read_bytes())
+        return orjson.loads(self.read(path))
 
-    def items(self, path: str) -> list[Any]:
+    def items(self, path: str) -> list[Any]:  # type: ignore[override]
         """All items of a list, along its `next` links."""
-        found: list[Any] = []
-        while path:
-            document = self(path)
-            found += document["data"]
-            link = document["pagination"]["next"]
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link)) if link else ""
-        return found
+        return list(super().items(path))

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ class Commands:
         self.stdout, self.stderr, self.temporary = folder / "stdout", folder / "stderr", folder / "tmp"
         self.temporary.mkdir()
         self.process = 0
+        self._running = False
 
     def begin(
         self,
@@ -54,7 +56,14 @@ class Commands:
         ignored: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Begin a command in a session of its own, with limits on resources, ignoring some signals."""
+        """Begin a command in a session of its own, with limits on resources, ignoring some signals.
+
+        One that a test has left behind, because it failed, is killed.
+        """
+        if self._running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, signal.SIGKILL)
+            self.exit_code()
         for file in (self.stdout, self.stderr):
             file.write_text("")
         asked: dict[str, Any] = {
@@ -67,6 +76,7 @@ class Commands:
         }
         self._stdin.write(json.dumps(asked).encode() + b"\n")
         self.process = int(self._stdout.readline())
+        self._running = True
 
     def ended(self, within: float) -> bool:
         """Wait a while for the command to end; whether it has."""
@@ -74,7 +84,9 @@ class Commands:
 
     def exit_code(self) -> int:
         """Wait for the command to end."""
-        return int(self._stdout.readline())
+        code = int(self._stdout.readline())
+        self._running = False
+        return code
 
     def run(self, *arguments: object, **how: Any) -> int:
         """Begin a command and wait for its end."""
@@ -82,10 +94,11 @@ class Commands:
         return self.exit_code()
 
     def workers(self) -> list[int]:
-        """The processes that the command has begun."""
+        """The processes that the command has begun, each from when it runs a program of its own."""
         with contextlib.suppress(OSError):
             children = pathlib.Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
-            return [int(child) for child in children]
+            programs = {child: pathlib.Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+            return [int(child) for child, program in programs.items() if b"multiprocessing" in program]
         return []
 
     def spent(self) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from exporter.documents import digest, links
+from exporter.documents import digest, links_of
 
 ROOTS = ("runs.json", "samples.json", "manifest.json")
 _CONTROL = ("manifest.json", "pending.json")
@@ -34,7 +34,7 @@ def look(objects: Mapping[str, bytes]) -> None:
     while queue:
         path = queue.pop()
         assert path in api, f"a link leads to {path}, which is not there"
-        for link in links(orjson.loads(api[path])):
+        for link in links_of(path, api[path]):
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
             if target not in seen:
                 seen.add(target)

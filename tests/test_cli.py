@@ -136,6 +136,17 @@ def test_the_environment_variable_of_a_setting_is_the_same_for_all_commands() ->
     assert {name: opts for name, opts in names.items() if len(opts) > 1} == {}
 
 
+@pytest.mark.parametrize("settings", ["workers =", "colour = 'red'", "workers = -1", "store = ['x']"])
+@pytest.mark.parametrize("arguments", [["export", "-h"], ["bucket", "check", "--help"], ["--help"]], ids=" ".join)
+def test_no_settings_file_keeps_anybody_from_help(
+    settings: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pathlib.Path("exporter.toml").write_text(settings)
+    assert run([*arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "Usage:" in out and err == ""
+
+
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
     assert "Commands:" in capsys.readouterr().err
@@ -324,6 +335,7 @@ OF_USAGE = {
     "no choice": Case(2, "--result-documents", "export", "--result-documents", "some"),
     "no folder": Case(2, "--sample-repository", "export", "--sample-repository", "nothing"),
     "no run": Case(2, "--run", "export", "--run", "last"),
+    "a run that no database has": Case(2, "--run", "export", "--run", "2147483648"),
     "no level": Case(2, "--log-level", "export", "--log-level", "loud"),
     "one argument too many": Case(
         2,
@@ -339,8 +351,9 @@ OF_USAGE = {
     "newer store to verify": Case(
         1, "newer exporter", "verify", prepare=lambda r: _store(r, "_state/layout.json", '{"layout": 99}')
     ),
-    "nothing to serve": Case(2, "Missing argument 'DIR'", "serve"),
-    "no store to serve": Case(2, "does not exist", "serve", "nothing"),
+    "nothing to serve": Case(2, "Missing argument 'STORE'", "serve"),
+    "a bucket to serve": Case(2, "only a folder", "serve", "gs://bucket"),
+    "no store to serve": Case(2, "no folder that exists", "serve", "nothing"),
     "empty store to serve": Case(1, "holds no", "serve", prepare=lambda r: _store(r, "v1/manifest.json", None)),
     "taken port": Case(2, "is taken", "serve", prepare=_taken),
     "no port": Case(2, "--port", "serve", ".", "--port", "70000"),
@@ -481,7 +494,8 @@ def test_a_disk_that_takes_nothing_leaves_what_was_published(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     _one_line(done.stderr, message)
-    look({str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in (tmp_path / "out").rglob("*.json")})
+    out = tmp_path / "out"
+    look({str(path.relative_to(out)): path.read_bytes() for path in (out / "v1").rglob("*") if path.is_file()})
     export("sqlite:///other.sqlite", tmp_path / "out")
     assert not verify(LocalStore(tmp_path / "out")).problems
 
@@ -579,10 +593,45 @@ def test_another_settings_file(
     assert "all is well" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["verify"], ["status"], ["prune"]], ids=" ".join)
+@pytest.mark.parametrize("used", [used for used in itertools.product([False, True], repeat=3) if any(used)])
+def test_the_store_may_be_named_as_an_argument_in_the_environment_or_in_the_file(
+    command: list[str],
+    used: tuple[bool, bool, bool],
+    published: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first that is there counts; those after it name nothing that exists."""
+    names = iter([str(published), *["nothing"] * 2])
+    on_line, in_environment, in_file = (next(names) if one else None for one in used)
+    if in_environment:
+        monkeypatch.setenv("EXPORTER_STORE", in_environment)
+    if in_file:
+        pathlib.Path("exporter.toml").write_text(f"store = '{in_file}'")
+    assert run([*command, *([on_line] if on_line else [])]) == 0
+
+
+def test_what_was_exported_otherwise_is_not_rewritten_unsaid(
+    url: str, store: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", "--database-url", url, "--store", str(store), "--workers", "0", "--result-documents"]
+    assert run([*arguments, "all"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    for options in (["--dry-run"], []):
+        assert run([*arguments, "failures", *options]) == 0
+        (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+        assert "--result-documents all" in warning and "give all to every export" in warning
+    assert run([*arguments, "failures"]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_a_setting_that_may_be_repeated_is_a_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     pathlib.Path("exporter.toml").write_text("run = [3, 4]\ndry-run = true\nworkers = 0")
     assert run(["export", "--database-url", url, "--store", "new"]) == 0
-    assert "build partition 0" in capsys.readouterr().out and not pathlib.Path("new/v1").exists()
+    said = capsys.readouterr().out
+    assert "build partition 0" in said and " new and 0 changed documents of partition 0" in said
+    assert not pathlib.Path("new/v1").exists()
 
 
 # --- logs and progress
@@ -601,6 +650,7 @@ def test_json_lines(url: str, capsys: pytest.CaptureFixture[str]) -> None:
 WORKER = """
 import logging, pathlib, sys
 from exporter import executor, logs
+from exporter.builders.partition import Rules
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
 from exporter.tasks import Job
@@ -612,8 +662,8 @@ if __name__ == "__main__":
     logs.configure("json", "warning")
     logs.hide("PassWord")
     url = sys.argv[1]
-    job = Job(database_url=url, catalog=read_catalog(Database(url))[0], spool=pathlib.Path(), store=None,
-              result_documents="all")
+    catalog = read_catalog(Database(url))[0]
+    job = Job(database_url=url, catalog=catalog, rules=Rules(), spool=pathlib.Path(), store=None, remembered={})
     with executor.start(job, 1) as workers:
         list(workers.map(warn, ["a PassWord"]))
 """
@@ -751,6 +801,24 @@ def _nothing_is_left(started: Commands) -> None:
     assert [*started.temporary.glob("exporter-spool-*")] == []
 
 
+def test_ctrl_c_waits_for_no_worker(
+    started: Commands, url: str, published: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    root = tmp_path / "new"
+    started.begin("export", "--database-url", url, "--store", root, "--workers", 2)
+    while len(workers := started.workers()) < 3:
+        assert not started.ended(0.002), "over before the signal"
+    for worker in workers[1:]:
+        os.kill(worker, signal.SIGSTOP)  # it would never begin, nor end
+    os.kill(started.process, signal.SIGINT)
+    assert started.ended(10)
+    assert started.exit_code() == 130
+    _one_line(started.stderr.read_text(), INTERRUPTED)
+    _nothing_is_left(started)
+    export(url, root)
+    assert dict(tree(root)) == dict(tree(published))
+
+
 def test_a_signal_ends_what_a_script_began_in_the_background(
     started: Commands, url: str, tmp_path: pathlib.Path
 ) -> None:
@@ -783,9 +851,9 @@ def test_verify_tells_what_is_wrong_and_ends_quietly_when_nobody_reads_on(store:
     for path in (store / "v1/runs").glob("*.json"):
         path.write_text("{}")
     done = subprocess.run([PROGRAM, "verify", store], capture_output=True, text=True, check=False)
-    *problems, last = done.stdout.splitlines()
+    *problems, last, advice = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")
-    assert last.endswith("problems") and 10 < len(problems) <= 51
+    assert last.endswith("problems") and 10 < len(problems) <= 51 and "delete v1/manifest.json" in advice
     reading, writing = os.pipe()
     os.close(reading)
     with subprocess.Popen([PROGRAM, "verify", store], stdout=writing, stderr=subprocess.PIPE, text=True) as unread:

@@ -131,6 +131,53 @@ def test_ten_hooks_at_once_are_one_or_two_exports(site: Site) -> None:
     assert site.last()["exit_code"] == 0
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_ten_hooks_at_once_are_one_or_two_exports_with_nothing_in_the_way(site: Site, workers: str) -> None:
+    hooks = [site.begin("--run", str(run), EXPORTER_WORKERS=workers) for run in RUNS]
+    for process in hooks:
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+    until(lambda: site.published() == set(RUNS))
+    until(lambda: site.idle() and not site.requests.names())
+    assert 1 <= site.log().count(" published ") <= 2
+
+
+@pytest.mark.soak
+def test_no_request_is_lost_whenever_workers_are_killed(site: Site) -> None:
+    """Each hook's worker is killed a little later in its life: starting, waiting, reading, writing, done."""
+    for number, run in enumerate(RUNS):
+        assert site.run("--run", str(run), EXPORTER_WORKERS=str(2 * (number % 2)))[0] == 0
+        time.sleep(0.25 * number)
+        while process := site.worker():  # and its processes, one after the other
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        missing = set(RUNS[: number + 1]) - site.published()
+        assert missing <= set(site.requests.runs(site.requests.names()) or ())
+    assert site.run("--wait")[0] == 0
+    assert site.published() == set(RUNS) and not site.requests.names()
+
+
+def test_the_code_for_the_platform_works_as_it_stands_in_the_documentation(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (pathlib.Path(__file__).parent.parent / "docs/hook.md").read_text()
+    code: dict[str, Any] = {"__name__": "ci"}
+    exec(text.partition("```python\n")[2].partition("```")[0], code)
+    assert code["HOOK"][1:] == ["hook", "--run"]
+    code["HOOK"][:1] = [sys.executable, "-m", "exporter"]
+    for name, value in site.settings.items():
+        monkeypatch.setenv(name, value)
+    code["publish"](RUNS[0])
+    assert not caplog.records
+    until(lambda: RUNS[0] in site.published())
+    monkeypatch.setenv("EXPORTER_WORKERS", "many")
+    code["publish"](RUNS[1])
+    assert "run 201 is not published yet" in caplog.text and "--workers" in caplog.text
+    code["HOOK"][0] = "/nowhere"
+    code["publish"](RUNS[1])
+    assert "No such file" in caplog.text
+
+
 def test_a_killed_worker_loses_no_request(site: Site) -> None:
     with site.stuck():
         assert site.run("--run", str(RUNS[0]))[0] == 0
@@ -235,7 +282,9 @@ class Exports:
 
 
 @pytest.fixture
-def requests(tmp_path: pathlib.Path) -> Requests:
+def requests(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """Of which none is waited for."""
+    monkeypatch.setattr(hook, "SETTLE", 0)
     return Requests(tmp_path / "spool")
 
 
@@ -253,6 +302,22 @@ def test_requests_are_merged_and_what_comes_meanwhile_is_next(requests: Requests
     assert hook.work(requests, lock, exports) == 0
     assert exports.done == [(1, 2, 3), (4,)]
     assert not requests.names()
+
+
+def test_a_burst_is_waited_for_but_not_for_ever(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        requests.record([len(slept)])  # one more each time
+
+    monkeypatch.setattr(hook, "SETTLE", 100)
+    monkeypatch.setattr(hook.time, "sleep", sleep)
+    requests.settle()
+    assert slept == [], "there is none"
+    requests.record([1])
+    requests.settle()
+    assert len(slept) == 5 and all(99 < seconds <= 100 for seconds in slept)
 
 
 def test_what_is_recorded_after_the_last_look_is_done(

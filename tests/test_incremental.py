@@ -3,18 +3,24 @@
 import contextlib
 import datetime
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter import pipeline
+from exporter.builders import diffs
+from exporter.builders.lines import Main
 from exporter.demo import schema as real
 from exporter.publish.local import LocalStore
+from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.source import schema
+from exporter.source.files import LOGS, OUTPUTS, Content
 from tests.platform import DAY, HASH, Api, Platform, export, files, tree
 from tests.publish.memory_store import MemoryStore, expire, published
 
@@ -53,6 +59,19 @@ def rich(small: Platform) -> Platform:
     return small
 
 
+@pytest.fixture
+def repository(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A sample repository that lacks some contents and most logs."""
+    root = tmp_path / "repository"
+    for folder in (OUTPUTS, LOGS):
+        (root / folder).mkdir(parents=True)
+    (root / OUTPUTS / f"{HASH['c']}.srt").write_text("one\ntwo\nthree\n")
+    (root / OUTPUTS / f"{HASH['e']}.srt").write_text("one\ntwo\n")
+    (root / LOGS / "7.txt").write_text("worker: first.ts\n")
+    (root / LOGS / "150.txt").write_text("ERROR in build\n")
+    return root
+
+
 ROWS = ("test", "test_progress", "test_result", "test_result_file", "customized_test")
 """Tables whose fingerprints each kind of database works out in its own way."""
 
@@ -62,15 +81,15 @@ ROWS = ("test", "test_progress", "test_result", "test_result_file", "customized_
     [("sqlite", table.name) for table in schema.METADATA.sorted_tables] + [("mariadb", table) for table in ROWS],
     indirect=["platform"],
 )
-def test_a_change_of_any_column_reaches_all_that_shows_it(rich: Platform, table: str) -> None:
+def test_a_change_of_any_column_reaches_all_that_shows_it(rich: Platform, table: str, repository: pathlib.Path) -> None:
     grown = MemoryStore()
-    export(rich.url, grown)
+    export(rich.url, grown, sample_repository=repository)
     before = rich.rows(table)
     for column in schema.METADATA.tables[table].columns:
         rich.execute(_flip(real.metadata.tables[table], column.name))
-        export(rich.url, grown)
+        export(rich.url, grown, sample_repository=repository)
         fresh = MemoryStore()
-        export(rich.url, fresh)
+        export(rich.url, fresh, sample_repository=repository)
         assert published(grown) == published(fresh), column.name
         rich.execute(f"DELETE FROM {table}")
         rich.insert(table, *before)
@@ -132,10 +151,35 @@ CHANGES: dict[str, Callable[[Platform, int], None]] = {
     ),
     "test without a sample": lambda p, n: p.execute("UPDATE regression_test SET sample_id = NULL WHERE id = 3"),
     "renamed": lambda p, n: p.execute(f"UPDATE sample SET original_name = 'name {n}' WHERE id = 1"),
+    "run of the main line": lambda p, n: _main(p, 15 + 37 * n, n % 3),
+    "verdict": lambda p, n: p.execute(f"UPDATE test_result SET exit_code = {n % 2} WHERE test_id = {RUNS[n % 4]}"),
+    "commit": lambda p, n: p.execute(f"UPDATE test SET `commit` = 'c{n % 2}' WHERE id IN ({RUNS[n % 5]}, 60, 7)"),
     "progress": lambda p, n: p.insert(
         "test_progress", test_id=RUNS[0], status="canceled", timestamp=DAY, message=f"{n}"
     ),
 }
+
+
+FILES: dict[str, Callable[[pathlib.Path, int], Any]] = {
+    "log": lambda root, n: (root / LOGS / f"{RUNS[n % 5]}.txt").write_text(f"first.ts {'x' * n}\nERROR\n" * (n + 1)),
+    "log gone": lambda root, n: (root / LOGS / f"{RUNS[n % 5]}.txt").unlink(missing_ok=True),
+    "all logs": lambda root, n: [(root / LOGS / f"{run}.txt").write_text(f"{run} {'y' * n}") for run in RUNS],
+    "content": lambda root, n: (root / OUTPUTS / f"{HASH['def'[n % 3]]}.srt").write_text(f"{'def'[n % 3]}\ntwo\n"),
+}
+"""Names are those of no change above. A content that is there stays: its name says what it is."""
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "branch": {"main": Main(branch="b1")},
+    "repository": {"main": Main("somebody/ccextractor", "b0")},
+    "no files": {"sample_repository": None},
+    "failures": {"result_documents": "failures"},
+}
+
+
+def _main(platform: Platform, id_: int, code: int) -> None:
+    _delete(platform, id_)
+    platform.run(id_, "testing", "completed", results={1: code, 2: 0, 3: code // 2}, fork_id=1)
+    files(platform, id_, {10: None, 20: HASH["e"] if code else None, 30: None})
 
 
 def _run(platform: Platform, id_: int, results: dict[int, int]) -> None:
@@ -154,32 +198,38 @@ class Death(BaseException):
     """A SIGKILL, as far as one process can tell."""
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
-            st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 9)), max_size=3), st.integers(0, 80)
+            st.lists(st.tuples(st.sampled_from(sorted(CHANGES | FILES)), st.integers(0, 9)), max_size=4),
+            st.integers(0, 80),
+            st.sampled_from(["", "", "", *SETTINGS]),
         ),
         min_size=1,
         max_size=4,
     )
 )
 def test_any_sequence_of_changes_and_deaths_ends_in_the_tree_of_a_fresh_export(
-    rich: Platform, rounds: list[tuple[list[tuple[str, int]], int]]
+    rich: Platform, repository: pathlib.Path, rounds: list[tuple[list[tuple[str, int]], int, str]]
 ) -> None:
-    store = MemoryStore()
-    for changes, moment in rounds:
+    store, options = MemoryStore(), dict[str, Any]()
+    for changes, moment, chosen in rounds:
+        options = {"sample_repository": repository} | SETTINGS.get(chosen, {})
         for name, number in changes:
-            CHANGES[name](rich, number)
+            if name in CHANGES:
+                CHANGES[name](rich, number)
+            else:
+                FILES[name](repository, number)
         # Most moments above the number of writes: then nothing dies.
         store.watch = _killer(store, len(store.effects) + moment)
         with contextlib.suppress(Death):
-            export(rich.url, store)
+            export(rich.url, store, **options)
         store.watch = None
         expire(store)
-    export(rich.url, store)
+    export(rich.url, store, **options)
     fresh = MemoryStore()
-    export(rich.url, fresh)
+    export(rich.url, fresh, **options)
     assert published(store) == published(fresh)
 
 
@@ -200,16 +250,145 @@ def test_a_hook_builds_the_partitions_of_its_runs_alone(rich: Platform, tmp_path
     assert not verify(LocalStore(tmp_path / "store")).problems
     assert Api(tmp_path / "store")("runs.json")["data"][0]["run_id"] == 231
     report = export(rich.url, tmp_path / "store")
-    assert list(report.plan.build) == [0]
+    assert report.plan.build == {0: "its rows have changed", 1: "what came before its runs has changed"}
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+def test_what_a_quick_export_left_a_full_one_does(rich: Platform, repository: pathlib.Path) -> None:
+    store, options = MemoryStore(), {"sample_repository": repository}
+    export(rich.url, store, **options)
+    _main(rich, 20, 1)
+    _main(rich, 240, 1)
+    for run in (110, 150, 240):
+        (repository / LOGS / f"{run}.txt").write_text("second.ts\n")
+    report = export(rich.url, store, runs=(240,), **options)
+    assert list(report.plan.build) == [2]
+    assert orjson.loads(published(store)["v1/runs/240.json"])["links"]["log"] == "240/log.json"
+    report = export(rich.url, store, **options)
+    assert report.plan.build == {
+        0: "its rows have changed",
+        1: "its rows have changed",
+        2: "what came before its runs has changed",
+    }
+    fresh = MemoryStore()
+    export(rich.url, fresh, **options)
+    assert published(store) == published(fresh)
+    assert not export(rich.url, store, **options).written
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_old_run_that_comes_or_goes_changes_what_later_ones_are_held_against(rich: Platform, run: int) -> None:
+    rich.execute("UPDATE test SET branch = 'master', pr_nr = 0, platform = 'linux'")
+    store = MemoryStore()
+    export(rich.url, store)
+    for change in (lambda: _delete(rich, run), lambda: _main(rich, run, 1), lambda: _main(rich, run, 0)):
+        change()
+        export(rich.url, store)
+        fresh = MemoryStore()
+        export(rich.url, fresh)
+        assert published(store) == published(fresh)
+
+
+@pytest.mark.parametrize(
+    "options", [{"main": Main(branch="side-60")}, {"main": Main("somebody/ccextractor")}, {"result_documents": "none"}]
+)
+def test_other_settings_give_another_tree(rich: Platform, options: dict[str, Any]) -> None:
+    store, fresh = MemoryStore(), MemoryStore()
+    export(rich.url, store)
+    before = published(store)
+    export(rich.url, store, **options)
+    export(rich.url, fresh, **options)
+    assert published(store) == published(fresh) != before
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_any_number_of_workers_gives_the_same_bytes(rich: Platform, repository: pathlib.Path) -> None:
+    trees = []
+    for workers in (0, 1, 3):
+        root = repository / str(workers)
+        export(rich.url, root, sample_repository=repository, workers=workers)
+        _main(rich, 20, 1)
+        (repository / LOGS / "110.txt").write_text("first.ts\n")
+        export(rich.url, root, sample_repository=repository, workers=workers)
+        _delete(rich, 20)
+        (repository / LOGS / "110.txt").unlink()
+        trees.append(dict(tree(root)))
+    assert trees[0] == trees[1] == trees[2]
+    assert {"v1/runs/110/log.json", "v1/runs/20/comparison.json"} < trees[0].keys()
+
+
+def test_a_log_builds_its_partition_alone(rich: Platform, repository: pathlib.Path) -> None:
+    store, options = MemoryStore(), {"sample_repository": repository}
+    export(rich.url, store, **options)
+    for change in (
+        lambda path: path.write_text("worker\n"),
+        lambda path: path.write_text("worker\nerror\n"),
+        pathlib.Path.unlink,
+    ):
+        change(repository / LOGS / "110.txt")
+        report = export(rich.url, store, **options)
+        assert report.plan.build == {1: "its rows have changed"}
+        # The run's document is written only when the log comes or goes.
+        assert report.written <= 2
+
+
+def test_contents_are_compared_once(rich: Platform, repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bool, bool]] = []
+
+    def document(expected: Content | None, actual: Content | None) -> Any:
+        compared.append((expected is not None, actual is not None))
+        return original(expected, actual)
+
+    original = diffs.document
+    monkeypatch.setattr(diffs, "document", document)
+    store, options = MemoryStore(), {"sample_repository": repository}
+
+    def found() -> list[tuple[bool, bool]]:
+        compared.clear()
+        export(rich.url, store, **options)
+        return list(compared)
+
+    assert found() == [(True, False)]  # five results share it
+    assert found() == [(True, False)]  # the content may have come
+    _main(rich, 20, 1)
+    assert sorted(found()) == [(True, False), (True, True)]
+    (repository / OUTPUTS / f"{HASH['d']}.srt").write_text("d\n")
+    assert found() == [(True, True)]
+    rich.execute("UPDATE test SET branch = 'moved'")
+    assert found() == []
+    (path,) = {path for path in store.objects if path.startswith(f"v1/diffs/{HASH['c']}-{HASH['d']}")}
+    assert orjson.loads(store.objects[path].data)["summary"] == {
+        "added_lines": 1,
+        "removed_lines": 3,
+        "changed_hunks": 1,
+    }
+    rich.execute("DELETE FROM test_result_file WHERE test_id <> 20")
+    assert found() == [] and path not in store.objects
+
+
+def test_without_the_sample_repository_its_documents_go(rich: Platform, repository: pathlib.Path) -> None:
+    store, fresh = MemoryStore(), MemoryStore()
+    export(rich.url, store, sample_repository=repository)
+    assert any(path.startswith("v1/diffs/") for path in store.objects)
+    assert "v1/runs/150/log.json" in store.objects
+    export(rich.url, store)
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
+    for path, data in published(store).items():
+        assert not path.startswith("v1/diffs/") and not path.endswith("/log.json")
+        if path.endswith(".json") and "/samples/" in path:
+            assert b'"diff":"' not in data and b'"log_excerpt":[' not in data
+    assert orjson.loads(published(store)["v1/runs/150.json"])["links"]["log"] is None
 
 
 def test_a_variant_builds_only_partitions_that_show_its_test(rich: Platform, tmp_path: pathlib.Path) -> None:
     export(rich.url, tmp_path)
     rich.insert("regression_test_output_files", id=8, file_hashes=HASH["d"], regression_test_output_id=30)
     report = export(rich.url, tmp_path)
-    assert list(report.plan.build) == [1] and 0 < report.written < 30
+    # Run 230, of which nothing else has changed, is held against run 150.
+    assert report.plan.build == {1: "it shows what has changed: test 3", 2: "what came before its runs has changed"}
+    assert 0 < report.written < 30
 
 
 def test_a_passed_test_builds_no_partition(rich: Platform, tmp_path: pathlib.Path) -> None:
@@ -279,19 +458,83 @@ def test_exchanged_values_are_noticed(rich: Platform, tmp_path: pathlib.Path) ->
             assert 0 in export(rich.url, tmp_path).plan.build
 
 
-@pytest.mark.parametrize("file", ["plan.json", "partitions/0-*.json"])
+@pytest.mark.parametrize("file", ["plan.json", "partitions/0/*.json"])
 @pytest.mark.parametrize("damage", [None, b"", b"{}"])
 def test_lost_memory_costs_time_and_nothing_else(
     rich: Platform, tmp_path: pathlib.Path, file: str, damage: bytes | None
 ) -> None:
     export(rich.url, tmp_path / "store")
-    (path,) = (tmp_path / "store/_state").glob(file)
-    path.unlink() if damage is None else path.write_bytes(damage)
+    for path in (tmp_path / "store/_state").glob(file):
+        path.unlink() if damage is None else path.write_bytes(damage)
     _run(rich, 9, {1: 0})
     rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 1")
     export(rich.url, tmp_path / "store")
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+@pytest.mark.parametrize("damage", [None, b"{}"])
+def test_lost_memory_is_made_good_in_one_export(rich: Platform, damage: bytes | None) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    whole = dict(store.objects)
+    for path in [path for path in whole if path.startswith("_state/partitions/0/")]:
+        store.objects[path] = Stored(damage or b"", "0")
+        if damage is None:
+            del store.objects[path]
+    export(rich.url, store)
+    assert {path: one.data for path, one in store.objects.items() if path.startswith("_state/partitions/")} == {
+        path: one.data for path, one in whole.items() if path.startswith("_state/partitions/")
+    }
+
+
+def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Platform) -> None:
+    store = MemoryStore()
+    export(rich.url, store)
+    rich.run(231, "completed", results={4: 0}, fork_id=1)
+    other = MemoryStore(objects=dict(store.objects))
+    rich.execute("UPDATE test SET branch = 'moved' WHERE id = 7")
+    export(rich.url, other)
+    rich.execute("UPDATE test SET branch = 'master' WHERE id = 7")
+
+    def overtaken(stage: str, items: Iterable[Any], _length: int) -> Iterator[Any]:
+        if stage == "building" and other.objects:
+            store.objects, other.objects = (
+                {path: Stored(one.data, f"+{one.version}") for path, one in other.objects.items()},
+                {},
+            )
+        yield from items
+
+    settings = pipeline.Settings(rich.url, store, 0)
+    assert "nothing is remembered of it" not in pipeline.export(settings, overtaken).plan.build.values()
+    fresh = MemoryStore()
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
+
+
+def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:
+    main = {"fork_id": 1, "branch": "master"}
+    for run in (301, 401, 501):
+        rich.run(run, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store")
+    # Run 401 is read because its page leads to that of run 350; only then it shows that run 501 is a fix.
+    rich.run(350, "completed", results={4: 1}, **main)
+    rich.execute("UPDATE test_result SET exit_code = 1 WHERE test_id = 401")
+    rich.run(502, "completed", results={4: 0}, **main)
+    export(rich.url, tmp_path / "store", runs=(350, 502))
+    export(rich.url, tmp_path / "store")
+    export(rich.url, tmp_path / "fresh")
+    assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+def test_what_turned_earlier_is_not_counted_where_it_was_not_run(rich: Platform, tmp_path: pathlib.Path) -> None:
+    main = {"fork_id": 1, "branch": "master"}
+    for run, results in ((301, {1: 0, 2: 0}), (302, {1: 1, 2: 0}), (401, {2: 0}), (501, {1: 0, 2: 0})):
+        rich.run(run, "completed", results=results, **main)
+    export(rich.url, tmp_path / "store")
+    assert not verify(LocalStore(tmp_path / "store")).problems
+    api = Api(tmp_path / "store")
+    assert api("regressions.json")["pagination"]["total"] == len(api.items("regressions.json")) > 0
 
 
 def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
@@ -302,5 +545,6 @@ def test_a_dry_run_writes_nothing_and_says_why(rich: Platform) -> None:
     rich.execute("UPDATE regression_test SET command = 'changed' WHERE id = 3")
     report = export(rich.url, store, dry_run=True)
     assert report.plan.build == {1: "it shows what has changed: test 3", 2: "its rows have changed"}
-    assert report.written
+    assert sum(sum(counts.values()) for counts in report.writes.values()) == report.written
+    assert report.writes["2"]["new"] and report.writes["catalog"]["changed"]
     assert store.objects == before

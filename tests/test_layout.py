@@ -5,7 +5,7 @@ import re
 from urllib.parse import urljoin
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter import layout
@@ -45,6 +45,22 @@ def test_facet_keys_are_safe_and_distinct(one: str, other: str) -> None:
     key = layout.facet_key(one)
     assert re.fullmatch(r"[A-Za-z0-9._~-]{1,80}", key) and key not in (".", "..") and not key.endswith(".json")
     assert (key == layout.facet_key(other)) == (one == other)
+
+
+PARTS = st.tuples(*[st.text("ab-.~/", max_size=3)] * 3)
+
+
+@given(PARTS, PARTS)
+@example(("a", "b-c", ""), ("a-b", "c", ""))
+@example(("a", "b", "c"), ("a", "bc", ""))
+@example(("a", "b", ".c"), ("a", "b.c", ""))
+def test_two_comparisons_never_share_a_path(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert re.fullmatch(r"diffs/[A-Za-z0-9._~-]{1,166}\.json", layout.diff(*one))
+    assert (layout.diff(*one) == layout.diff(*other)) == (one == other)
+
+
+def test_a_comparison_is_named_by_the_hashes() -> None:
+    assert layout.diff("a" * 64, "b" * 64, ".srt") == f"diffs/{'a' * 64}-{'b' * 64}.srt.json"
 
 
 @given(SEGMENTS, SEGMENTS)

@@ -15,9 +15,9 @@ import pytest
 from exporter import logs, outcome
 from exporter.cli import run
 from exporter.hook import Requests
-from exporter.publish import publisher
+from exporter.publish.lease import LEASE, moment, process_name
 from exporter.publish.manifest import Pending
-from exporter.publish.publisher import LEASE, Publisher, moment
+from exporter.publish.publisher import Publisher
 from exporter.status_report import span
 from tests.platform import Platform, export
 
@@ -148,7 +148,7 @@ def test_requests_of_the_hook(site: Site) -> None:
 
 def test_who_is_writing(site: Site) -> None:
     machine = Publisher.__dataclass_fields__["owner"].default_factory().split(".")[0]  # type: ignore[misc, union-attr]
-    site.pending(f"{machine}.{publisher._process(str(os.getppid()))}")
+    site.pending(f"{machine}.{process_name(str(os.getppid()))}")
     assert site.json()["writing"]["alive"] is True
     assert re.search(r"being written +yes, last heard of \S+Z, \d s ago\n", site()[1])
     for owner, lease in ((f"{machine}.{2**22 + 1}.x", LEASE), ("elsewhere.1.x", datetime.timedelta(seconds=-1))):

@@ -21,15 +21,15 @@ from exporter.builders.lines import (
     Line,
     Lines,
     Main,
+    Row,
     Segment,
-    Stretch,
     all_results,
     commit_line,
     follow,
     line_of,
     main_line,
     other_platform,
-    segment,
+    stretch,
 )
 from exporter.builders.results import Outcome, Result, documented
 from exporter.documents import Change, FailureCounts, PreviousResult, RunFacts, Verdict, encode
@@ -119,7 +119,8 @@ class Past:
     def __init__(self, before: Lines, main: Main, result_documents: str) -> None:
         self._before, self._main = before, main
         self._result_documents = result_documents
-        self._within: dict[str, dict[int, Stretch]] = {}
+        self._within: dict[str, list[Row]] = {}
+        self._passing: dict[str, dict[int, bool]] = {}
         self._finished = {name: line.finished.run_id for name, line in before.items() if line.finished}
         self._newest: dict[str, dict[int, tuple[int, ResultStatus]]] = {}
 
@@ -146,10 +147,7 @@ class Past:
     def _state(self, line: str, test: int) -> Segment | None:
         """A test's results on a line so far."""
         earlier = self._before.get(line, _NOTHING).tests.get(test)
-        within = self._within.get(line, {}).get(test)
-        if within is None:
-            return earlier
-        return follow(earlier, segment(within.runs, "".join(within.letters), within.how))
+        return follow(earlier, stretch(self._within.get(line, ()), test))
 
     def _none(self) -> Iterator[tuple[str, int | None]]:
         for name in ("main", "previous", "other_platform"):
@@ -186,23 +184,18 @@ class Past:
 
     def _changes(self, run: RunFacts, main: str, results: list[Result]) -> Iterator[Change]:
         """Where the main line's results turn."""
-        within = self._within.get(main, {})
-        earlier = self._before.get(main, _NOTHING).tests
-        for outcome, _ in results:
-            stretch, before = within.get(outcome.test_id), earlier.get(outcome.test_id)
-            if stretch is not None:
-                passed = stretch.letters[-1] == "p"
-            elif before is not None:
-                passed = before.passes
-            else:
-                continue
-            if passed == (outcome.how is None):
-                continue
+        passing = self._passing.get(main)
+        if passing is None:
+            tests = self._before.get(main, _NOTHING).tests
+            passing = self._passing[main] = {test: one.passes for test, one in tests.items()}
+        turned = [outcome for outcome, _ in results if passing.get(outcome.test_id) is (outcome.how is not None)]
+        passing.update({outcome.test_id: outcome.how is None for outcome, _ in results})
+        for outcome in turned:
             state = self._state(main, outcome.test_id)
             assert state is not None and run["platform"] is not None
             run_id, linked = run["run_id"], documented(outcome.status, self._result_documents)
             yield {
-                "kind": "regression" if passed else "fix",
+                "kind": "fix" if outcome.how is None else "regression",
                 "run_id": run_id,
                 "platform": run["platform"],
                 "regression_test_id": outcome.test_id,
@@ -218,13 +211,8 @@ class Past:
             }
 
     def _add(self, run: RunFacts, own: str, platform: str, results: list[Result]) -> None:
-        within = self._within.setdefault(own, {})
         run_id = run["run_id"]
-        for outcome, _ in results:
-            stretch = within.get(outcome.test_id)
-            if stretch is None:
-                stretch = within[outcome.test_id] = Stretch()
-            stretch.add(run_id, outcome.status, outcome.how)
+        self._within.setdefault(own, []).append((run_id, {outcome.test_id: outcome for outcome, _ in results}))
         if is_finished(run):
             self._finished[own] = run_id
             if run["commit_sha"] is not None:

@@ -14,7 +14,7 @@ import orjson
 
 from exporter import layout
 from exporter.builders.results import category_names
-from exporter.source.catalog import Catalog, OutputRow
+from exporter.source.catalog import Catalog, OutputRow, SampleRow
 from exporter.source.partitions import RunRows
 
 Views = dict[str, str]
@@ -54,16 +54,27 @@ def partition_views(catalog: Catalog) -> Views:
     for fork_id, url in catalog.forks.items():
         views[fork_key(fork_id)] = _view(url)
     for test in catalog.tests.values():
-        sample = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
+        row = catalog.samples[test.sample_id] if test.sample_id is not None else None
+        sample = row.original_name if row else None
+        names = sample_names(row) if row else []
         outputs = [[o.id, o.correct, bool(o.ignore), *_judged(o)] for o in test.outputs]
         views[name_key(test.id)] = _view([test.sample_id, sample])
-        views[test_key(test.id)] = _view([test.sample_id, sample, test.command, category_names(catalog, test), outputs])
+        views[test_key(test.id)] = _view(
+            [test.sample_id, sample, names, test.command, category_names(catalog, test), outputs]
+        )
     return views
 
 
 def _judged(output: OutputRow) -> list[Any]:
     """What decides how a result file of this output is judged and named."""
     return [output.correct_extension, sorted({hash_ for _, hash_ in output.variants if hash_ is not None})]
+
+
+def sample_names(sample: SampleRow) -> list[str]:
+    """The names by which a log may call a sample: as it was uploaded, and as it is kept."""
+    extension = f".{sample.extension}" if sample.extension else ""
+    bare = [name for name in (sample.original_name, sample.sha) if name]
+    return sorted({name for one in bare for name in (one, one + extension)})
 
 
 def shown(runs: list[RunRows], catalog: Catalog) -> Iterator[str]:

@@ -10,7 +10,7 @@ newest ones are; so are the lines (`lines`), the lists of a commit's runs, and w
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter import layout
 from exporter.documents import Document, Encoded, Run, RunFacts, encode, fragment, listing
@@ -45,6 +45,13 @@ class Record:
 
     digest: Digest
     before: dict[str, int] = field(default_factory=dict)
+
+
+class Newest(NamedTuple):
+    """The newest partitions of a feed, newest first, and the one before them."""
+
+    partitions: list[int]
+    before: int | None
 
 
 @dataclass(slots=True)
@@ -154,21 +161,39 @@ class Feeds:
             record.before[name] = before
         self.records[partition] = record
 
-    def newest(self, name: str, least: int) -> tuple[list[int], int | None]:
-        """The newest partitions that together hold at least so many items, or all; and the one before them."""
-        held = 0
-        taken: list[int] = []
-        partition = self.last.get(name)
-        while partition is not None and held < least:
-            taken.append(partition)
-            record = self.records[partition]
-            held += record.digest.counts[name]
-            partition = record.before.get(name)
-        return taken, partition
+    def newest(self, names: Iterable[str], least: int) -> dict[str, Newest]:
+        """The newest partitions of each feed that together hold at least so many items, or all of them.
 
-    def head(self, name: str) -> tuple[list[int], int | None]:
-        """The partitions whose items a feed's head holds, newest first, and the one its `next` leads to."""
-        return self.newest(name, layout.PER_PAGE)
+        The feeds are followed side by side, so that each record is looked at once.
+        """
+        found = {name: Newest([], None) for name in names}
+        held = dict.fromkeys(found, 0)
+        here: dict[int, list[str]] = {}
+
+        def go_on(name: str, partition: int | None) -> None:
+            if partition is None or held[name] >= least:
+                found[name] = Newest(found[name].partitions, partition)
+            else:
+                here.setdefault(partition, []).append(name)
+
+        for name in found:
+            go_on(name, self.last.get(name))
+        while here:
+            partition = max(here)
+            record = self.records[partition]
+            for name in here.pop(partition):
+                found[name].partitions.append(partition)
+                held[name] += record.digest.counts[name]
+                go_on(name, record.before.get(name))
+        return found
+
+    def heads(self, names: Iterable[str]) -> dict[str, Newest]:
+        """What the heads of feeds hold, and where their `next` leads to."""
+        return self.newest(names, layout.PER_PAGE)
+
+    def head(self, name: str) -> Newest:
+        """The same of one feed."""
+        return self.heads([name])[name]
 
     def total(self, name: str) -> int:
         """The number of a feed's items."""

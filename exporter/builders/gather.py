@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import grid, history, regression_tests, regressions, samples, search
+from exporter.builders import contract, grid, history, regression_tests, regressions, samples, search
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
@@ -17,6 +17,10 @@ from exporter.status import PLATFORMS, RUN_STATUSES, ResultStatus
 
 ALWAYS = {"platform": PLATFORMS, "status": RUN_STATUSES}
 """Facets whose values are few and known have a list for each, even if it is empty."""
+
+
+_TOGETHER = 50
+"""Heads of feeds made at a time, with some hundred runs each."""
 
 
 class Everything(Container[str]):
@@ -51,6 +55,7 @@ class Gather:
     def documents(self) -> Iterator[Document]:
         """All lists of the catalogue, and the documents of the subjects."""
         catalog, subjects = self.catalog, self.subjects
+        yield from contract.documents()
         yield from regression_tests.named_documents(catalog)
         whole = self._lines(all_results)
 
@@ -104,17 +109,24 @@ class Gather:
         for name in sorted(lists, key=self.feeds.last.__getitem__):  # neighbours share what is remembered of partitions
             runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).list(name)]
             yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
-        for facet in layout.RUN_FACETS:
-            totals = dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet]
-            for value in totals:
-                name = layout.facet_list(layout.RUNS, facet, value)
-                if name in self.subjects:
-                    yield self._head(name)
-            yield from index(layout.RUNS, facet, totals)
-        if layout.RUNS in self.subjects:
-            yield self._head(layout.RUNS)
+        totals = {
+            facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet] for facet in layout.RUN_FACETS
+        }
+        heads = [layout.facet_list(layout.RUNS, facet, value) for facet in totals for value in totals[facet]]
+        yield from self._heads([name for name in (*heads, layout.RUNS) if name in self.subjects])
+        for facet, of_facet in totals.items():
+            yield from index(layout.RUNS, facet, of_facet)
 
-    def _head(self, name: str) -> Document:
-        held, before = self.feeds.head(name)
-        runs = [run for number in held for run in self.told_of(number).list(name)]
-        return head_page(name, linked(runs, layout.document(name)), self.feeds.total(name), before)
+    def _heads(self, names: list[str]) -> Iterator[Document]:
+        """The heads of run feeds: what is remembered of a partition is read once for several of them."""
+        for start in range(0, len(names), _TOGETHER):
+            heads = self.feeds.heads(names[start : start + _TOGETHER])
+            runs: dict[str, list[Run]] = {name: [] for name in heads}
+            for number in sorted({number for head in heads.values() for number in head.partitions}, reverse=True):
+                told = self.told_of(number)
+                for name, head in heads.items():
+                    if number in head.partitions:
+                        runs[name] += told.list(name)
+            for name, head in heads.items():
+                items = linked(runs[name], layout.document(name))
+                yield head_page(name, items, self.feeds.total(name), head.before)

@@ -37,8 +37,10 @@ MatrixOf = Callable[[int], Matrix]
 
 def newest(test: int, platform: str, least: int, feeds: Feeds, matrix_of: MatrixOf) -> list[HistoryEntry]:
     """So many of a test's newest results on a platform, or all, newest first."""
-    partitions, _ = feeds.newest(layout.recent_chain(test, platform), least)
-    found = (entry for number in partitions for entry in matrix_of(number).entries(test))
+    chain = layout.recent_chain(test, platform)
+    found = (
+        entry for number in feeds.newest([chain], least)[chain].partitions for entry in matrix_of(number).entries(test)
+    )
     return [entry for entry in found if entry["platform"] == platform][:least]
 
 

@@ -9,7 +9,7 @@ from the partitions before it, a step each, and whatever was folded once is reme
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -18,6 +18,22 @@ from exporter.status import WINDOW, ResultStatus, state_changes
 
 LETTERS: dict[ResultStatus, str] = {"pass": "p", "fail": "f", "missing_output": "m"}
 STATUSES: dict[str, ResultStatus] = {letter: status for status, letter in LETTERS.items()}
+
+
+class Ended(Protocol):
+    """How a test ended: its status, and what tells one failure from another; None if it passed."""
+
+    @property
+    def status(self) -> ResultStatus:
+        """Its status."""
+
+    @property
+    def how(self) -> str | None:
+        """How it failed."""
+
+
+Row = tuple[int, Mapping[int, Ended]]
+"""A run's id, and regression test id → how it ended."""
 
 
 class Segment(NamedTuple):
@@ -95,19 +111,30 @@ def segment(runs: Sequence[int], letters: str, how: str | None) -> Segment:
     )
 
 
-@dataclass(slots=True)
-class Stretch:
-    """A test's results on one line while they are read, oldest first."""
+def segments(rows: Sequence[Row]) -> dict[int, Segment]:
+    """Regression test id → its stretch, of the runs of one line, oldest first.
 
-    runs: list[int] = field(default_factory=list)
-    letters: list[str] = field(default_factory=list)
-    how: str | None = None
+    Nearly all results pass, and tests that passed in the same runs share their segment.
+    """
+    everywhere = set(rows[0][1])
+    for _, row in rows[1:]:
+        everywhere &= row.keys()
+    failing = {test for _, row in rows for test, one in row.items() if one.how is not None}
+    steady = everywhere - failing
+    found = dict.fromkeys(steady, segment([run for run, _ in rows], "p" * len(rows), None)) if steady else {}
+    for test in {test for _, row in rows for test in row} - steady:
+        one = stretch(rows, test)
+        assert one is not None
+        found[test] = one
+    return found
 
-    def add(self, run_id: int, status: ResultStatus, how: str | None) -> None:
-        """Let a result follow; `how` it failed."""
-        self.runs.append(run_id)
-        self.letters.append(LETTERS[status])
-        self.how = how
+
+def stretch(rows: Iterable[Row], test: int) -> Segment | None:
+    """One test's stretch of the runs of one line, oldest first; None if it has no result in them."""
+    found = [(run, row[test]) for run, row in rows if test in row]
+    if not found:
+        return None
+    return segment([run for run, _ in found], "".join(LETTERS[one.status] for _, one in found), found[-1][1].how)
 
 
 def follow(a: Segment | None, b: Segment | None) -> Segment | None:
@@ -178,6 +205,10 @@ class Line:
                 merged[bucket] = merged.get(bucket, 0) + count
             runtimes[test] = merged
         return Line(tests, other.finished or self.finished, runtimes)
+
+    def of(self, tests: Iterable[int]) -> "Line":
+        """The same of these tests alone, without runtimes."""
+        return Line({test: self.tests[test] for test in tests if test in self.tests}, self.finished)
 
     def encoded(self) -> dict[str, Any]:
         """As JSON: tests with the same segment share it."""

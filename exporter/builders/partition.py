@@ -3,30 +3,31 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter import layout
-from exporter.builders import comparison, errors, grid, history, regressions, results, runs
+from exporter.builders import comparison, errors, grid, history, logs, regressions, results, runs
 from exporter.builders.analysis import Judged, Past, is_finished
 from exporter.builders.comparison import Reference
-from exporter.builders.dependencies import shown
+from exporter.builders.dependencies import sample_names, shown
 from exporter.builders.feeds import Digest, archive_page, facet_values, linked, run_feeds, run_lists
 from exporter.builders.lines import (
     Line,
     Lines,
     Main,
     Mark,
-    Segment,
-    Stretch,
+    Row,
     all_results,
     is_commit_line,
     lines_of,
-    segment,
+    segments,
 )
+from exporter.builders.logs import LogLines
 from exporter.builders.matrix import Matrix, matrix
 from exporter.builders.results import Context, Result, Results, documented
 from exporter.documents import Change, Document, Run, RunFacts, encode
 from exporter.source.catalog import Catalog
+from exporter.source.files import Log
 from exporter.source.partitions import RunRows
 from exporter.source.values import Problem
 from exporter.status import PLATFORMS, runtime_bucket
@@ -77,6 +78,20 @@ class Told:
     def encoded(self) -> dict[str, Any]:
         """As JSON."""
         return {"runs": self.runs, "changes": self.changes, "named": self.named}
+
+
+class Earlier(NamedTuple):
+    """What a partition's documents tell of earlier ones.
+
+    Args:
+        pages: feed name → the partition of its page before this one's, where there is one.
+        lines: the lines before it.
+        matrix_of: gives the matrix of an earlier partition.
+    """
+
+    pages: Mapping[str, int]
+    lines: Lines
+    matrix_of: Callable[[int], Matrix]
 
 
 class Partition:
@@ -153,63 +168,69 @@ class Partition:
     def lines(self, found: Matrix) -> Lines:
         """Its stretch of every line that it has runs of; `found` is its matrix."""
         lines: Lines = {}
-        sequences: dict[str, dict[int, Stretch]] = {}
+        rows: dict[str, list[Row]] = {}
         for _, run, listed in self._runs:
-            mark = Mark(run["run_id"], found.digest(run["run_id"])) if is_finished(run) else None
+            run_id, row = run["run_id"], {outcome.test_id: outcome for outcome, _ in listed}
+            mark = Mark(run_id, found.digest(run_id)) if is_finished(run) else None
             for name in lines_of(run, self._rules.main):
                 line = lines.setdefault(name, Line())
                 line.finished = mark or line.finished
                 if not is_commit_line(name):
-                    _add(sequences.setdefault(name, {}), run["run_id"], listed)
+                    rows.setdefault(name, []).append((run_id, row))
             if run["platform"] is not None:
                 _count(lines[all_results(run["platform"])], listed)
-        known: dict[tuple[tuple[int, ...], str, str | None], Segment] = {}
-        for name, tests in sequences.items():
-            for test, one in tests.items():
-                key = (tuple(one.runs), "".join(one.letters), one.how)
-                if key not in known:
-                    known[key] = segment(*key)
-                lines[name].tests[test] = known[key]
+        for name, of_line in rows.items():
+            lines[name].tests = segments(of_line)
         return lines
 
     def documents(
-        self,
-        found: Matrix,
-        before: Mapping[str, int],
-        past: Lines,
-        matrix_of: Callable[[int], Matrix],
-        told: Told,
+        self, found: Matrix, earlier: Earlier, log_of: Callable[[int], Log | None] | None, told: Told
     ) -> Iterator[Document]:
         """Every document of the partition, each after those it links to within it.
 
         Args:
             found: its matrix.
-            before: feed name → the partition of its page before this one's, where there is one.
-            past: the lines before it.
-            matrix_of: gives the matrix of an earlier partition.
+            earlier: what came before.
+            log_of: gives a run's log; None: there are none.
             told: gets what gathering needs.
         """
-        judge = Past(past, self._rules.main, self._rules.result_documents)
+        judge = Past(earlier.lines, self._rules.main, self._rules.result_documents)
         for rows, facts, listed in self._runs:
             judged = judge.judge(facts, listed)
             run: Run = {**facts, "failures": judged.failures}
-            context = Context({test: encode(one) for test, one in judged.verdicts.items()}, judged.previous, {})
+            log = log_of(run["run_id"]) if log_of else None
+            lines = logs.parse(log) if log else None
+            verdicts = {test: encode(one) for test, one in judged.verdicts.items()}
+            context = Context(verdicts, judged.previous, self._excerpts(lines, listed) if lines else {})
             yield from results.documents(run, listed, context, self._rules.result_documents)
             yield from errors.documents(run["run_id"], errors.items(run["run_id"], listed, runs.latest(rows)))
-            yield self._comparison(run, listed, judged, found, matrix_of, told)
-            yield runs.document(rows, run, self._catalog)
+            yield self._comparison(run, listed, judged, found, earlier, told)
+            if lines:
+                yield from logs.documents(run["run_id"], lines)
+            yield runs.document(rows, run, self._catalog, log=lines is not None)
             told.runs.insert(0, run)
             told.changes[:0] = judged.changes
         for name in dict.fromkeys(name for run in told.runs for name in run_feeds(run)):
             items = linked(told.list(name), layout.archive(name, self._number))
-            yield archive_page(name, self._number, items, before.get(name))
+            yield archive_page(name, self._number, items, earlier.pages.get(name))
         if told.changes:
-            yield regressions.archive(self._number, told.changes, before.get(layout.REGRESSIONS))
+            yield regressions.archive(self._number, told.changes, earlier.pages.get(layout.REGRESSIONS))
         for platform in PLATFORMS:
             if columns := told.on(platform):
-                before_it = before.get(layout.grid(platform))
-                yield grid.archive(platform, self._number, grid.Columns(columns, found), before_it)
-        yield from history.archive(self._number, self._catalog, found, before)
+                before = earlier.pages.get(layout.grid(platform))
+                yield grid.archive(platform, self._number, grid.Columns(columns, found), before)
+        yield from history.archive(self._number, self._catalog, found, earlier.pages)
+
+    def _excerpts(self, lines: LogLines, listed: list[Result]) -> dict[int, bytes]:
+        """Regression test id → what the log says of its sample."""
+        samples = {outcome.sample_id for outcome, _ in listed if outcome.sample_id is not None}
+        found = logs.excerpts(lines, {id_: sample_names(self._catalog.samples[id_]) for id_ in samples})
+        encoded = {sample: encode(excerpt) for sample, excerpt in found.items()}
+        return {
+            outcome.test_id: encoded[outcome.sample_id]
+            for outcome, _ in listed
+            if outcome.sample_id in encoded and outcome.sample_id is not None
+        }
 
     def _comparison(
         self,
@@ -217,7 +238,7 @@ class Partition:
         listed: list[Result],
         judged: Judged,
         found: Matrix,
-        matrix_of: Callable[[int], Matrix],
+        earlier: Earlier,
         told: Told,
     ) -> Document:
         """A run's comparison."""
@@ -226,18 +247,9 @@ class Partition:
             references[name] = None
             if run_id is not None:
                 number = layout.partition_of(run_id)
-                references[name] = Reference(run_id, found if number == self._number else matrix_of(number))
+                references[name] = Reference(run_id, found if number == self._number else earlier.matrix_of(number))
         told.named.extend(comparison.named(listed, references))
         return comparison.document(run, listed, judged, references, self._results, self._rules.result_documents)
-
-
-def _add(tests: dict[int, Stretch], run_id: int, results: Sequence[Result]) -> None:
-    """Let a run's results follow those before."""
-    for outcome, _ in results:
-        one = tests.get(outcome.test_id)
-        if one is None:
-            one = tests[outcome.test_id] = Stretch()
-        one.add(run_id, outcome.status, outcome.how)
 
 
 def _count(line: Line, results: Sequence[Result]) -> None:

@@ -375,14 +375,16 @@ def documents(run: Run, results: list[Result], context: Context, result_document
                 ),
             )
     for page in layout.pages(layout.run_list(run_id, "samples"), len(results)):
-        items = joined(_listed(result, page.path, folder, result_documents) for result in results[page.items])
+        to = layout.relative(page.path, folder)
+        items = joined(_listed(result, to, result_documents) for result in results[page.items])
         yield page.path, encode(listing(items, page.pagination))
     failures = [result for result in results if result[0].status != "pass"]
     for page in layout.pages(layout.run_list(run_id, "failures"), len(failures)):
+        to = layout.relative(page.path, folder)
         items = joined(
             b'%b,"classification":%b,"verdict":%b}'
             % (
-                _listed(result, page.path, folder, result_documents)[:-1],
+                _listed(result, to, result_documents)[:-1],
                 result[0].failure[1] if result[0].failure else b"null",
                 context.verdicts[result[0].test_id],
             )
@@ -391,12 +393,10 @@ def documents(run: Run, results: list[Result], context: Context, result_document
         yield page.path, encode(listing(items, page.pagination))
 
 
-def _listed(result: Result, path: str, folder: str, result_documents: str) -> bytes:
-    """A result as an item of the list at `path`."""
+def _listed(result: Result, to: str, result_documents: str) -> bytes:
+    """A result as an item of a list that leads `to` the folder of the documents."""
     outcome, runtime = result
-    href = b"null"
-    if documented(outcome.status, result_documents):
-        href = f'"{layout.relative(path, folder)}{outcome.file}"'.encode()
+    href = f'"{to}{outcome.file}"'.encode() if documented(outcome.status, result_documents) else b"null"
     return outcome.listed.fill(_number(runtime), href)
 
 

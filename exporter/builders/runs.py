@@ -86,8 +86,8 @@ def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
     ]
 
 
-def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
-    """A run's own document."""
+def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool) -> Document:
+    """A run's own document; `log` tells whether there is one."""
     path = layout.run(run.run_id)
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
@@ -100,17 +100,18 @@ def document(run: RunRows, listed: Run, catalog: Catalog) -> Document:
                 "config": {"regression_test_ids": run.customized or catalog.active_tests},
                 "progress": progress,
                 "infrastructure_errors": _infrastructure_errors(run),
-                "links": {name: target and layout.relative(path, target) for name, target in _linked(listed)},
+                "links": {name: target and layout.relative(path, target) for name, target in _linked(listed, log=log)},
             }
         ),
     )
 
 
-def _linked(run: Run) -> Iterator[tuple[str, str | None]]:
+def _linked(run: Run, *, log: bool) -> Iterator[tuple[str, str | None]]:
     """The documents that lead on from a run, by name."""
     for kind in ("samples", "failures", "errors"):
         yield kind, layout.document(layout.run_list(run["run_id"], kind))
     yield "comparison", layout.run_comparison(run["run_id"])
+    yield "log", layout.document(layout.run_list(run["run_id"], "log")) if log else None
     commit, pull_request = run["commit_sha"], run["pr_number"]
     yield "commit", None if commit is None else layout.document(layout.runs_of_commit(commit))
     yield "pull_request", None if pull_request is None else layout.document(layout.runs_of_pull_request(pull_request))

@@ -74,7 +74,7 @@ class LocalStore:
     def replace(self, path: str, data: bytes, version: str) -> str:
         """Write one object if it is still at `version` (`ABSENT`: if it does not exist); give its new version.
 
-        It is then durable, also against the death of the machine.
+        It is then durable, also against the death of the machine, and so is all that was written before it.
 
         Raises:
             ConflictError: it is at another version; nothing was written.

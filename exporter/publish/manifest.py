@@ -103,6 +103,11 @@ class Manifest:
         return {part.name: part for part in (self.catalog, self.site, *self.partitions) if part is not None}
 
     @property
+    def hrefs(self) -> frozenset[str]:
+        """The paths of all parts below the API root."""
+        return frozenset(part.href for part in self.parts.values())
+
+    @property
     def snapshot(self) -> str:
         """The digest of all that the manifest names, the same exactly when all of that is."""
         parts = [part.digest for part in self.parts.values()]

@@ -8,11 +8,8 @@ that nothing links to yet, those that link to them, the manifest, the deletions,
 import contextlib
 import datetime
 import logging
-import os
 import pathlib
-import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -23,6 +20,8 @@ from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
 from exporter.layout import stored
+from exporter.publish.deletions import Deletions
+from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
     Documents,
     Known,
@@ -37,26 +36,11 @@ from exporter.publish.store import ABSENT, Store
 
 log = logging.getLogger(__name__)
 
-LEASE = datetime.timedelta(minutes=10)
-"""How long an export may be silent before another takes its place. It renews the lease at a third of that."""
-
 _BATCH = 1000
 """Documents deleted between two looks at the lease."""
 
 _MANIFEST = layout.API_ROOT + layout.MANIFEST
-_PENDING = layout.API_ROOT + layout.PENDING
 _LAYOUT = layout.STATE_ROOT + "layout.json"
-_DELETIONS = layout.STATE_ROOT + "deletions.json"
-
-
-def moment(value: datetime.datetime) -> str:
-    """A time as documents show it."""
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def now() -> datetime.datetime:
-    """The present, to the second."""
-    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 
 
 def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
@@ -69,17 +53,6 @@ def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
     ]
 
 
-def check_lease(store: Store, owner: str) -> None:
-    """See that an export still has the lease. Whoever wakes from a long sleep must not write any more.
-
-    Raises:
-        ConflictError: another export has taken it.
-    """
-    found = store.get(_PENDING)
-    if found is None or decode_pending(found.data).owner != owner:
-        raise ConflictError(f"{store.name}: another export took over, for this one was silent too long")
-
-
 class Hrefs(NamedTuple):
     """The manifests of what the store may hold of one part: as published, and as exports that died left pending."""
 
@@ -89,12 +62,16 @@ class Hrefs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What an export begins from: the published manifest and what dead exports left, each with its version."""
+    """What an export begins from: the published manifest and what dead exports left, each with its version.
+
+    `listed`: the paths below the API root of all manifests in the store; none unless `Publisher.whole` has asked.
+    """
 
     manifest: Manifest | None
     manifest_version: str
     pending: Pending | None
     pending_version: str
+    listed: frozenset[str] = frozenset()
 
     def names(self) -> set[str]:
         """The names of all parts that the store may hold something of."""
@@ -149,8 +126,11 @@ class Publisher:
     store: Store
     clock: Callable[[], datetime.datetime] = field(default_factory=lambda: now)
     sleep: Callable[[float], None] = time.sleep
-    owner: str = field(default_factory=lambda: _owner())
-    _lease: tuple[Pending, str, datetime.datetime] | None = None
+    owner: str = field(default_factory=this_process)
+    lease: Lease = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(self.store, self.owner, self.clock)
 
     def begin(self) -> Base:
         """Read what is published.
@@ -170,7 +150,7 @@ class Publisher:
                 raise StoreError(
                     f"{self.store.name} was written by a newer exporter (layout {version}): upgrade this one"
                 )
-        manifest, pending = self.store.get(_MANIFEST), self.store.get(_PENDING)
+        manifest, pending = self.store.get(_MANIFEST), self.store.get(PENDING)
         return Base(
             manifest=decode_manifest(manifest.data) if manifest else None,
             manifest_version=manifest.version if manifest else ABSENT,
@@ -179,14 +159,12 @@ class Publisher:
         )
 
     def whole(self, base: Base) -> Base:
-        """The same, but as if nothing were published if a manifest is lost: then all is built and written again.
+        """The same with all manifests listed, as if nothing were published if one is lost: then all is built again.
 
         An export that went on from what is left would publish a manifest that lacks the rest.
         """
-        if base.manifest is None:
-            return base
-        there = {entry.path for entry in self.store.list(stored(layout.MANIFESTS))}
-        if there.issuperset(stored(part.href) for part in base.manifest.parts.values()):
+        base = replace(base, listed=self._manifests())
+        if base.manifest is None or base.listed.issuperset(base.manifest.hrefs):
             return base
         log.warning("%s: a published manifest is lost; building everything again", self.store.name)
         return replace(base, manifest=None)
@@ -196,9 +174,8 @@ class Publisher:
 
         With those for which that while is over, if `due`.
         """
-        found = self.store.get(_DELETIONS)
-        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
-        return set(deletions).difference(() if due else self._due(deletions))
+        deletions = Deletions.load(self.store)
+        return set(deletions.since).difference(() if due else deletions.due(self.clock()))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -208,18 +185,16 @@ class Publisher:
             StoreError: one is publishing.
         """
         base = self.begin()
-        if base.pending is not None and self.alive(base.pending):
+        if base.pending is not None and self.lease.alive(base.pending):
             raise StoreError(f"{self.store.name}: an export is publishing; try again when it has ended")
-        self._lease_with(base.pending.manifests if base.pending else (), base.pending_version)
+        self.lease.take(base.pending.manifests if base.pending else (), base.pending_version)
         try:
             yield
         finally:
-            assert self._lease is not None
             if base.pending is None:
-                self._end_lease()
+                self.lease.end()
             else:
-                left = Pending(self.owner, moment(self.clock()), base.pending.manifests)
-                self.store.replace(_PENDING, left.encode(), self._lease[1])
+                self.lease.abandon()
 
     def publish(self, base: Base, changes: Changes) -> int:
         """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.
@@ -230,8 +205,9 @@ class Publisher:
         """
         self.store.sweep()
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
-        deletions = self._deletions(changes)
-        if same and not (changes.writes or base.pending or changes.state or self._due(deletions)):
+        deletions = Deletions.load(self.store)
+        deletions.add(map(stored, (*changes.gone, *(base.listed - changes.manifest.hrefs))), self.clock())
+        if same and not (changes.writes or base.pending or changes.state or deletions.due(self.clock())):
             return 0
         self._take_lease(base, changes)
         self._check_base(base, changes)
@@ -242,17 +218,17 @@ class Publisher:
         for wave in changes.waves:
             for count in wave:
                 written += count
-                self.keep_lease()
+                self.lease.keep()
         self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in changes.records.items())
-        self._write_deletions(deletions)
-        self.keep_lease()
+        deletions.save()
+        self.lease.keep()
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
         if changes.state is not None:
             self.store.replace(layout.STATE_PLAN, changes.state, changes.state_version)
         self._delete(deletions, changes)
-        self._end_lease()
+        self.lease.end()
         return written
 
     def _take_lease(self, base: Base, changes: Changes) -> None:
@@ -261,16 +237,14 @@ class Publisher:
         After a death also those of the dead export, and those that are published and replaced: what both knew and the
         new manifests do without may have the bytes of either until it is deleted.
         """
-        if base.pending is not None and self.alive(base.pending):
+        if base.pending is not None and self.lease.alive(base.pending):
             log.info("another export is publishing to %s; waiting for it", self.store.name)
-            while (found := self.store.get(_PENDING)) is not None and self.alive(decode_pending(found.data)):
+            while (found := self.store.get(PENDING)) is not None and self.lease.alive(decode_pending(found.data)):
                 self.sleep(1)
             raise ConflictError("another export has published meanwhile")
-        published = {part.href for part in base.manifest.parts.values()} if base.manifest else set()
-        new = {part.href for part in changes.manifest.parts.values()}
+        published, new = base.manifest.hrefs if base.manifest else set(), changes.manifest.hrefs
         dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
-        manifests = tuple(sorted(dead | (new - published)))
-        self._lease_with(manifests, base.pending_version)
+        self.lease.take(sorted(dead | (new - published)), base.pending_version)
 
     def _check_base(self, base: Base, changes: Changes) -> None:
         """See that nobody has published, or cleaned up, while this export was building.
@@ -282,11 +256,10 @@ class Publisher:
             ConflictError: somebody has; the lease is as it was, unless it was a dead export's.
         """
         found = self.store.get(_MANIFEST)
-        named = {stored(part.href) for part in changes.manifest.parts.values()}
-        there = {entry.path for entry in self.store.list(stored(layout.MANIFESTS))}
-        if (found.version if found else ABSENT) != base.manifest_version or named - there:
+        lost = changes.manifest.hrefs - self._manifests()
+        if (found.version if found else ABSENT) != base.manifest_version or lost:
             if base.pending is None:
-                self._end_lease()
+                self.lease.end()
             raise ConflictError("another export has published meanwhile")
 
     def _fence(self, base: Base) -> Base:
@@ -299,85 +272,27 @@ class Publisher:
         data = base.manifest.encode(moment(self.clock()))
         return replace(base, manifest_version=self.store.replace(_MANIFEST, data, base.manifest_version))
 
-    def keep_lease(self) -> None:
-        """Renew the lease when a third of it has passed.
+    def _manifests(self) -> frozenset[str]:
+        """The paths, below the API root, of all manifests in the store, whether or not anything names them."""
+        found = self.store.list(stored(layout.MANIFESTS))
+        return frozenset(entry.path.removeprefix(layout.API_ROOT) for entry in found)
 
-        Raises:
-            ConflictError: another export has taken it.
-        """
-        assert self._lease is not None
-        pending, _, until = self._lease
-        if until - self.clock() < LEASE * 2 / 3:
-            self._renew(pending.manifests)
-
-    def _renew(self, manifests: tuple[str, ...]) -> None:
-        """Keep the lease, naming these manifests."""
-        assert self._lease is not None
-        self._lease_with(manifests, self._lease[1])
-
-    def _lease_with(self, manifests: tuple[str, ...], version: str) -> None:
-        """Write a lease over what stands at this version."""
-        until = self.clock() + LEASE
-        pending = Pending(self.owner, moment(until), manifests)
-        self._lease = (pending, self.store.replace(_PENDING, pending.encode(), version), until)
-
-    def _end_lease(self) -> None:
-        """Remove `pending.json`, unless another export has taken it meanwhile."""
-        assert self._lease is not None
-        self.store.delete_at(_PENDING, self._lease[1])
-        self._lease = None
-
-    def alive(self, pending: Pending) -> bool:
-        """Whether a lease binds: not expired, not our own, and not of a process of this machine that is dead."""
-        if pending.owner == self.owner or pending.expires_at <= moment(self.clock()):
-            return False
-        machine, _, process = pending.owner.partition(".")
-        return machine != self.owner.partition(".")[0] or process == _process(process.partition(".")[0])
-
-    def _deletions(self, changes: Changes) -> dict[str, str]:
-        """Path in the store → since when the manifests do without it."""
-        found = self.store.get(_DELETIONS)
-        deletions: dict[str, str] = orjson.loads(found.data) if found else {}
-        named = {part.href for part in changes.manifest.parts.values()}
-        strays = (
-            entry.path
-            for entry in self.store.list(stored(layout.MANIFESTS))
-            if entry.path[len(layout.API_ROOT) :] not in named
-        )
-        since = moment(self.clock())
-        for path in (*map(stored, changes.gone), *strays):
-            deletions.setdefault(path, since)
-        return deletions
-
-    def _due(self, deletions: Mapping[str, str]) -> list[str]:
-        limit = moment(self.clock() - datetime.timedelta(seconds=self.store.grace))
-        return [path for path, since in deletions.items() if since <= limit]
-
-    def _write_deletions(self, deletions: Mapping[str, str]) -> None:
-        found = self.store.get(_DELETIONS)
-        if deletions:
-            data = encode(dict(sorted(deletions.items())))
-            if found is None or found.data != data:
-                self.store.replace(_DELETIONS, data, found.version if found else ABSENT)
-        elif found:
-            self.store.delete([_DELETIONS])
-
-    def _delete(self, deletions: dict[str, str], changes: Changes) -> None:
+    def _delete(self, deletions: Deletions, changes: Changes) -> None:
         """Delete what is due and what the manifest, now published, indeed does without; and what is forgotten."""
+        if deletions.since:
+            self.lease.name(())  # what was pending is published, and the manifests of dead exports are about to go
+        else:
+            check_lease(self.store, self.owner)
         records = self.store.list(layout.STATE_ROOT + layout.STATE_RECORDS)
         named_records = {layout.STATE_ROOT + path for path in changes.named_records}
         self.store.delete([entry.path for entry in records if entry.path not in named_records])
-        if not deletions:
-            return
-        manifest = changes.manifest
-        self._renew(())  # what was pending is published, and the manifests of dead exports are about to go
-        named = self._named(deletions, manifest)
-        left = {path: since for path, since in deletions.items() if path not in named}
-        due = self._due(left)
+        deletions.drop(self._named(deletions.since, changes.manifest))
+        due = deletions.due(self.clock())
         for start in range(0, len(due), _BATCH):
-            self.keep_lease()
+            self.lease.keep()
             self.store.delete(due[start : start + _BATCH])
-        self._write_deletions({path: since for path, since in left.items() if path not in due})
+        deletions.drop(due)
+        deletions.save()
 
     def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
         """Those of the paths that the manifest names after all: they came back."""
@@ -385,31 +300,9 @@ class Publisher:
         by_part: dict[str, set[str]] = {}
         for path in paths:
             by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
-        named = {stored(part.href) for part in parts.values()}
+        named = set(map(stored, manifest.hrefs))
         for name, candidates in by_part.items():
             if name in parts:
                 for documents in read_parts(self.store, [parts[name].href]):
                     named |= candidates & set(map(stored, documents))
         return named
-
-
-def _owner() -> str:
-    """MACHINE.PROCESS.STARTED; the machine's name is not given away, only whether two are the same."""
-    try:
-        # What makes process numbers comparable: the same boot of the same machine, the same container.
-        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
-        place = f"{boot}/{pathlib.Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:
-        place = secrets.token_hex()
-    machine = uuid.uuid5(uuid.NAMESPACE_DNS, f"{os.uname().nodename}/{place}").hex[:12]
-    return f"{machine}.{_process(str(os.getpid()))}"
-
-
-def _process(process: str) -> str:
-    """PROCESS.STARTED of a process of this machine: a number that is used again has started at another tick."""
-    try:
-        # The second field, a program's name in parentheses, may hold anything; the 22nd is when it started.
-        fields = pathlib.Path(f"/proc/{int(process)}/stat").read_text().rpartition(")")[2].split()
-        return f"{process}.{fields[19]}"
-    except (OSError, ValueError):
-        return f"{process}."

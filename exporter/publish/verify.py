@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from exporter import layout
-from exporter.documents import digest, links
+from exporter.documents import digest, links_of
 from exporter.errors import StoreError
 from exporter.layout import stored
 from exporter.progress import Progress, quiet
@@ -27,6 +25,20 @@ class Report:
     bytes: int = 0
     links: int | None = 0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def advice(self) -> list[str]:
+        """How to mend what is not right, a line for each way."""
+        strays = sum(problem.endswith(_STRAY) for problem in self.problems)
+        lines = []
+        if strays < len(self.problems):
+            lines.append("to mend it: delete v1/manifest.json and export again; what is whole is not rewritten")
+        if strays:
+            lines.append("for what no manifest names: exporter prune; what it does not list is not the exporter's")
+        return lines
+
+
+_STRAY = "no manifest names it"
 
 
 def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -> Report:
@@ -91,7 +103,7 @@ class _Check:
         """Check one object, and strike it off what is left to be found."""
         path = layout.published(entry.path)
         if hash(path) not in left and hash(path) not in self.known:
-            self._problem(entry.path, "no manifest names it")
+            self._problem(entry.path, _STRAY)
             return
         wanted = left.pop(hash(path), None)
         if wanted is None:  # only pending
@@ -142,8 +154,7 @@ class _Check:
         if got != entry and not any(documents.get(path) == got for documents in self.pending):
             self._problem(path, "not as the manifest says")
             return
-        if path.endswith(".json"):
-            self._links(path, found.data)
+        self._links(path, found.data)
 
     def _links(self, path: str, data: bytes | None = None) -> None:
         if data is None:
@@ -151,7 +162,7 @@ class _Check:
             data = found.data if found else b"null"
         folder = posixpath.dirname(path)
         count = 0
-        for link in links(orjson.loads(data)):
+        for link in links_of(path, data):
             count += 1
             if hash(posixpath.normpath(posixpath.join(folder, link))) not in self.known:
                 self._problem(path, f"its link {link!r} leads to nothing")
@@ -163,4 +174,4 @@ class _Check:
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
             if hash(layout.published(path)) not in self.known:
-                self._problem(path, "no manifest names it")
+                self._problem(path, _STRAY)

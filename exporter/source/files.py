@@ -11,10 +11,11 @@ import os
 import pathlib
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from exporter.errors import SourceError
 from exporter.source.values import Problem
 
 OUTPUTS = "TestResults"
@@ -79,15 +80,30 @@ class SampleRepository:
             return Log(len(data), data, None)
         return None
 
-    def log_marks(self) -> Mapping[int, str]:
-        """A mark for each run with a log, which changes when the log does: its size and time of change (ns)."""
+    def log_marks(self, runs: Iterable[int] | None = None) -> Mapping[int, str]:
+        """A mark for each run with a log, which changes when the log does: its size and time of change (ns).
+
+        Args:
+            runs: look for the logs of these alone.
+
+        Raises:
+            SourceError: the folder can't be read. That is not to be taken for logs that are gone.
+        """
         marks: dict[int, str] = {}
-        with self._noting(LOGS, "-"), self._folder(LOGS) as folder, os.scandir(folder) as entries:
-            for entry in entries:
-                if found := _LOG_NAME.fullmatch(entry.name):
-                    with contextlib.suppress(FileNotFoundError):
-                        status = entry.stat(follow_symlinks=False)
-                        marks[int(found[1])] = f"{status.st_size}-{status.st_mtime_ns}"
+        try:
+            if not self.root.is_dir():
+                raise NotADirectoryError
+            with self._folder(LOGS) as folder:
+                names = os.listdir(folder) if runs is None else [f"{run}.txt" for run in runs]  # noqa: PTH208 - pathlib knows no descriptors
+                for name in names:
+                    if found := _LOG_NAME.fullmatch(name):
+                        with contextlib.suppress(FileNotFoundError):
+                            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                            marks[int(found[1])] = f"{status.st_size}-{status.st_mtime_ns}"
+        except FileNotFoundError:
+            return {}
+        except (OSError, _RefusedError) as error:
+            raise SourceError(f"{self.root}: the sample repository's {LOGS} cannot be read: {error}") from None
         return marks
 
     @contextlib.contextmanager

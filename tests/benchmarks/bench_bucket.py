@@ -1,14 +1,21 @@
-"""Objects a second and client CPU per object of the ways to write documents to a bucket, against the local sink.
+"""What writing to a bucket costs: the ways to write documents against the local sink, and exports to the emulator.
 
-`python -m tests.benchmarks.bench_bucket [--objects N] [--rounds N] [--plain-http]` prints a row for each way. A round
-runs all ways after one another, each in a process of its own, so that what else the machine does hits them alike.
+`python -m tests.benchmarks.bench_bucket [--objects N] [--rounds N] [--plain-http] [--database-url URL]` prints a row
+for each way, and for each export of a database if one is named. A round runs all ways after one another, each in a
+process of its own, so that what else the machine does hits them alike.
 """
 
 import argparse
 import multiprocessing
 import os
+import pathlib
 import random
+import re
+import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,7 +23,9 @@ from typing import NamedTuple
 from exporter.publish import bulk
 from exporter.publish.gcs import GcsStore
 from tests.benchmarks import sink
+from tests.publish import emulator
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
 SIZE = 4096
 """Bytes of a body on the wire."""
 
@@ -87,16 +96,67 @@ def rows(number: int, count: int, *, tls: bool = True) -> Iterator[Row]:
         yield Row(way, speed, statistics.median(one.cpu_ms_per_object for one in measured), list(measured))
 
 
+class Export(NamedTuple):
+    """What one export to the emulator took; the CPU is that of all its processes."""
+
+    what: str
+    wall: float
+    cpu: float
+    said: str
+
+    @property
+    def objects_per_second(self) -> float:
+        """Documents written, by the whole of the time."""
+        found = re.search(r"([0-9]+) documents written", self.said)
+        return int(found[1]) / self.wall if found else 0.0
+
+
+EXPORTS = (
+    ("every result", "all"),
+    ("every result, nothing changed", "all"),
+    ("failed results only", "failures"),
+    ("no single results", "none"),
+)
+
+
+def exports(database_url: str, workers: int = 2) -> Iterator[Export]:
+    """Exports of a database to empty buckets at the emulator, and one with nothing to do."""
+    with emulator.running() as server, tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"STORAGE_EMULATOR_HOST": server.url, "XDG_STATE_HOME": folder}
+        buckets = {kind: server.new_bucket() for _, kind in EXPORTS}
+        for what, kind in EXPORTS:
+            command = [sys.executable, "-m", "exporter", "export", "--database-url", database_url]
+            command += ["--store", f"gs://{buckets[kind]}/api", "--result-documents", kind]
+            command += ["--workers", str(workers), "--max-writes-per-second", "100000"]
+            wall, cpu = time.perf_counter(), _children()
+            ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                raise SystemExit(ended.stderr)
+            said = ended.stderr.splitlines()[-1].partition("Z ")[2]
+            yield Export(what, time.perf_counter() - wall, _children() - cpu, said)
+
+
+def _children() -> float:
+    """Seconds of processors that ended children have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Print the rows."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain-http", action="store_true")
+    parser.add_argument("--database-url", help="whose exports to measure, too")
     options = parser.parse_args()
     for way, speed, cpu, measured in rows(options.rounds, options.objects, tls=not options.plain_http):
         runs = " ".join(f"{one.objects_per_second:.0f}/{one.cpu_ms_per_object:.2f}" for one in measured)
-        print(f"{way.name:28}{speed:7.0f} objects/s{cpu:8.3f} ms CPU each   ({runs})")
+        print(f"{way.name:28}{speed:7.0f} objects/s{cpu:8.3f} ms CPU each   ({runs})", flush=True)
+    for one in exports(options.database_url) if options.database_url else ():
+        rate = f"{one.objects_per_second:7.0f} objects/s"
+        print(f"{one.what:30}{one.wall:7.1f} s{one.cpu:7.1f} s CPU{rate}   {one.said}", flush=True)
+    print("load", *(f"{load:.1f}" for load in os.getloadavg()))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def test_an_empty_database_gives_a_valid_empty_api(platform: Platform, root: pat
     manifest = api("manifest.json")
     assert manifest["latest_run_id"] is None and manifest["partitions"] == []
     assert set(manifest["counts"].values()) - {manifest["counts"]["documents"], manifest["counts"]["bytes"]} == {0}
-    for path in manifest["links"].values():
+    for name in manifest["links"].keys() - {"openapi", "regressions_feed"}:
+        path = manifest["links"][name]
         for item in api.items(path):
             assert item["total"] == 0
     assert api("runs.json") == {"data": [], "pagination": {"total": 0, "next": None}, "meta": {}}
@@ -144,7 +145,7 @@ def test_whole_histories_in_sealed_pages(small: Platform, root: pathlib.Path) ->
     assert api("samples/1/history/archive/1.json")["pagination"] == {"next": None}
     assert [run["run_id"] for run in api.items("runs.json")] == [777, 501, *range(255, 149, -1)]
     for row in api.items("runs/by-branch.json"):
-        runs = api.items(f"runs/{row['href']}")
+        runs = api.items(row["href"])
         assert len(runs) == row["total"] and {run["branch"] for run in runs} == {row["value"]}
     recent = api("regression-tests/1.json")["recent"]
     assert [e["run_id"] for e in recent["linux"]] == [777, *range(255, 206, -1)] and recent["windows"] == []

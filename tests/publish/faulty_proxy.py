@@ -65,14 +65,18 @@ class Proxy:
     upstream: tuple[str, int]
     lines: list[str] = field(default_factory=list)
     made: Counter[Fault] = field(default_factory=Counter)
-    asking: int = 0
-    """Requests that the server has not answered yet."""
+    connections: int = 0
+    """Open ones. What a client that died has asked for is on its way as long as there is one of its."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
-        with contextlib.suppress(*gone):
-            while await self._one(reader, writer):
-                pass
+        self.connections += 1
+        try:
+            with contextlib.suppress(*gone):
+                while await self._one(reader, writer):
+                    pass
+        finally:
+            self.connections -= 1
         writer.close()
         with contextlib.suppress(*gone):
             await writer.wait_closed()
@@ -113,13 +117,6 @@ class Proxy:
         HTTP/1.0, so that it comes in one piece and ends with the connection.
         """
         kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-        self.asking += 1
-        try:
-            return await self._asked(kept, body)
-        finally:
-            self.asking -= 1
-
-    async def _asked(self, kept: list[bytes], body: bytes) -> tuple[bytes, bytes]:
         reader, writer = await asyncio.open_connection(*self.upstream)
         try:
             writer.write(b"\r\n".join(kept).replace(b" HTTP/1.1", b" HTTP/1.0", 1) + body)

@@ -2,13 +2,17 @@
 
 import contextlib
 import datetime
+import gzip
+import http.client
 import os
 import pathlib
 import random
 import signal
+import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import orjson
 import pytest
@@ -28,8 +32,68 @@ from tests.test_kill import History, history  # noqa: F401
 
 pytestmark = pytest.mark.soak
 
-
 Tree = dict[str, bytes]
+
+
+@dataclass
+class Scene:
+    """A bucket, and a platform in two states that is exported to it by two processes: the first unless said.
+
+    `trees` is what readers find after an undisturbed export of each state.
+    """
+
+    url: str
+    store: GcsStore
+    databases: tuple[str, str]
+    trees: tuple[Tree, Tree]
+    exports: tuple[Commands, Commands]
+
+    def begin(self, state: int, *, by: int = 0, at: str | None = None, workers: int = 0) -> Commands:
+        """Begin an export of a state; at another URL than the emulator's where faults are wanted."""
+        options = ["--workers", workers, "--grace", f"{self.store.grace}s", "--max-writes-per-second", 100_000]
+        self.exports[by].begin(
+            *("export", "--database-url", self.databases[state], "--store", self.store.name, "--log-level", "error"),
+            *options,
+            environment={"STORAGE_EMULATOR_HOST": at or self.url},
+        )
+        return self.exports[by]
+
+    def export(self, state: int, *, by: int = 0, at: str | None = None, workers: int = 0) -> None:
+        """Export a state; see that nothing goes wrong."""
+        export = self.begin(state, by=by, at=at, workers=workers)
+        assert export.exit_code() == 0, export.stderr.read_text()
+
+    def export_here(self, state: int) -> None:
+        """Export a state in this very process."""
+        pipeline.export(pipeline.Settings(self.databases[state], self.store, 0))
+
+    def objects(self) -> Tree:
+        """All that the bucket holds, read as readers do."""
+        found = {}
+        with contextlib.closing(http.client.HTTPConnection(self.url.removeprefix("http://"))) as connection:
+            for entry in self.store.list(""):
+                name = urllib.parse.quote(f"/{self.store.bucket}/{self.store.prefix}/{entry.path}")
+                connection.request("GET", name, headers={"Accept-Encoding": "gzip"})
+                reply = connection.getresponse()
+                body = reply.read()
+                assert reply.status == 200, name
+                found[entry.path] = gzip.decompress(body) if reply.headers["Content-Encoding"] == "gzip" else body
+        return found
+
+    def published(self) -> Tree:
+        """What readers can know, without the manifest's time."""
+        found = {path: data for path, data in self.objects().items() if path.startswith("v1/")}
+        manifest = orjson.loads(found["v1/manifest.json"]) | {"generated_at": None}
+        return found | {"v1/manifest.json": orjson.dumps(manifest)}
+
+    def holds(self, state: int) -> bool:
+        """Whether readers find a state, with or without what is kept for the grace period."""
+        return self.trees[state].items() <= self.published().items()
+
+    def snapshot(self) -> str:
+        """What the manifest says is published."""
+        found = self.store.get("v1/manifest.json")
+        return str(found and orjson.loads(found.data)["snapshot"])
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +106,14 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Commands
 
 
 @pytest.fixture
-def trees(history: History) -> list[Tree]:  # noqa: F811
-    """What readers find after an undisturbed export of each state."""
-    return [{path: data for path, data in files.items() if path.startswith("v1/")} for files in history.files]
-
-
-@pytest.fixture
-def store(bucket: str) -> GcsStore:  # noqa: F811
-    return GcsStore(bucket, "api", grace=0)
+def scene(
+    exports: tuple[Commands, Commands],
+    history: History,  # noqa: F811
+    emulator: Emulator,  # noqa: F811
+    bucket: str,  # noqa: F811
+) -> Scene:
+    one, other = ({path: data for path, data in files.items() if path.startswith("v1/")} for files in history.files)
+    return Scene(emulator.url, GcsStore(bucket, "api", grace=0), history.urls, (one, other), exports)
 
 
 @pytest.fixture
@@ -59,204 +123,153 @@ def front(emulator: Emulator) -> Iterator[Callable[..., Proxy]]:  # noqa: F811
         yield lambda plan, stall=0.3: stack.enter_context(faulty_proxy.running(emulator.url, plan, stall))
 
 
-def objects(store: GcsStore) -> Tree:
-    """All that the bucket holds."""
-    with ThreadPoolExecutor(8) as threads:
-        paths = [entry.path for entry in store.list("")]
-        return {path: found.data for path, found in zip(paths, threads.map(store.get, paths), strict=True) if found}
-
-
-def published(store: GcsStore) -> Tree:
-    """What readers can know, without the manifest's time."""
-    found = {path: data for path, data in objects(store).items() if path.startswith("v1/")}
-    manifest = orjson.loads(found["v1/manifest.json"]) | {"generated_at": None}
-    return found | {"v1/manifest.json": orjson.dumps(manifest)}
-
-
-def begin(exports: Commands, url: str, store: GcsStore, *, at: str, workers: int = 0) -> None:
-    """Begin an export to the store as it is reached at a URL."""
-    arguments = ["--workers", workers, "--grace", f"{store.grace}s", "--log-level", "error"]
-    place = {"STORAGE_EMULATOR_HOST": at}
-    exports.begin("export", "--database-url", url, "--store", store.name, *arguments, environment=place)
-
-
-def export(exports: Commands, url: str, store: GcsStore, *, at: str, workers: int = 0) -> None:
-    begin(exports, url, store, at=at, workers=workers)
-    assert exports.exit_code() == 0, exports.stderr.read_text()
-
-
 class Strike:
-    """A plan that lets everything go well, and sends the export a signal when it has made so many requests."""
+    """A plan that lets everything go well, and sends an export a signal when it has made so many requests."""
 
-    def __init__(self, exports: Commands) -> None:
-        self.exports, self.seen, self.at = exports, 0, 0
-        self.signal = signal.SIGKILL
-        self.ready = False
+    def __init__(self, scene: Scene, front: Callable[..., Proxy], signal_: int = signal.SIGKILL) -> None:
+        self._scene, self._signal = scene, signal_
+        self._begun = threading.Event()
+        self.seen, self._at = 0, 0
+        self.struck = threading.Event()
+        self.proxy = front(self)
 
     def __call__(self, line: str) -> Fault | None:
         self.seen += 1
-        if self.seen == self.at:
-            while not self.ready:  # its number is not known yet
-                time.sleep(0.001)
+        if self.seen == self._at:
+            self._begun.wait()  # before that its number is not known
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.exports.process, self.signal)
+                os.kill(self._scene.exports[0].process, self._signal)
+            self.struck.set()
         return None
 
-    def begin(self, number: int, url: str, store: GcsStore, at: str, workers: int = 0) -> None:
+    def begin(self, number: int, state: int, workers: int = 0) -> Commands:
         """Begin an export that is struck at a request, from 1."""
-        self.seen, self.at, self.ready = 0, number, False
-        begin(self.exports, url, store, at=at, workers=workers)
-        self.ready = True
+        self.seen, self._at = 0, number
+        self._begun.clear()
+        self.struck.clear()
+        export = self._scene.begin(state, at=self.proxy.url, workers=workers)
+        self._begun.set()
+        return export
+
+    def count(self, state: int, workers: int = 0) -> int:
+        """Export a state undisturbed; give the number of requests that takes."""
+        assert self.begin(0, state, workers).exit_code() == 0
+        return self.seen
+
+    def kill(self, number: int, state: int, workers: int = 0) -> bool:
+        """Export a state and kill that at a request; whether it died, and nothing of it is on its way any more."""
+        export = self.begin(number, state, workers)
+        died = export.exit_code() == -signal.SIGKILL
+        until = time.monotonic() + 10
+        while self.proxy.connections or export.orphans():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        return died
 
 
-def quiet(proxy: Proxy, exports: Commands) -> None:
-    """Wait until nothing of a dead export is on its way any more."""
-    until = time.monotonic() + 10
-    while proxy.asking or exports.orphans():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    time.sleep(0.05)
-
-
-@pytest.mark.parametrize(
-    ("workers", "kills"),
-    [(0, 4), pytest.param(0, 85, marks=pytest.mark.soak), pytest.param(2, 15, marks=pytest.mark.soak)],
-)
+@pytest.mark.parametrize(("workers", "kills"), [(0, 80), (2, 20)])
 def test_a_killed_export_leaves_a_whole_bucket_and_the_next_one_completes_it(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    emulator: Emulator,  # noqa: F811
-    front: Callable[..., Proxy],
-    workers: int,
-    kills: int,
+    scene: Scene, front: Callable[..., Proxy], workers: int, kills: int
 ) -> None:
-    strike = Strike(exports[0])
-    proxy = front(strike)
-    export(exports[1], history.urls[0], store, at=emulator.url)
-    assert published(store) == trees[0]
-    requests = []
-    for state in (1, 0):
-        strike.begin(0, history.urls[state], store, proxy.url, workers)
-        assert exports[0].exit_code() == 0
-        assert published(store) == trees[state]
-        requests.append(strike.seen)
+    """At requests that lie evenly over the whole export, but for some chance; a hundred deaths in all."""
+    strike = Strike(scene, front)
+    scene.export(0, by=1)
+    assert scene.published() == scene.trees[0]
+    requests = [strike.count(1, workers), strike.count(0, workers)]
     chance = random.Random(workers)
-    here, died = 0, 0
-    for number in range(kills):
+    here, died, tries = 0, 0, 0
+    while died < kills:
         there = 1 - here
-        moment = 1 + int((number + chance.random()) / kills * requests[here])
-        strike.begin(moment, history.urls[there], store, proxy.url, workers)
-        died += exports[0].exit_code() == -signal.SIGKILL
-        quiet(proxy, exports[0])
-        look(objects(store))
+        moment = 1 + int((tries % kills + chance.random()) / kills * requests[here])
+        died += strike.kill(moment, there, workers)
+        tries += 1
+        look(scene.objects())
         # Now and then the rows are again as they were.
         here = there if chance.random() < 0.75 else here
-        export(exports[1], history.urls[here], store, at=emulator.url)
-        assert published(store) == trees[here], f"after a death at request {moment}"
-    assert died >= kills * 0.75
-    assert not verify(store).problems and not verify(store, content=True).problems
-    assert not list(prune.strays(store))
+        scene.export(here, by=1)
+        assert scene.published() == scene.trees[here], f"after a death at request {moment}"
+    assert tries <= kills * 1.1
+    assert not verify(scene.store).problems and not verify(scene.store, content=True).problems
+    assert not list(prune.strays(scene.store))
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(40, marks=pytest.mark.soak)])
-def test_two_exports_at_once_end_right(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    front: Callable[..., Proxy],
-    rounds: int,
-) -> None:
+def test_two_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy]) -> None:
+    rounds = 40
     chance = random.Random(rounds)
     slow = front(faulty_proxy.some(0.2, ("stall",), seed=1), 0.05)
     met = set()
     for number in range(rounds):
         states = (0, 1) if number % 4 else (number // 4 % 2,) * 2  # now and then both have the same rows
-        for one, state in zip(exports, states, strict=True):
-            begin(one, history.urls[state], store, at=slow.url)
-            time.sleep(chance.random())
-        for one in exports:
+        for by, state in enumerate(states):
+            scene.begin(state, by=by, at=slow.url)
+            time.sleep(chance.random() / 2)
+        for one in scene.exports:
             assert one.exit_code() == 0, one.stderr.read_text()
-        found = published(store)
-        assert found in [trees[state] for state in states], f"in round {number}"
-        met.add(trees.index(found))
-        assert not verify(store).problems
-    assert met == {0, 1} or rounds < 10
+        found = scene.published()
+        assert found in [scene.trees[state] for state in states], f"in round {number}"
+        met.add(scene.trees.index(found))
+        assert not verify(scene.store).problems
+    assert met == {0, 1}
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.soak)])
 def test_an_export_that_sleeps_while_another_takes_over_changes_nothing_of_its_work(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    emulator: Emulator,  # noqa: F811
-    front: Callable[..., Proxy],
-    monkeypatch: pytest.MonkeyPatch,
-    rounds: int,
+    scene: Scene, front: Callable[..., Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a clock that is ahead of the sleeper's: the lease is no lock, and clocks may disagree."""
+    rounds = 20
     now = publisher.now
-    store.grace = 3600  # deletions have no precondition, but wait for so long
-    strike = Strike(exports[0])
-    proxy = front(strike)
+    scene.store.grace = 3600  # deletions have no precondition, but wait for so long
+    strike = Strike(scene, front, signal.SIGSTOP)
     chance = random.Random(rounds)
-    export(exports[1], history.urls[0], store, at=emulator.url)
-    strike.begin(0, history.urls[1], store, proxy.url)
-    assert exports[0].exit_code() == 0
-    requests = strike.seen
-    strike.signal = signal.SIGSTOP
-    for _ in range(rounds):
-        strike.begin(chance.randrange(3, requests), history.urls[0], store, proxy.url)
-        while strike.seen < strike.at and not exports[0].ended(0.01):
+    for state in (0, 1):  # later exports find there what this one leaves for the grace period
+        scene.export(state)
+    requests = strike.count(0)
+    wanted = scene.snapshot()
+    scene.export(1)
+    slept = 0
+    for number in range(rounds):
+        sleeper = strike.begin(3 + int((number + chance.random()) / rounds * (requests - 3)), 0)
+        while not strike.struck.wait(0.01) and not sleeper.ended(0):
             pass
-        if exports[0].ended(0.1):  # it needed fewer requests than the one that was measured
-            assert exports[0].exit_code() == 0
-            export(exports[1], history.urls[1], store, at=emulator.url)
-            continue
-        with monkeypatch.context() as patch:
-            patch.setattr(publisher, "now", lambda: now() + datetime.timedelta(minutes=11))
-            pipeline.export(pipeline.Settings(history.urls[1], store, 0))
-        os.kill(exports[0].process, signal.SIGCONT)
-        # It begins again from what the other published, and has other rows.
-        assert exports[0].exit_code() == 0, exports[0].stderr.read_text()
-        assert trees[0].items() <= published(store).items() and not verify(store, content=True).problems
-        export(exports[1], history.urls[1], store, at=emulator.url)
-        assert trees[1].items() <= published(store).items() and not verify(store, content=True).problems
+        if sleeper.ended(0):  # it needed fewer requests than the one that was measured
+            assert sleeper.exit_code() == 0
+        else:
+            slept += 1
+            left = scene.snapshot()
+            with monkeypatch.context() as patch:
+                patch.setattr(publisher, "now", lambda: now() + datetime.timedelta(minutes=11))
+                scene.export_here(1)
+            os.kill(sleeper.process, signal.SIGCONT)
+            assert sleeper.exit_code() == 0, sleeper.stderr.read_text()
+            # It begins again from what the other published, and has other rows; but after the flip its work was done.
+            assert scene.holds(0) or (left == wanted and scene.holds(1)), f"in round {number}"
+            assert not verify(scene.store, content=True).problems
+        scene.export(1, by=1)
+        assert scene.holds(1)
+        assert not verify(scene.store, content=True).problems
+    assert slept >= rounds * 0.9
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_tenth_of_all_requests_failing_changes_nothing(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    front: Callable[..., Proxy],
-    workers: int,
+    scene: Scene, front: Callable[..., Proxy], workers: int
 ) -> None:
     proxy = front(faulty_proxy.some(0.1, seed=7))
     for state in (0, 1):
-        export(exports[0], history.urls[state], store, at=proxy.url, workers=workers)
-        assert published(store) == trees[state]
+        scene.export(state, at=proxy.url, workers=workers)
+        assert scene.published() == scene.trees[state]
     assert set(proxy.made) == set(faulty_proxy.ALL)
 
 
-@pytest.mark.soak
-def test_requests_that_stall_for_half_a_minute_change_nothing(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    front: Callable[..., Proxy],
-) -> None:
-    proxy = front(faulty_proxy.script("stall", "stall", None, "stall", only="POST"), 30)
-    export(exports[0], history.urls[0], store, at=proxy.url)
-    assert published(store) == trees[0]
-    assert proxy.made["stall"] == 3
+def test_requests_that_stall_for_half_a_minute_change_nothing(scene: Scene, front: Callable[..., Proxy]) -> None:
+    """A first one alone, whatever it is for, and documents among others."""
+    proxy = front(faulty_proxy.script("stall", *[None] * 50, *["stall"] * 10, only="POST"), 30)
+    scene.export(0, at=proxy.url)
+    assert scene.published() == scene.trees[0]
+    assert proxy.made["stall"] == 11
 
 
+@pytest.mark.parametrize("part", [0.0, 0.5])
 @pytest.mark.parametrize(
     ("refusal", "message"),
     [
@@ -267,66 +280,52 @@ def test_requests_that_stall_for_half_a_minute_change_nothing(
     ],
     ids=["expired", "forbidden", "quota", "no bucket"],
 )
-@pytest.mark.parametrize("part", [0.5, pytest.param(0.0, marks=pytest.mark.soak)])
 def test_a_refusal_is_one_line_and_leaves_what_was_published(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    emulator: Emulator,  # noqa: F811
-    front: Callable[..., Proxy],
-    refusal: Refusal,
-    message: str,
-    part: float,
+    scene: Scene, front: Callable[..., Proxy], refusal: Refusal, message: str, part: float
 ) -> None:
-    export(exports[0], history.urls[0], store, at=emulator.url)
-    before = objects(store)
-    uploads = iter(range(int(part * len(trees[1]))))
-    proxy = front(lambda line: refusal if line.startswith("POST") and next(uploads, None) is None else None)
-    begin(exports[0], history.urls[1], store, at=proxy.url)
-    assert exports[0].exit_code() == 1
-    (line,) = exports[0].stderr.read_text().splitlines()
-    assert message in line and store.name in line
-    after = objects(store)
+    """Of all uploads, or from the middle of the export on."""
+    scene.export(0)
+    before = scene.objects()
+    uploads = iter(range(int(part * len(scene.trees[1]))))
+
+    def plan(line: str) -> Refusal | None:
+        return refusal if line.startswith("POST") and next(uploads, None) is None else None
+
+    refused = scene.begin(1, at=front(plan).url)
+    assert refused.exit_code() == 1
+    (line,) = refused.stderr.read_text().splitlines()
+    assert message in line and scene.store.name in line
+    after = scene.objects()
     look(after)
     assert after["v1/manifest.json"] == before["v1/manifest.json"]
     assert part or after == before
-    export(exports[0], history.urls[1], store, at=emulator.url)
-    assert published(store) == trees[1]
+    scene.export(1)
+    assert scene.published() == scene.trees[1]
 
 
-def test_what_is_there_is_not_written_again(
-    exports: tuple[Commands, Commands],
-    history: History,  # noqa: F811
-    trees: list[Tree],
-    store: GcsStore,
-    front: Callable[..., Proxy],
-) -> None:
+def test_what_is_there_is_not_written_again(scene: Scene, front: Callable[..., Proxy]) -> None:
     """After a death in the first export, when no manifest tells what is there, either."""
-    strike = Strike(exports[0])
-    proxy = front(strike)
-    strike.begin(len(trees[0]) // 2, history.urls[0], store, proxy.url)
-    assert exports[0].exit_code() == -signal.SIGKILL
-    quiet(proxy, exports[0])
-    there = sum(1 for _ in store.list("v1/"))
-    proxy.lines.clear()
-    export(exports[0], history.urls[0], store, at=proxy.url)
-    written = sum(line.startswith("POST") for line in proxy.lines)
-    assert there > 50 and written < len(trees[0]) - there + 20
-    assert published(store) == trees[0]
+    strike = Strike(scene, front)
+    assert strike.kill(len(scene.trees[0]) // 2, 0)
+    there = sum(1 for _ in scene.store.list("v1/"))
+    strike.proxy.lines.clear()
+    scene.export(0, at=strike.proxy.url)
+    written = sum(line.startswith("POST") for line in strike.proxy.lines)
+    assert there > 50 and written < len(scene.trees[0]) - there + 20
+    assert scene.published() == scene.trees[0]
 
 
 def test_commands_on_a_bucket(
-    history: History,  # noqa: F811
-    store: GcsStore,
+    scene: Scene,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    store = scene.store
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    for url in history.urls:
+    for url in scene.databases:
         assert run(["export", "--database-url", url, "--store", store.name, "--workers", "0"]) == 0
-    kept = {entry.path for entry in store.list("v1/")} - history.files[1].keys()
+    kept = {entry.path for entry in store.list("v1/")} - scene.trees[1].keys()
     assert kept, "for a day"
     for arguments in (["verify"], ["verify", "--content"], ["status"], ["prune"]):
         assert run([*arguments, store.name]) == 0
@@ -347,13 +346,14 @@ def test_commands_on_a_bucket(
     assert run(["prune", store.name, "--yes", "--grace", "0s"]) == 0
     assert not kept & {entry.path for entry in store.list("v1/")}
     store.delete(["other.txt"])
-    assert run(["export", "--database-url", history.urls[1], "--store", store.name, "--workers", "0"]) == 0
+    assert run(["export", "--database-url", scene.databases[1], "--store", store.name, "--workers", "0"]) == 0
     assert not verify(store, content=True).problems
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "foreign"])
-def test_verify_sees_by_the_listing_what_is_wrong(history: History, store: GcsStore, damage: str) -> None:  # noqa: F811
-    pipeline.export(pipeline.Settings(history.urls[0], store, 0))
+def test_verify_sees_by_the_listing_what_is_wrong(scene: Scene, damage: str) -> None:
+    store = scene.store
+    scene.export_here(0)
     path = next(entry.path for entry in store.list("v1/samples/") if entry.path.endswith("1.json"))
     match damage:
         case "missing":
@@ -368,11 +368,11 @@ def test_verify_sees_by_the_listing_what_is_wrong(history: History, store: GcsSt
 
 
 def test_nothing_is_pruned_while_an_export_publishes(
-    history: History,  # noqa: F811
-    store: GcsStore,
+    scene: Scene,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pipeline.export(pipeline.Settings(history.urls[0], store, 0))
+    store = scene.store
+    scene.export_here(0)
     store.write([("v1/runs/7.json", b"stray")])
     with Publisher(store, owner="another.machine").alone():
         assert run(["prune", store.name, "--yes"]) == 1

@@ -106,7 +106,7 @@ def metadata(emulator: Emulator, store: GcsStore, path: str) -> dict[str, object
         ("v1/snapshots.json", MINUTES),
         ("index.html", MINUTES),
         ("v1/manifests/93-0123456789ab.json", EVER),
-        ("v1/diffs/aa-bb.json", EVER),
+        ("v1/diffs/aa-bb.json", MINUTES),
         ("_state/layout.json", PRIVATE),
         ("_state/v1/manifest.json", PRIVATE),
         ("_state/manifests/x.json", PRIVATE),

@@ -5,7 +5,6 @@ import errno
 import multiprocessing
 import os
 import pathlib
-import re
 import resource
 import signal
 import stat
@@ -19,6 +18,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from exporter.errors import ConflictError, StoreError
+from exporter.publish import tree
 from exporter.publish.local import LocalStore
 from exporter.publish.store import ABSENT
 from tests.publish.store_suite import contents
@@ -325,20 +325,29 @@ def test_descriptors_are_few_and_closed(store: LocalStore, outside: pathlib.Path
     assert most < before + 80
 
 
-def test_only_control_objects_are_synced(
-    store: LocalStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_a_control_object_comes_after_all_that_was_written_before_it(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
+    """Documents are not synced one by one: the disk has them all before it has what names them, which it then has."""
+    happened: list[object] = []
 
-    def fsync(descriptor: int) -> None:
-        name = pathlib.Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(root.resolve())
-        synced.append(re.sub(r"^.tmp/\d+-[0-9a-f]+/", "", str(name)))
+    def noting(name: str, what: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: object, **how: object) -> None:
+            happened.append((name, sorted(contents(store))))
+            what(*arguments, **how)
 
-    monkeypatch.setattr(os, "fsync", fsync)
-    store.write([("v1/a.json", b"a")])
-    assert synced == []
-    store.replace("v1/manifest.json", b"1", ABSENT)
-    assert synced == ["new", "v1", "."]
+        return call
+
+    monkeypatch.setattr(tree, "_sync", noting("sync", tree._sync))
+    monkeypatch.setattr(os, "fsync", noting("fsync", os.fsync))
+    version = ABSENT
+    for number in range(2):
+        store.write([(f"v1/{number}/a.json", b"a")])
+        assert happened == []
+        before = sorted(contents(store))
+        version = store.replace("v1/manifest.json", b"same", version)
+        assert happened == [("sync", before), ("fsync", sorted({*before, "v1/manifest.json"}))]
+        happened.clear()
 
 
 def test_one_store_in_many_threads(store: LocalStore) -> None:
@@ -546,9 +555,9 @@ def test_a_failing_disk(store: LocalStore, monkeypatch: pytest.MonkeyPatch, numb
     def fail(*_: object, **__: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    for function in ("write", "rename", "fsync"):
+    for module, function in ((os, "write"), (tree, "_sync"), (os, "rename")):
         with monkeypatch.context() as patch:
-            patch.setattr(os, function, fail)
+            patch.setattr(module, function, fail)
             with pytest.raises(StoreError) as caught:
                 store.replace("v1/manifest.json", b"2", before)
         assert str(caught.value) == f"{store.name}: v1/manifest.json: {message}"

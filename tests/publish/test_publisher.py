@@ -1,5 +1,6 @@
 """Publication: what a reader can see at every moment, and after every death."""
 
+import contextlib
 import datetime
 import itertools
 import pathlib
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from exporter import pipeline
-from exporter.errors import StoreError
+from exporter import pipeline, prune
+from exporter.errors import ConflictError, StoreError
 from exporter.publish import publisher
+from exporter.publish.deletions import Deletions
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
 from tests.platform import HASH, Platform, files
@@ -145,6 +147,37 @@ def test_what_comes_back_within_the_grace_period_stays(history: list[str], monke
     clock.pass_(datetime.timedelta(hours=2))
     _export(history[0], store)
     assert published(store) == _undisturbed(history[0])
+
+
+def test_what_two_exports_note_for_deletion_is_not_forgotten() -> None:
+    """By one that slept while the other deleted, and now saves what it knew before."""
+    store = MemoryStore()
+    begun = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    sleeper, other = Deletions.load(store), Deletions.load(store)
+    other.add(["v1/theirs.json"], begun)
+    other.save()
+    for change in (lambda: sleeper.add(["v1/ours.json"], begun), lambda: sleeper.drop(["v1/ours.json"])):
+        change()
+        with contextlib.suppress(ConflictError):
+            sleeper.save()
+        assert Deletions.load(store).since == {"v1/theirs.json": "2026-01-01T00:00:00Z"}
+
+
+def test_a_damaged_list_of_deletions_is_said(history: list[str]) -> None:
+    store = MemoryStore(grace=3600)
+    for url in history[:2]:
+        _export(url, store)
+    path = "_state/deletions.json"
+    store.objects[path] = type(store.objects[path])(b"[]", "99")
+    for call in (lambda: _export(history[2], store), lambda: verify(store)):
+        with pytest.raises(StoreError, match=r"deletions\.json is damaged: delete it, export again, and run"):
+            call()
+    del store.objects[path]
+    _export(history[2], store)
+    store.grace = 0
+    _export(history[2], store)
+    assert prune.prune(store)
+    assert published(store) == _undisturbed(history[2])
 
 
 class _Clock:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from exporter.errors import SourceError
 from exporter.source import files as source
 from exporter.source.files import Content, Log, SampleRepository
 
@@ -56,11 +57,14 @@ def test_logs_are_read_whole(root: pathlib.Path) -> None:
 
 
 def test_missing_folders_are_empty(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "empty").mkdir()
-    for root in (tmp_path / "empty", tmp_path / "nowhere"):
-        files = SampleRepository(root)
-        assert (files.output("abc", ".srt", 9), files.log(7), files.log_marks()) == (None, None, {})
-        assert files.problems == []
+    files = SampleRepository(tmp_path)
+    assert (files.output("abc", ".srt", 9), files.log(7), files.log_marks()) == (None, None, {})
+    assert files.problems == []
+
+
+def test_a_missing_root_is_said(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SourceError, match="cannot be read"):
+        SampleRepository(tmp_path / "nowhere").log_marks()
 
 
 def test_the_root_may_be_a_link(root: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -174,8 +178,10 @@ def test_linked_folders_are_refused(root: pathlib.Path, tmp_path: pathlib.Path) 
         (root / folder).rename(tmp_path / folder)
         (root / folder).symlink_to(tmp_path / folder)
     files = SampleRepository(root)
-    assert (files.output("abc", ".srt", 9), files.log(7), files.log_marks()) == (None, None, {})
-    assert whats(files) == ["refused: it is a symbolic link"] * 3
+    assert (files.output("abc", ".srt", 9), files.log(7)) == (None, None)
+    assert whats(files) == ["refused: it is a symbolic link"] * 2
+    with pytest.raises(SourceError, match="it is a symbolic link"):
+        files.log_marks()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""One new run by `--run ID`, with a short, a long and a very long history behind it.
+
+Without documents of single results: so the very long one can be exported in a few minutes, and the others alike.
+"""
+
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from exporter.demo import add_run
+from tests.benchmarks import measure
+from tests.benchmarks.measure import Demand, Figure, Options
+
+SPREAD = 1.2
+
+
+def lines(options: Options) -> Iterator[str]:
+    """The section of the page. The histories take turns, so that what else the machine does hits them alike."""
+    urls = {runs: measure.database(runs) for runs in options.runs}
+    took: dict[int, list[Figure]] = {runs: [] for runs in options.runs}
+    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
+        exports = {
+            runs: (
+                *("export", "--database-url", url, "--store", str(pathlib.Path(folder) / str(runs))),
+                *("--workers", measure.WORKERS, "--result-documents", "none"),
+            )
+            for runs, url in urls.items()
+        }
+        first = {runs: measure.exporter(*export) for runs, export in exports.items()}
+        for seed in range(options.rounds):
+            for runs, url in urls.items():
+                run = add_run(url, seed=seed)
+                took[runs].append(measure.exporter(*exports[runs], "--run", str(run)))
+    medians = {runs: measure.middle(figures) for runs, figures in took.items()}
+    walls = [figure.wall for figure in medians.values()]
+    yield from measure.demands(
+        [
+            Demand(
+                f"one new run, `--run ID`, {' and '.join(f'{runs:,}' for runs in options.runs)} runs",
+                "the same within 20 %",
+                f"{', '.join(f'{wall:.2f} s' for wall in walls)}: {max(walls) / min(walls) - 1:.0%} apart",
+                max(walls) <= SPREAD * min(walls),
+            )
+        ]
+    )
+    yield ""
+    yield "| runs | first export, wall s | peak MB of a process | of all | `--run ID`, median, wall s | all of them " \
+        "| peak MB of a process | of all |"  # fmt: skip
+    yield "|--:|--:|--:|--:|--:|---|--:|--:|"
+    for runs, figure in medians.items():
+        every = ", ".join(f"{one.wall:.2f}" for one in took[runs])
+        yield (
+            f"| {runs:,} | {first[runs].wall:.1f} | {first[runs].memory} | {first[runs].together} "
+            f"| {figure.wall:.2f} | {every} | {figure.memory} | {figure.together} |"
+        )
+    yield ""
+    yield "All with `--result-documents none`."

@@ -1,0 +1,69 @@
+"""The examples of docs/consumers.md, run as they stand there but for the address."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import duckdb
+import orjson
+import pytest
+
+from exporter.demo import create_demo
+from tests import web
+from tests.platform import export
+
+PAGE = (pathlib.Path(__file__).parent.parent / "docs" / "consumers.md").read_text()
+ADDRESS = "https://storage.googleapis.com/BUCKET"
+
+
+def examples(section: str) -> Iterator[tuple[str, str]]:
+    """Language and text of each example in a section of the page."""
+    text = re.search(rf"^## {section}$(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
+    assert text is not None
+    yield from re.findall(r"^```(\w+)\n(.*?)^```$", text[1], re.M | re.S)
+
+
+def run(language: str, text: str, folder: pathlib.Path, base: str) -> str:
+    """What an example prints that is run in a folder; it must end well, and say nothing on standard error."""
+    text = text.replace(ADDRESS, base)
+    if language == "sql":
+        here = pathlib.Path.cwd()
+        os.chdir(folder)
+        try:
+            return "\n".join(str(duckdb.sql(part).fetchall()) for part in text.split(";") if part.strip())
+        finally:
+            os.chdir(here)
+    command = {"python": [sys.executable, "-c", text], "sh": ["bash", "-euo", "pipefail", "-c", text]}[language]
+    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), text
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    for program in ("curl", "jq"):
+        if shutil.which(program) is None:
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"needs {program}")
+    root = tmp_path_factory.mktemp("consumers")
+    create_demo(f"sqlite:///{root}/platform.sqlite", runs=250, tests=6, seed=1)
+    export(f"sqlite:///{root}/platform.sqlite", root / "tree")
+    with web.running(web.files(root / "tree")) as server:
+        yield server.url
+
+
+def test_the_apis_examples_run(base: str, tmp_path: pathlib.Path) -> None:
+    printed = [(language, run(language, text, tmp_path, base)) for language, text in examples("API")]
+    assert [language for language, _ in printed].count("sh") == 4
+    assert {language for language, _ in printed} == {"python", "sh", "sql"}
+    rows = (tmp_path / "runs.ndjson").read_bytes().splitlines()
+    assert [orjson.loads(row)["run_id"] for row in rows] == list(range(250, 0, -1))
+    assert (tmp_path / "history.ndjson").read_bytes().count(b"\n") > 100
+    silent = [number for number, (_, text) in enumerate(printed) if not text]
+    assert silent == [4]  # it writes a file
