@@ -1,4 +1,4 @@
-"""One real browser, one export of made-up data with hostile names in it, one preview of it for all tests of the site."""
+"""One real browser, one export of made-up data with hostile names in it, one preview of it, for all tests here."""
 
 import os
 import pathlib
@@ -80,7 +80,7 @@ class Visit:
         self.requests: list[Request] = []
         self.page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", self.requests.append)
+        self.page.on("request", lambda request: self.requests.append(request))
 
     def open(self, place: str) -> Page:
         """Go to a place of the site by its address, as from outside."""

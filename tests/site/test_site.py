@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.site.conftest import MARKUP, Visit
 
@@ -28,23 +28,31 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("place", "heading"), PLACES.items())
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_renders_and_axe_finds_nothing_serious(visit: Visit, place: str, heading: str, scheme: str) -> None:
-    visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_every_page_renders_is_accessible_and_fits_a_phone(visit: Visit, place: str, heading: str) -> None:
     page = visit.open(place)
     expect(page.locator("h1")).to_contain_text(heading)
     expect(page.locator(".loading")).to_have_count(0)
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert not serious, json.dumps([(one["id"], [node["html"] for node in one["nodes"][:3]]) for one in serious])
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_no_page_is_wider_than_a_phone(visit: Visit, place: str) -> None:
-    visit.page.set_viewport_size({"width": 390, "height": 844})
-    page = visit.open(place)
-    page.wait_for_load_state("networkidle")
+    assert not serious(page)
+    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("place", ["", "runs/295", "runs/280/results/15"])
+def test_dark_pages_are_accessible(visit: Visit, place: str) -> None:
+    visit.page.emulate_media(color_scheme="dark")
+    page = visit.open(place)
+    expect(page.locator(".loading")).to_have_count(0)
+    assert not serious(page)
+
+
+def serious(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds that keeps somebody from using the page: the rules, and elements that break them."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        (one["id"], [node["html"] for node in one["nodes"][:3]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def test_the_overview_filters_and_keeps_its_filters_in_the_address(visit: Visit) -> None:
@@ -116,7 +124,7 @@ def test_the_grid_filters_while_one_types_and_sorts(visit: Visit) -> None:
 
 def test_results_of_a_run_filter_by_text_and_status(visit: Visit) -> None:
     page = visit.open("runs/295?view=results")
-    page.get_by_label("Status").select_option("missing_output")
+    page.get_by_label(re.compile("^Status")).select_option("missing_output")
     rows = page.locator(".results tbody tr:not(.group)")
     expect(rows.locator(".status").filter(has_not_text="missing output")).to_have_count(0)
     page.get_by_label("Find").fill("#7 ")
@@ -169,6 +177,7 @@ def test_search_finds_samples_tests_commits_and_pull_requests(visit: Visit, stor
         page.get_by_role("searchbox", name="Search").fill(query)
         page.get_by_role("searchbox", name="Search").press("Enter")
         expect(page.locator(f"main a[href='{target}']").first).to_be_visible()
+    visit.wrong = [text for text in visit.wrong if "status of 404" not in text]  # it asks whether there is such a run
 
 
 @pytest.mark.parametrize(("generated_at", "stale"), [("2026-01-01T00:00:00Z", True), ("2999-01-01T00:00:00Z", False)])

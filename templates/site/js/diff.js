@@ -48,7 +48,7 @@ function unified(hunk) {
 
 function split(hunk) {
   return el("table", { class: "diff split" }, el("caption", {}, caption(hunk)),
-    el("thead", { class: "hidden" }, el("tr", {}, ["Line", "Expected", "Line", "Written"].map((text) => el("th", { scope: "col" }, text)))),
+    el("thead", {}, el("tr", {}, ["Line", "Expected", "Line", "Written"].map((text, i) => el("th", { scope: "col", class: i % 2 ? null : "no" }, text)))),
     el("tbody", {}, paired(hunk.lines).map(([left, right]) => el("tr", {}, numberCell(left?.expected_line), textCell(left, right), numberCell(right?.actual_line), textCell(right, left)))));
 }
 
