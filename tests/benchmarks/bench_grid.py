@@ -22,7 +22,7 @@ TESTS = 237
 
 
 def _store(root: pathlib.Path) -> None:
-    chance = random.Random(1)  # noqa: S311 - made-up data
+    chance = random.Random(1)
     runs = [
         {
             "run_id": run,
@@ -71,27 +71,29 @@ def main() -> None:
                 browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
                 act(page)
                 events = json.loads(browser.stop_tracing())["traceEvents"]
-                tasks = sorted(event["dur"] / 1000 for event in events if event.get("name") == "RunTask" and "dur" in event)
+                tasks = sorted(
+                    event["dur"] / 1000 for event in events if event.get("name") == "RunTask" and "dur" in event
+                )
                 print(f"{name}: {len(tasks)} tasks, the longest {', '.join(f'{one:.1f}' for one in tasks[:-4:-1])} ms")
             browser.close()
             server.terminate()
 
 
-def _scroll(page) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _scroll(page) -> None:  # type: ignore[no-untyped-def]
     box = page.locator(".grid")
     for step in range(60):
         box.evaluate("(box, step) => box.scrollBy(step % 2 ? 120 : 0, 90)", step)
         page.wait_for_timeout(16)
 
 
-def _filter(page) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _filter(page) -> None:  # type: ignore[no-untyped-def]
     page.locator("#grid-filter").press_sequentially("category 1 delay", delay=30)
     page.wait_for_timeout(200)
     page.locator("#grid-filter").fill("")
     page.wait_for_timeout(200)
 
 
-def _sort(page) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _sort(page) -> None:  # type: ignore[no-untyped-def]
     for value in ("flaky", "failure", "name", "category"):
         page.get_by_label("Sort by").select_option(value)
         page.wait_for_timeout(100)

@@ -193,6 +193,22 @@ def test_old_data_shows_a_warning(visit: Visit, store: pathlib.Path, generated_a
     expect(page.locator(".stale")).to_have_count(int(stale))
 
 
+def test_what_is_not_published_has_a_page_that_says_so(visit: Visit) -> None:
+    answer = visit.page.goto(f"{visit.base}no/such/place")
+    assert answer is not None and answer.status == 404
+    expect(visit.page.locator("h1")).to_have_text("There is nothing here")
+    assert visit.page.locator("body").evaluate("body => getComputedStyle(body).maxWidth") == "544px"
+    visit.wrong = [text for text in visit.wrong if "status of 404" not in text]
+
+
+def test_badges_tell_the_state_of_the_main_line(visit: Visit, store: pathlib.Path) -> None:
+    for name in ("master", "master-linux", "master-windows"):
+        told = json.loads((store / f"badges/{name}.json").read_bytes())
+        assert told["schemaVersion"] == 1 and told["label"] == name.replace("-", " ")
+        visit.page.goto(f"{visit.base}badges/{name}.svg")
+        assert told["message"] in (visit.page.locator("svg").get_attribute("aria-label") or "")
+
+
 def test_the_theme_is_chosen_and_remembered(visit: Visit) -> None:
     page = visit.open("")
     page.get_by_role("button", name="Colours").click()
