@@ -71,9 +71,8 @@ def main() -> None:
                 browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
                 act(page)
                 events = json.loads(browser.stop_tracing())["traceEvents"]
-                tasks = sorted(
-                    event["dur"] / 1000 for event in events if event.get("name") == "RunTask" and "dur" in event
-                )
+                run = [event for event in events if event.get("name") == "RunTask" and "dur" in event]
+                tasks = sorted(event["dur"] / 1000 for event in run)
                 print(f"{name}: {len(tasks)} tasks, the longest {', '.join(f'{one:.1f}' for one in tasks[:-4:-1])} ms")
             browser.close()
             server.terminate()
