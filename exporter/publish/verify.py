@@ -10,9 +10,10 @@ from typing import Any
 from exporter import layout
 from exporter.documents import digest, links_of
 from exporter.errors import StoreError
+from exporter.layout import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
-from exporter.publish.publisher import Publisher, read_parts, stored
+from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store, Stored
 
 
@@ -100,9 +101,8 @@ class _Check:
 
     def _listed(self, entry: Entry, left: dict[int, int]) -> None:
         """Check one object, and strike it off what is left to be found."""
-        path = entry.path.removeprefix(layout.API_ROOT)
-        ours = entry.path.startswith(layout.API_ROOT)
-        if not ours or (hash(path) not in left and hash(path) not in self.known):
+        path = layout.published(entry.path)
+        if hash(path) not in left and hash(path) not in self.known:
             self._problem(entry.path, _STRAY)
             return
         wanted = left.pop(hash(path), None)
@@ -173,5 +173,5 @@ class _Check:
             path = entry.path
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
-            if not path.startswith(layout.API_ROOT) or hash(path[len(layout.API_ROOT) :]) not in self.known:
+            if hash(layout.published(path)) not in self.known:
                 self._problem(path, _STRAY)

@@ -204,7 +204,7 @@ def test_values_are_hostile_and_links_whole(small: Platform, root: pathlib.Path)
     small.insert("sample_tag_association", sample_id=101, tag_id=1)
     api = _published(small, root)
     assert {row["value"] for row in api.items("runs/by-branch.json")} == set(hostile)
-    assert {path.relative_to(root).parts[0] for path in root.rglob("*.json")} == {"v1", "_state"}
+    assert {path.relative_to(root).parts[0] for path in root.rglob("*.json")} == {"v1", "_state", "badges"}
     assert not list(root.parent.glob("*/etc/*"))
 
 
