@@ -213,9 +213,13 @@ class Verdict(TypedDict):
         "Whose results tell: `own`, the earlier runs of the same pull request or of the same branch and repository; "
         "where there is none `main`, the main line; null where there is none of either.",
     ]
-    since_run: Annotated[RunId | None, "The first run of the failing streak that goes on here."]
-    last_pass_run: Annotated[RunId | None, "The last run of that line in which the test passed."]
-    previous_run: Annotated[RunId | None, "The run before this one in that line."]
+    since_run: Annotated[
+        RunId | None, "The first run of the failing streak that goes on here; null if the previous result passed."
+    ]
+    last_pass_run: Annotated[
+        RunId | None, "The last run of that line, else of the main line, in which the test passed."
+    ]
+    previous_run: Annotated[RunId | None, "The run of the previous result there."]
     signature_changed: Annotated[
         bool | None, "Whether it fails otherwise than the previous result; null unless that failed too."
     ]
@@ -251,7 +255,7 @@ class Comparison(TypedDict):
     fixed: Annotated[list[ComparedResult], "Fails there, passes here."]
     failing_identically: Annotated[list[ComparedResult], "Fails in both in the same way."]
     failing_differently: Annotated[list[ComparedResult], "Fails in both, in different ways."]
-    not_rerun: Annotated[list[ComparedResult], "Has a result there, none here."]
+    not_rerun: Annotated[list[ComparedResult], "Fails there, has no result here; never called fixed."]
     no_reference: Annotated[list[ComparedResult], "Fails here, has no result there."]
     unchanged_pass: Annotated[Count, "Tests that pass in both."]
 
@@ -287,7 +291,7 @@ class Change(TypedDict):
     status: Annotated[ResultStatus, "Status in that run."]
     code: Annotated[FailureCode | None, "Classification in that run; null for a fix."]
     commit_sha: CommitSha | None
-    previous_run: Annotated[RunId, "The run of the main line before it."]
+    previous_run: Annotated[RunId, "The run of the test's previous result on the main line."]
     flaky: Annotated[bool, "Whether it is one of many changes, by the rule of verdicts."]
     at: Annotated[Time | None, "When the run ended, else began."]
     href: Annotated[Link | None, "The result's document, if it has one."]

@@ -1,5 +1,6 @@
 """The export: plan → build → gather → publish."""
 
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -125,8 +126,9 @@ def _attempt(
     base = publisher.whole(publisher.begin()) if publisher else Base(None, "", None, "")
     catalog, problems = read_catalog(database)
     report_problems(problems)
-    with spool.folder() as folder:
+    with spool.folder() as folder, contextlib.ExitStack() as checks:
         memory = _Memory(settings, base, folder, remember=remember)
+        checks.enter_context(_not_overtaken(settings.store, memory.version))
         chosen = None
         if settings.runs is not None and memory.consistent:
             chosen = {layout.partition_of(run) for run in settings.runs}
@@ -148,18 +150,24 @@ def _attempt(
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
             stages = _Stages(job, base, memory, todo, workers, progress)
-            try:
-                stages.read()
-                built = stages.build()
-                parts = stages.gather()
-            except StateLostError:
-                if settings.store is not None and memory.version != states.version(settings.store):
-                    raise ConflictError("another export has published meanwhile") from None
-                raise
+            stages.read()
+            built = stages.build()
+            parts = stages.gather()
             changes = stages.changes(built, parts, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
     writes = {one.part.name: one.writes for one in (*built.values(), *parts)}
     return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
+
+
+@contextlib.contextmanager
+def _not_overtaken(store: Store | None, version: str) -> Iterator[None]:
+    """Tell a state that is lost from one that another export has replaced meanwhile; `version` is the state's."""
+    try:
+        yield
+    except StateLostError:
+        if store is not None and version != states.version(store):
+            raise ConflictError("another export has published meanwhile") from None
+        raise
 
 
 def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Container[int] | None) -> dict[int, str]:
@@ -244,6 +252,7 @@ class _Stages:
                     if self.memory.state is None or self.pasts[number] != self.memory.state.partitions[number].past:
                         later[number] = _PAST
                 later |= dict.fromkeys(relinked - later.keys(), _RELINKED)
+            next(answers, None)  # so that the stage is seen to end
             fresh = sorted(later.keys() - reasons.keys() - set(self.plan.gone))
             reasons |= {number: later[number] for number in fresh}
             gone = set()

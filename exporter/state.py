@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
-from exporter import layout
+from exporter import layout, templating
 from exporter.builders.dependencies import Views
 from exporter.builders.partition import Rules
 from exporter.publish.store import ABSENT, Store
@@ -119,6 +119,7 @@ def made_by(rules: Rules) -> str:
     """What documents depend on beside the rows: the exporter's own code and templates, and the rules."""
     package = pathlib.Path(__file__).parent
     code = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
+    templates = (file for file in templating.folder().rglob("*") if file.is_file())
+    for file in (*sorted(package.rglob("*.py")), *sorted(templates)):
         code.update(file.read_bytes())
     return f"{code.hexdigest()[:16]}/{hashlib.sha256(repr(rules).encode()).hexdigest()[:8]}/{rules.result_documents}"

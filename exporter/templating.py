@@ -6,16 +6,21 @@ from pathlib import Path
 import jinja2
 
 
-@functools.cache
-def templates() -> jinja2.Environment:
-    """Give the jinja2 environment over `templates/`: everything is escaped, an undefined name is an error.
+def folder() -> Path:
+    """The folder of the templates.
 
-    The wheel carries the folder inside the package; in a checkout it lies beside the package.
+    The wheel carries it inside the package; in a checkout it lies beside the package.
     """
     package = Path(__file__).parent
     inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """Give the jinja2 environment over the templates: everything is escaped, an undefined name is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(inside if inside.is_dir() else package.parent / "templates"),
+        loader=jinja2.FileSystemLoader(folder()),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -89,7 +89,7 @@ def _free_port() -> int:
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: pathlib.Path) -> None:
     """Wait until the server answers."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             return _execute(url, "SELECT 1")

@@ -16,6 +16,7 @@ from exporter import pipeline
 from exporter.builders import diffs
 from exporter.builders.lines import Main
 from exporter.demo import schema as real
+from exporter.errors import SourceError
 from exporter.publish.local import LocalStore
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
@@ -382,6 +383,26 @@ def test_without_the_sample_repository_its_documents_go(rich: Platform, reposito
     assert orjson.loads(published(store)["v1/runs/150.json"])["links"]["log"] is None
 
 
+@pytest.mark.parametrize("runs", [None, (150,)])
+@pytest.mark.parametrize("damage", ["link", "file", "root"])
+def test_a_sample_repository_that_cannot_be_read_is_not_one_without_logs(
+    rich: Platform, repository: pathlib.Path, damage: str, runs: tuple[int, ...] | None
+) -> None:
+    store = MemoryStore()
+    export(rich.url, store, sample_repository=repository)
+    before = dict(store.objects)
+    broken = repository if damage == "root" else repository / LOGS
+    broken.rename(repository.with_name("elsewhere"))
+    if damage == "link":
+        broken.symlink_to(repository.with_name("elsewhere"))
+    elif damage == "file":
+        broken.touch()
+    with pytest.raises(SourceError, match=f"^{repository}: .*cannot be read") as error:
+        export(rich.url, store, sample_repository=repository, runs=runs)
+    assert "\n" not in str(error.value)
+    assert store.objects == before
+
+
 def test_a_variant_builds_only_partitions_that_show_its_test(rich: Platform, tmp_path: pathlib.Path) -> None:
     export(rich.url, tmp_path)
     rich.insert("regression_test_output_files", id=8, file_hashes=HASH["d"], regression_test_output_id=30)
@@ -510,6 +531,33 @@ def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Pl
     fresh = MemoryStore()
     export(rich.url, fresh)
     assert published(store) == published(fresh)
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_an_old_run_costs_a_look_at_each_later_partition(rich: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.shelf._IN_MEMORY", 2)
+    for number in range(3, 43):
+        rich.run(number * 100, "completed", results={4: 0}, fork_id=1)
+    store = MemoryStore()
+    export(rich.url, store)
+    rich.execute("UPDATE test_result SET runtime = 11 WHERE test_id = 7")
+    store.gets.clear()
+    export(rich.url, store)
+    assert sum("/record-" in path for path in store.gets) < 10 * 40
+
+
+def test_every_stage_is_seen_to_end(rich: Platform) -> None:
+    ended = {}
+
+    def counted(stage: str, items: Iterable[Any], length: int) -> Iterator[Any]:
+        done = 0
+        for item in items:
+            yield item
+            done += 1
+        ended[stage] = done == length
+
+    pipeline.export(pipeline.Settings(rich.url, MemoryStore(), 0), counted)
+    assert ended and all(ended.values()) and "reading" in ended
 
 
 def test_what_a_hook_did_not_look_at_is_counted_right(rich: Platform, tmp_path: pathlib.Path) -> None:

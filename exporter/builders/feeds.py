@@ -112,6 +112,9 @@ class Feeds:
 
     def before(self, name: str, partition: int) -> int | None:
         """The newest partition before this one that has an item."""
+        here = self.records.get(partition)
+        if here is not None and name in here.digest.counts:  # most often: then nothing newer need be looked at
+            return here.before.get(name)
         found = self.last.get(name)
         while found is not None and found >= partition:
             found = self.records[found].before.get(name)

@@ -320,11 +320,6 @@ def told_lines(names: Iterable[str]) -> set[str]:
     return told
 
 
-def is_line(name: str) -> bool:
-    """Whether a chain is a line."""
-    return name.startswith(("lines/", _ALL, "commits/"))
-
-
 def is_commit_line(name: str) -> bool:
     """Whether a line is a commit's: of those only the newest finished run is told."""
     return name.startswith("commits/")

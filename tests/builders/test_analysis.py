@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from exporter.publish.verify import verify
 from tests import recomputation
 from tests.platform import DAY, HASH, Api, Platform, export
 from tests.publish.memory_store import MemoryStore
@@ -232,8 +233,8 @@ def _check_stability(said: dict[str, Any], truth: dict[str, Any]) -> None:
     assert said == truth
 
 
-def _hold(platform: Platform, blocks: list[Block]) -> Api:
-    """Export a history, in two goes if some of it is late, and check it."""
+def _export(platform: Platform, blocks: list[Block], **options: Any) -> MemoryStore:
+    """Export a history, in two goes if some of it is late."""
     platform.clear()
     platform.insert("fork", id=1, github="https://github.com/CCExtractor/ccextractor.git")
     platform.insert("fork", id=2, github="https://github.com/somebody/ccextractor.git")
@@ -249,10 +250,15 @@ def _hold(platform: Platform, blocks: list[Block]) -> Api:
     store = MemoryStore()
     _insert(platform, blocks, later=False)
     if any(block.later for block in blocks):
-        export(platform.url, store)
+        export(platform.url, store, **options)
         _insert(platform, blocks, later=True)
-    export(platform.url, store)
-    api = Published(store)
+    export(platform.url, store, **options)
+    return store
+
+
+def _hold(platform: Platform, blocks: list[Block]) -> Api:
+    """Export a history, and check it."""
+    api = Published(_export(platform, blocks))
     check(api, Recomputation(platform))
     return api
 
@@ -285,3 +291,15 @@ def test_a_history_with_all_codes_and_verdicts(platform: Platform) -> None:
     assert {item["verdict"]["code"] for item in found} == set(VERDICTS)
     assert api("regression-tests/1.json")["stability"]["windows"]["slower"] is True
     assert api.items("regression-tests/flaky.json") and api.items("regression-tests/failing.json")
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("which", ["failures", "none"])
+def test_nothing_links_to_results_without_a_document(platform: Platform, which: str) -> None:
+    store = _export(platform, KNOWN, result_documents=which)
+    assert not verify(store).problems
+    api = Published(store)
+    changes = api.items("regressions.json")
+    assert [bool(change["href"]) for change in changes] == [
+        which == "failures" and change["kind"] == "regression" for change in changes
+    ]

@@ -58,6 +58,8 @@ class MemoryStore:
     objects: dict[str, Stored] = field(default_factory=dict)
     effects: list[tuple[str, str]] = field(default_factory=list)
     """Operation and path of everything that changed an object, in order."""
+    gets: list[str] = field(default_factory=list)
+    """The paths that were read, in order."""
 
     def __post_init__(self) -> None:
         self._plan = {(fault.operation, fault.call): fault for fault in self.faults}
@@ -67,6 +69,7 @@ class MemoryStore:
 
     def get(self, path: str) -> Stored | None:
         check_path(path)
+        self.gets.append(path)
         self._fail(self._begin("get"))
         return self.objects.get(path)
 
