@@ -30,9 +30,9 @@ ARGUMENTS = [
 MARKUP = '"><img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium."""
+    """Headless Chromium; only for these tests, for its event loop lets others run none of their own."""
     if shutil.which(CHROMIUM) is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs chromium: apt-get install chromium")
     with sync_playwright() as playwright:

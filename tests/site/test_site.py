@@ -10,6 +10,9 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.site.conftest import MARKUP, Visit
 
+pytestmark = pytest.mark.xdist_group("browser")
+"""One worker runs them all: a browser takes long to begin."""
+
 PLACES = {
     "": "Overview",
     "grid": "Grid",
