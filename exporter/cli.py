@@ -18,6 +18,7 @@ from exporter.bucket_commands import bucket
 from exporter.errors import UsageError
 from exporter.hook_commands import hook, status
 from exporter.reader_commands import get, history, runs
+from exporter.snapshot_commands import download, mirror, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -287,5 +288,5 @@ def serve(store: str, host: str, port: int) -> None:
     serve_folder(pathlib.Path(store), host, port)
 
 
-for command in (bucket, hook, status, get, runs, history):
+for command in (bucket, hook, status, get, runs, history, snapshot, download, mirror):
     cli.add_command(command)

@@ -32,7 +32,8 @@ from exporter.documents import (
     Tag,
     relink,
 )
-from exporter.fetch import Fetcher, FetchError, NotFoundError, resolved
+from exporter.errors import FetchError
+from exporter.fetch import Fetcher, NotFoundError, resolved
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
 

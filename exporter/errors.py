@@ -28,3 +28,11 @@ class StoreError(ExporterError):
 
 class ConflictError(StoreError):
     """A conditional write found another version than the one it was to replace."""
+
+
+class FetchError(ExporterError):
+    """What is published cannot be fetched, or is not what it says it is."""
+
+
+class TooLargeError(FetchError):
+    """A document is larger than its manifest says."""

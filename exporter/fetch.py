@@ -19,7 +19,7 @@ from typing import Self
 import httpx
 
 from exporter import __version__, layout
-from exporter.errors import ExporterError, UsageError
+from exporter.errors import FetchError, UsageError
 from exporter.publish.stores import bucket_of
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
@@ -38,10 +38,6 @@ REMEMBERED = 64 << 20
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", re.ASCII)
-
-
-class FetchError(ExporterError):
-    """A published document cannot be read, or is none."""
 
 
 class NotFoundError(FetchError):

@@ -337,6 +337,46 @@ def manifest_part(part: str, digest: str) -> str:
 
 MANIFESTS = "manifests/"
 
+SNAPSHOT_INDEX = "snapshots.json"
+SNAPSHOTS = "snapshots/"
+"""Below the API root, where readers may read, and where the version of what rows look like stands."""
+
+LATEST_SNAPSHOT = f"{SNAPSHOTS}latest.json"
+STATE_SNAPSHOTS = STATE_ROOT + SNAPSHOTS
+"""Who is just writing which snapshot."""
+
+
+def snapshot_id(made_at: str, digest: str) -> str:
+    """The name of a snapshot: when its data was read (`YYYY-MM-DDTHH:MM:SSZ`), so that names sort, and its digest."""
+    return f"{made_at.replace('-', '').replace(':', '')}-{digest[:12]}"
+
+
+def snapshot_file(snapshot: str, name: str) -> str:
+    """The path of a file of a snapshot."""
+    return f"{SNAPSHOTS}{snapshot}/{name}"
+
+
+_SNAPSHOT_FILE = re.compile(
+    rf"{SNAPSHOTS}(?P<snapshot>[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{12}})/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}"
+)
+
+
+def is_of_snapshots(path: str) -> bool:
+    """Whether what stands at a path below the API root is the snapshots' business, and no manifest's."""
+    return path == SNAPSHOT_INDEX or path.startswith(SNAPSHOTS)
+
+
+def is_as_it_is(path: str) -> bool:
+    """Whether a stored file is sent as it is, so that ranges of it and its checksum are those of the file."""
+    return snapshot_of(path.removeprefix(API_ROOT)) is not None
+
+
+def snapshot_of(path: str) -> str | None:
+    """The snapshot whose file stands at a path; None where none can."""
+    found = _SNAPSHOT_FILE.fullmatch(path)
+    return found["snapshot"] if found else None
+
+
 STATE_PLAN = STATE_ROOT + "plan.json"
 STATE_RECORDS = "partitions/"
 
@@ -362,10 +402,11 @@ def part_of_document(path: str) -> str:
 
 
 _SHORT_LIVED = re.compile(
-    rf"{API_ROOT}(manifest|pending|runs|{REGRESSIONS}|{GRID}/[^/]+|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
+    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|{REGRESSIONS}|{GRID}/[^/]+"
+    rf"|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
     r"|index\.html"
 )
-_IMMUTABLE = re.compile(rf"{API_ROOT}manifests/.+|site/[0-9a-f]+/.+", re.DOTALL)
+_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests/.+|{_SNAPSHOT_FILE.pattern})|site/[0-9a-f]+/.+", re.DOTALL)
 
 
 def cache_control(path: str) -> str:

@@ -18,7 +18,8 @@ def strays(store: Store) -> Iterator[Entry]:
     """What stands below `v1/`, in the site's folders and among the partitions' records, and is named by nothing.
 
     What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
-    is building has manifests that nothing names yet; they are among these.
+    is building has manifests that nothing names yet; they are among these. Snapshots are not:
+    `exporter snapshot` cleans up after its like.
 
     Raises:
         StoreError: the store can't be read, or its manifests are not whole, so that nobody can tell.
@@ -45,7 +46,9 @@ def strays(store: Store) -> Iterator[Entry]:
     if remembered:
         known.update(hash(layout.STATE_ROOT + path) for path in remembered.files())
     for prefix in (layout.API_ROOT, *layout.SITE_FOLDERS, layout.STATE_ROOT + layout.STATE_RECORDS):
-        yield from (entry for entry in store.list(prefix) if hash(entry.path) not in known)
+        for entry in store.list(prefix):
+            if hash(entry.path) not in known and not layout.is_of_snapshots(layout.published(entry.path)):
+                yield entry
 
 
 def prune(store: Store) -> int:

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from exporter.errors import StoreError, UsageError
-from exporter.layout import API_ROOT, MANIFEST, STATE_ROOT, cache_control
+from exporter.layout import API_ROOT, MANIFEST, STATE_ROOT, cache_control, is_as_it_is
 from exporter.templating import templates
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _wants_gzip(request: Request, size: int) -> bool:
 def _file(request: Request, file: Path, path: str) -> Response:
     status = file.stat()
     text = file.suffix in TEXT_TYPES
-    zipped = text and _wants_gzip(request, status.st_size)
+    zipped = text and _wants_gzip(request, status.st_size) and not is_as_it_is(path)
     # Writers replace files whole, so inode, time and size change with the bytes. A strong ETag names exact
     # bytes, so each encoding has its own. (GZipMiddleware sends one for both, and a HEAD unlike its GET.)
     etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}{'-gzip' if zipped else ''}"
@@ -120,7 +120,7 @@ def _file(request: Request, file: Path, path: str) -> Response:
         headers["vary"] = "Accept-Encoding"
     if file.suffix == ".html":
         headers["content-security-policy"] = PAGE_POLICY
-    media_type = TEXT_TYPES.get(file.suffix) or BINARY_TYPES.get(file.suffix)
+    media_type = TEXT_TYPES.get(file.suffix or ".txt") or BINARY_TYPES.get(file.suffix)
     plain = FileResponse(file, headers=headers, media_type=media_type, stat_result=status)
     if _unchanged(plain.headers, request.headers):
         return NotModifiedResponse(plain.headers)

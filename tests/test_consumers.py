@@ -12,7 +12,10 @@ import duckdb
 import orjson
 import pytest
 
+from exporter import snapshots
 from exporter.demo import create_demo
+from exporter.publish.local import LocalStore
+from exporter.source.database import Database
 from tests import web
 from tests.platform import export
 
@@ -39,9 +42,8 @@ def run(language: str, text: str, folder: pathlib.Path, base: str) -> str:
             os.chdir(here)
     command = {"python": [sys.executable, "-c", text], "sh": ["bash", "-euo", "pipefail", "-c", text]}[language]
     path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False, timeout=60
-    )
+    environment = {**os.environ, "PATH": path, "EXPORTER_LOG_LEVEL": "warning"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, ""), text
     return done.stdout
 
@@ -54,6 +56,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("consumers")
     create_demo(f"sqlite:///{root}/platform.sqlite", runs=250, tests=6, seed=1)
     export(f"sqlite:///{root}/platform.sqlite", root / "tree")
+    snapshots.create(Database(f"sqlite:///{root}/platform.sqlite"), LocalStore(root / "tree"), 1)
     with web.running(web.files(root / "tree")) as server:
         yield server.url
 
@@ -67,3 +70,9 @@ def test_the_apis_examples_run(base: str, tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "history.ndjson").read_bytes().count(b"\n") > 100
     silent = [number for number, (_, text) in enumerate(printed) if not text]
     assert silent == [4]  # it writes a file
+
+
+@pytest.mark.parametrize("section", ["Snapshots", "Mirror"])
+def test_the_examples_of_copies_run(base: str, tmp_path: pathlib.Path, section: str) -> None:
+    printed = [run(language, text, tmp_path, base) for language, text in examples(section)]
+    assert printed and all(any(letter.isdigit() for letter in text) for text in printed)

@@ -61,6 +61,12 @@ def files(root: pathlib.Path) -> Answer:
     return answer
 
 
+class HttpServer(http.server.ThreadingHTTPServer):
+    """One that many can connect to at once: whoever finds no place in the queue tries again a second later."""
+
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def running(answer: Answer) -> Iterator[Server]:
     """Run a server on 127.0.0.1 while the block lasts."""
@@ -83,7 +89,7 @@ def running(answer: Answer) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HttpServer(("127.0.0.1", 0), Handler) as server:
         found.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from exporter import documents as shapes
-from exporter import layout
+from exporter import layout, snapshot_shapes
 from exporter.documents import Document, FeedHead, FeedPage, ListPage, encode
 from exporter.schemas import Schema, Schemas, document, name_of
 
@@ -32,6 +32,7 @@ _TAGS = {
     "Samples": "Media files that are tested, and every result with them.",
     "Regression tests": "What runs do with the samples, and what should come of it.",
     "Categories and tags": "What regression tests and samples are sorted by.",
+    "Snapshots": "All rows as files, if the platform publishes such.",
 }
 
 _PARAMETERS: dict[str, tuple[Any, str]] = {
@@ -72,6 +73,8 @@ def published() -> Iterator[Published]:
     yield from _regression_tests()
     yield from _list("categories", ListPage[shapes.Category], "Every category, by name", "Categories and tags")
     yield from _list("tags", ListPage[shapes.Tag], "Every tag, by name", "Categories and tags")
+    yield Published(layout.SNAPSHOT_INDEX, snapshot_shapes.SnapshotIndex, "The snapshots, newest first", "Snapshots")
+    yield Published(layout.LATEST_SNAPSHOT, snapshot_shapes.Snapshot, "The newest snapshot", "Snapshots")
 
 
 def _list(name: str, shape: Any, summary: str, tag: str) -> Iterator[Published]:

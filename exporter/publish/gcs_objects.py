@@ -9,7 +9,7 @@ from typing import Any, Final
 import google_crc32c
 from isal import igzip
 
-from exporter.layout import cache_control
+from exporter.layout import cache_control, is_as_it_is
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -18,6 +18,7 @@ _TYPES: Final = {
     ".ico": "image/x-icon",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -27,7 +28,9 @@ _TYPES: Final = {
 }
 """Not the machine's table: the same document gets the same type from every machine."""
 
-_COMPRESSED = frozenset({"application/gzip", "application/zip", "application/zstd", "image/png"})
+_COMPRESSED = frozenset(
+    {"application/gzip", "application/vnd.apache.parquet", "application/zip", "application/zstd", "image/png"}
+)
 _GZIP_FROM = 1024
 """Bytes from which compression pays."""
 _GZIP_LEVEL = 1
@@ -49,7 +52,7 @@ def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -
     The same document makes the same body on every machine.
     """
     content_type = _TYPES.get(pathlib.PurePosixPath(path).suffix, "application/octet-stream")
-    compressed = len(data) >= _GZIP_FROM and content_type not in _COMPRESSED
+    compressed = len(data) >= _GZIP_FROM and content_type not in _COMPRESSED and not is_as_it_is(path)
     body = igzip.compress(data, _GZIP_LEVEL, mtime=0) if compressed else data
     resource: dict[str, Any] = {
         "name": name,

@@ -15,6 +15,7 @@ from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
 from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store, Stored
+from exporter.snapshot_index import check as check_snapshots
 
 
 @dataclass(slots=True)
@@ -58,8 +59,11 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
     check = _Check(store, base.manifest, pending)
     lists_digests = any(entry.digest for entry in store.list(stored(layout.MANIFEST)))
     if content or not lists_digests:
-        return check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
-    return check.run_by_listing(progress, publisher.remembered())
+        report = check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
+    else:
+        report = check.run_by_listing(progress, publisher.remembered())
+    report.problems += check_snapshots(store)
+    return report
 
 
 _READERS = 32
@@ -102,6 +106,8 @@ class _Check:
     def _listed(self, entry: Entry, left: dict[int, int]) -> None:
         """Check one object, and strike it off what is left to be found."""
         path = layout.published(entry.path)
+        if layout.is_of_snapshots(path):
+            return
         if hash(path) not in left and hash(path) not in self.known:
             self._problem(entry.path, _STRAY)
             return
@@ -173,5 +179,6 @@ class _Check:
             path = entry.path
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
-            if hash(layout.published(path)) not in self.known:
+            below = layout.published(path)
+            if not layout.is_of_snapshots(below) and hash(below) not in self.known:
                 self._problem(path, _STRAY)

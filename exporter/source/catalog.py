@@ -133,9 +133,14 @@ def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
 
     def read(connection: sa.Connection) -> Catalog:
         problems.clear()
-        return _Reader(connection, problems).read()
+        return catalog_on(connection, problems)
 
     return database.read("the catalogue", read), problems
+
+
+def catalog_on(connection: sa.Connection, problems: list[Problem]) -> Catalog:
+    """The catalogue as a connection sees it; the rows in it that make no sense are added to `problems`."""
+    return _Reader(connection, problems).read()
 
 
 class _Reader:

@@ -6,7 +6,7 @@ row by row, and a twentieth of the client's CPU (`docs/benchmarks.md`). MariaDB 
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -85,9 +85,13 @@ def partition_number(run: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 def partitions(database: Database) -> list[int]:
     """The numbers of all partitions that hold a run, ascending."""
+    return database.read("the list of runs", partitions_on)
+
+
+def partitions_on(connection: sa.Connection) -> list[int]:
+    """The numbers of all partitions in which a connection sees a run, ascending."""
     number = partition_number(schema.RUN.c.id)
-    query = sa.select(number).distinct().order_by(number)
-    return database.read("the list of runs", lambda connection: [int(n) for n in connection.scalars(query)])
+    return [int(n) for n in connection.scalars(sa.select(number).distinct().order_by(number))]
 
 
 def read_partition(database: Database, number: int, forks: Iterable[int]) -> PartitionRows:
@@ -104,13 +108,18 @@ def read_partition(database: Database, number: int, forks: Iterable[int]) -> Par
     first = number * PARTITION_SIZE
     what = f"partition {number} (runs {first} to {first + PARTITION_SIZE - 1})"
     known = frozenset(forks)
-    return database.read(what, lambda connection: _Reader(connection, first, known).read())
+    return database.read(what, lambda connection: partition_on(connection, number, known))
+
+
+def partition_on(connection: sa.Connection, number: int, forks: Collection[int]) -> PartitionRows:
+    """The rows of one partition as a connection sees them; `forks` as in `read_partition`."""
+    return _Reader(connection, number * PARTITION_SIZE, forks).read()
 
 
 class _Reader:
     """Reads one partition on one connection."""
 
-    def __init__(self, connection: sa.Connection, first: int, forks: frozenset[int]) -> None:
+    def __init__(self, connection: sa.Connection, first: int, forks: Collection[int]) -> None:
         self.connection = connection
         self.first, self.last = first, first + PARTITION_SIZE - 1
         self.forks = forks

@@ -13,7 +13,7 @@ import platform
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.benchmarks import bench_bucket_export, bench_export, bench_history
+from tests.benchmarks import bench_bucket_export, bench_export, bench_history, bench_snapshot
 from tests.benchmarks.measure import ROOT, WORKERS, Options, database
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -29,6 +29,7 @@ class Part(NamedTuple):
 PARTS = {
     "export": Part("Exports to a folder", bench_export.lines),
     "history": Part("One new run, and the length of history", bench_history.lines),
+    "snapshot": Part("Snapshots", bench_snapshot.lines),
     "bucket": Part("Writing to a bucket", bench_bucket_export.lines),
 }
 
@@ -44,7 +45,7 @@ def main() -> None:
     chosen = parser.parse_args()
     short, medium, long_ = sorted(chosen.runs)
     options = Options((short, medium, long_), chosen.rounds, chosen.objects)
-    for runs in options.runs:
+    for runs in options.runs if chosen.only != ["snapshot"] else options.runs[1:2]:
         database(runs)  # before anything is measured
     for name in chosen.only:
         heading, lines = PARTS[name]

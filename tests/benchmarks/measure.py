@@ -112,12 +112,17 @@ def build(url: str) -> Figure:
 
 def dump(url: str) -> Figure:
     """`mariadb-dump` of the main tables to nowhere: what reading everything once costs."""
+    return run(*dumping(url), discard=True)
+
+
+def dumping(url: str) -> list[str]:
+    """The command of a dump of the main tables."""
     parsed = sa.make_url(url)
     program = shutil.which("mariadb-dump") or shutil.which("mysqldump") or "mariadb-dump"
     arguments = [f"-h{parsed.host}", f"-P{parsed.port or 3306}", f"-u{parsed.username}", str(parsed.database), *DUMPED]
     if parsed.password:
         arguments.insert(0, f"-p{parsed.password}")
-    return run(program, *arguments, discard=True)
+    return [program, *arguments]
 
 
 def database(runs: int) -> str:

@@ -1,0 +1,129 @@
+"""The shapes of a snapshot's rows, and of the documents that tell of snapshots, described as those in `documents` are.
+
+Rows have the fields of the documents' shapes and a few of their own. The order of fields is that of columns.
+"""
+
+from typing import Annotated, TypedDict
+
+from exporter.documents import (
+    Count,
+    ExpectedOutput,
+    ExtraFile,
+    Hash,
+    InfrastructureError,
+    Issue,
+    Link,
+    Milliseconds,
+    Output,
+    Progress,
+    RegressionTest,
+    RegressionTestId,
+    RunFacts,
+    RunId,
+    Sample,
+    SampleId,
+    Sha256,
+    Time,
+    Upload,
+)
+from exporter.status import FailureCode, ResultStatus
+
+
+class SnapshotFailures(TypedDict):
+    """How many of a run's results are not `pass`. Verdicts stand in the API alone."""
+
+    codes: Annotated[dict[FailureCode, Count], "By classification."]
+
+
+class SnapshotRun(RunFacts):
+    """A run in a snapshot: as in the lists, with what its own document adds.
+
+    `regression_test_ids` are those that the run is limited to; null where it executes the active ones.
+    """
+
+    failures: SnapshotFailures
+    regression_test_ids: list[int | None] | None
+    progress: list[Progress]
+    infrastructure_errors: list[InfrastructureError]
+
+
+class SnapshotOutput(Output):
+    """An output of a result in a snapshot."""
+
+    expected_hash: Hash | None
+    got_hash: Hash | None
+
+
+class SnapshotResult(TypedDict):
+    """A result in a snapshot; what its run, test and sample tell stands in their rows.
+
+    What differs most from the last row stands together: that makes the files a tenth smaller.
+    """
+
+    regression_test_id: RegressionTestId
+    run_id: RunId
+    runtime_ms: Milliseconds | None
+    sample_id: SampleId | None
+    status: ResultStatus
+    code: FailureCode | None
+    exit_code: int | None
+    expected_rc: int | None
+    failure_signature: str | None
+    outputs: list[SnapshotOutput]
+
+
+class SnapshotSample(Sample):
+    """A sample in a snapshot: its own document without what rows of other tables tell."""
+
+    upload: Upload | None
+    extra_files: list[ExtraFile]
+    issues: list[Issue]
+
+
+class SnapshotRegressionTest(RegressionTest):
+    """A regression test in a snapshot: its own document without its results."""
+
+    outputs: list[ExpectedOutput]
+    last_passed_on_linux: int | None
+    last_passed_on_windows: int | None
+
+
+class SnapshotFile(TypedDict):
+    """A file of a snapshot."""
+
+    name: Annotated[str, "Its name."]
+    href: Annotated[Link, "The file; immutable."]
+    content_type: Annotated[str, "As it is served, without `Content-Encoding`."]
+    bytes: Annotated[Count, "Its size."]
+    sha256: Annotated[Sha256, "Its SHA-256."]
+    rows: Annotated[Count | None, "Rows of its table; null for what holds no table of its own."]
+
+
+class SnapshotCounts(TypedDict):
+    """Rows of each table, by its name."""
+
+    runs: Annotated[Count, "Runs."]
+    results: Annotated[Count, "Results."]
+    samples: Annotated[Count, "Samples."]
+    regression_tests: Annotated[Count, "Regression tests."]
+
+
+class Snapshot(TypedDict):
+    """A snapshot: everything that is published, read at one moment, as files."""
+
+    id: Annotated[str, "When it was read, and the beginning of its digest."]
+    created_at: Annotated[Time, "When it was read (UTC)."]
+    api_version: Annotated[str, "SemVer of the contract."]
+    digest: Annotated[Sha256, "SHA-256 of its `SHA256SUMS`: the same exactly when all files are."]
+    latest_run_id: Annotated[RunId | None, "The highest id."]
+    counts: SnapshotCounts
+    bytes: Annotated[Count, "Size of all files."]
+    files: Annotated[list[SnapshotFile], "By name, `SHA256SUMS` last."]
+
+
+class SnapshotIndex(TypedDict):
+    """The snapshots that there are."""
+
+    api_version: Annotated[str, "SemVer of the contract."]
+    latest: Annotated[str | None, "Id of the newest."]
+    snapshots: Annotated[list[Snapshot], "Newest first."]

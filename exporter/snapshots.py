@@ -1,0 +1,152 @@
+"""Snapshots: everything that is published, read at one moment, as files that people can take home."""
+
+import contextlib
+import hashlib
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from exporter import layout, spool
+from exporter.layout import stored
+from exporter.progress import Progress, quiet
+from exporter.publish.lease import moment, now
+from exporter.publish.store import Store
+from exporter.snapshot_files import Files, Ndjson, Parquet
+from exporter.snapshot_index import announced, clean, publish, snapshots
+from exporter.snapshot_readme import readme
+from exporter.snapshot_rows import Reader
+from exporter.snapshot_shapes import Snapshot, SnapshotCounts, SnapshotFile
+from exporter.snapshot_sqlite import Sqlite
+from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
+from exporter.source.database import Database
+from exporter.source.values import Problem
+
+README, SUMS = "README.txt", "SHA256SUMS"
+CONTENT_TYPES = {
+    ".gz": "application/gzip",
+    ".parquet": "application/vnd.apache.parquet",
+    ".txt": "text/plain; charset=utf-8",
+    "": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a snapshot: the newest one there is, whether it is new, how many rows made no sense."""
+
+    snapshot: Snapshot
+    new: bool
+    problems: int
+
+
+def create(database: Database, store: Store, keep: int, progress: Progress = quiet) -> Made:
+    """Make a snapshot of the database and publish it, unless the newest one holds the same.
+
+    Args:
+        database: the platform's.
+        store: gets the snapshot.
+        keep: how many snapshots stay, the new one included.
+        progress: shows how far it is.
+
+    Raises:
+        ExporterError: something is not as it must be; the snapshots that there were are intact.
+    """
+    database.check()
+    store.sweep()
+    with spool.folder() as folder:
+        made_at = moment(now())
+        written = database.read("everything", lambda connection: _write(connection, folder, progress))
+        snapshot = _describe(folder, made_at, written)
+        newest = next(iter(snapshots(store)), None)
+        new = newest is None or newest["digest"] != snapshot["digest"]
+        if new:
+            with announced(store, snapshot["id"]):
+                store.write(_objects(folder, snapshot))
+                publish(store, snapshot, keep)
+    clean(store)
+    return Made(snapshot if newest is None or new else newest, new, len(written.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was written: rows by table, the newest run, the rows that made no sense."""
+
+    counts: SnapshotCounts
+    latest_run_id: int | None
+    problems: list[Problem]
+
+
+def _write(connection: sa.Connection, folder: pathlib.Path, progress: Progress) -> _Written:
+    """Write the files of all rows that a connection sees, over what an attempt that was cut off has left."""
+    for file in folder.iterdir():
+        file.unlink()
+    reader = Reader(connection)
+    counts: SnapshotCounts = {"runs": 0, "results": 0, "samples": 0, "regression_tests": 0}
+    latest = None
+    with contextlib.ExitStack() as stack:
+        files: list[Files] = [kind(folder, stack) for kind in (Ndjson, Parquet, Sqlite)]
+        for table, rows in ((SAMPLES, reader.samples()), (REGRESSION_TESTS, reader.regression_tests())):
+            counts[table.name] += len(rows)
+            for one in files:
+                one.rows(table, rows)
+        for batch in progress("reading", reader.batches(), len(reader.partitions)):
+            counts[RUNS.name] += len(batch.runs)
+            counts[RESULTS.name] += len(batch.places)
+            latest = batch.runs[-1]["run_id"]
+            for one in files:
+                one.runs(batch, reader.outcomes)
+        for one in files:
+            one.finish()
+    return _Written(counts, latest, reader.problems)
+
+
+def _describe(folder: pathlib.Path, made_at: str, written: _Written) -> Snapshot:
+    """Add `README.txt` and `SHA256SUMS`, and tell of the files."""
+    (folder / README).write_text(readme(written.counts))
+    rows = {table.file: written.counts[table.name] for table in TABLES}
+    found: list[SnapshotFile] = []
+    sums = ""
+    for file in sorted(folder.iterdir()):
+        digest = _digest(file)
+        sums += f"{digest}  {file.name}\n"
+        found.append(_file(file, digest, rows.get(file.name.partition(".")[0])))
+    (folder / SUMS).write_text(sums)
+    digest = _digest(folder / SUMS)
+    found.append(_file(folder / SUMS, digest, None))
+    id_ = layout.snapshot_id(made_at, digest)
+    for one in found:
+        one["href"] = layout.snapshot_file(id_, one["name"])
+    return {
+        "id": id_,
+        "created_at": made_at,
+        "api_version": layout.API_VERSION,
+        "digest": digest,
+        "latest_run_id": written.latest_run_id,
+        "counts": written.counts,
+        "bytes": sum(one["bytes"] for one in found),
+        "files": found,
+    }
+
+
+def _file(file: pathlib.Path, digest: str, rows: int | None) -> SnapshotFile:
+    return {
+        "name": file.name,
+        "href": "",
+        "content_type": CONTENT_TYPES[file.suffix],
+        "bytes": file.stat().st_size,
+        "sha256": digest,
+        "rows": rows,
+    }
+
+
+def _digest(file: pathlib.Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _objects(folder: pathlib.Path, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+    """What is to be written to the store, a file at a time."""
+    for one in snapshot["files"]:
+        yield stored(one["href"]), (folder / one["name"]).read_bytes()
