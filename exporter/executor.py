@@ -60,28 +60,36 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
     """
     if workers == 0:
         _begin(job)
-        yield Workers(_InProcess(), 0)
+        yield Workers(InProcess(), 0)
         return
+    with processes(workers, _begin, job) as pool:
+        yield Workers(pool, 2 * workers)
+
+
+@contextlib.contextmanager
+def processes(number: int, begin: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Executor]:
+    """So many processes, each of which first calls `begin`, if given; killed on an error. One such block at a time."""
     pool = _Processes(
-        workers,
+        number,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin_process,
-        initargs=(job, logs.setup()),
+        initargs=(logs.setup(), begin, arguments),
     )
     try:
-        yield Workers(pool, 2 * workers)
+        yield pool
     except BaseException:
-        for process in multiprocessing.active_children():  # an export begins no others
+        for process in multiprocessing.active_children():  # there are no others
             process.kill()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class _InProcess(Executor):
+class InProcess(Executor):
     """Does each task when it is submitted."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do a task, and give what came of it."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -109,7 +117,7 @@ def _begin(job: Job) -> None:
     _worker = Worker(job)
 
 
-def _begin_process(job: Job, setup: logs.Setup | None) -> None:
+def _begin_process(setup: logs.Setup | None, begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     """Leave Ctrl-C to the parent, which ends its workers; and don't outlive it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -117,7 +125,8 @@ def _begin_process(job: Job, setup: logs.Setup | None) -> None:
     logs.repeat(setup)
     gc.disable()  # a fifth of a build's time goes into looking for cycles among rows that have none
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    _begin(job)
+    if begin is not None:
+        begin(*arguments)
 
 
 def _die_with_parent() -> None:

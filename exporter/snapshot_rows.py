@@ -51,20 +51,28 @@ class Outcomes:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self._places: dict[bytes, int] = {}
-        self._met: dict[int, tuple[Outcome, int]] = {}
+        self._met: dict[int, int] = {}
+        self._held: list[Outcome] = []
 
-    def place(self, outcome: Outcome) -> int:
-        """The place of an outcome."""
-        met = self._met.get(id(outcome))
-        if met is None:
-            line = encode(_row(outcome)).replace(b"%", b"%%").replace(b"\0", b"%b") + b"\n"
-            place = self._places.setdefault(line, len(self.lines))
-            if place == len(self.lines):
-                self.lines.append(line)
-            if len(self._met) > _MOST_OUTCOMES:
-                self._met.clear()
-            met = self._met[id(outcome)] = outcome, place  # holding it, so that its id stays its own
-        return met[1]
+    def places(self, outcomes: list[Outcome]) -> list[int]:
+        """The places of outcomes."""
+        found = list(map(self._met.get, map(id, outcomes)))
+        return [
+            self._place(outcome) if place is None else place for outcome, place in zip(outcomes, found, strict=True)
+        ]
+
+    def _place(self, outcome: Outcome) -> int:
+        """The place of an outcome that may be new."""
+        line = encode(_row(outcome)).replace(b"%", b"%%").replace(b"\0", b"%b") + b"\n"
+        place = self._places.setdefault(line, len(self.lines))
+        if place == len(self.lines):
+            self.lines.append(line)
+        if len(self._met) > _MOST_OUTCOMES:
+            self._met.clear()
+            self._held.clear()
+        self._met[id(outcome)] = place
+        self._held.append(outcome)  # so that its id stays its own
+        return place
 
     def row(self, place: int) -> dict[str, Any]:
         """A row of the outcome; its run's id and its runtime are null."""
@@ -131,8 +139,7 @@ class Reader:
             batch.run_ids.extend([row.run_id] * len(results))
             batch.tests.extend([outcome.test_id for outcome, _ in results])
             batch.runtimes.extend([runtime for _, runtime in results])
-            place = self.outcomes.place
-            batch.places.extend([place(outcome) for outcome, _ in results])
+            batch.places.extend(self.outcomes.places([outcome for outcome, _ in results]))
         return batch
 
     def _run(self, row: RunRows, results: list[Result]) -> SnapshotRun:

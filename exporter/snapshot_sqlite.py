@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from isal import isal_zlib
+
 from exporter.snapshot_files import BLOCK, Gzip
 from exporter.snapshot_rows import Outcomes, RunBatch
 from exporter.snapshot_tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
@@ -153,7 +155,7 @@ class Sqlite:
 
     def __init__(self, folder: pathlib.Path, stack: contextlib.ExitStack) -> None:
         self._file = folder / "platform.sqlite"
-        self._target = Gzip(folder / "platform.sqlite.gz", stack)
+        self._target = Gzip(folder / "platform.sqlite.gz", stack, isal_zlib.compressobj(3, wbits=31))
         self._database = stack.enter_context(contextlib.closing(sqlite3.connect(self._file, isolation_level=None)))
         # Nobody reads it before it is whole, and whoever dies begins a new one.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -16000"):

@@ -34,9 +34,9 @@ from tests.platform import Api, Platform, export
 from tests.publish.memory_store import Fault, MemoryStore
 
 
-def make(url: str, store: pathlib.Path | MemoryStore, keep: int = 5) -> Snapshot:
+def make(url: str, store: pathlib.Path | MemoryStore, keep: int = 5, *, process: bool = False) -> Snapshot:
     target = LocalStore(store) if isinstance(store, pathlib.Path) else store
-    return snapshots.create(Database(url), target, keep).snapshot
+    return snapshots.create(Database(url), target, keep, process=process).snapshot
 
 
 @pytest.fixture(scope="module", params=["parity", "demo"])
@@ -51,7 +51,7 @@ def published(
         url = f"sqlite:///{tmp_path_factory.mktemp('demo')}/demo.sqlite"
         create_demo(url, runs=120, tests=15, seed=3)
     export(url, root)
-    return root, root / "v1/snapshots" / make(url, root)["id"]
+    return root, root / "v1/snapshots" / make(url, root, process=True)["id"]
 
 
 def ndjson(folder: pathlib.Path, table: Table) -> list[dict[str, Any]]:
