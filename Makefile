@@ -37,7 +37,7 @@ $(DEMO)/platform.sqlite: | $(INSTALLED)
 	$(BIN)/exporter demo $(SOURCE)
 
 test: install ## run the tests; those on MariaDB need mariadbd, or EXPORTER_TEST_MARIADB_URL
-	$(BIN)/pytest -q -n auto -m 'not soak'
+	$(BIN)/pytest -q -n auto --dist loadgroup -m 'not soak'
 
 soak: install ## run the long tests with real processes
 	$(BIN)/pytest -q -n auto -m soak

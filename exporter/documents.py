@@ -828,6 +828,70 @@ class FacetValue(TypedDict):
     href: Annotated[Link, "Their list."]
 
 
+class GridRun(TypedDict):
+    """A run as a column of a platform's grid."""
+
+    run_id: RunId
+    status: Annotated[RunStatus, "How it went."]
+    repository: Annotated[str, "The fork, as in runs."]
+    branch: Annotated[str | None, "The branch."]
+    commit_sha: Annotated[str | None, "The commit."]
+    pr_number: Annotated[int | None, "The pull request."]
+    at: Annotated[Time | None, "When it ended, else began, else was created."]
+    results: Annotated[
+        str, "A letter for each test of `meta.tests`: `p`ass, `f`ail, `m`issing output, `.` for no result."
+    ]
+    href: Annotated[Link, "The run's document."]
+
+
+class GridMeta(TypedDict):
+    """What a page of a grid tells of all its runs."""
+
+    tests: Annotated[list[RegressionTestId], "The tests that the letters stand for, ascending."]
+
+
+class GridHead(TypedDict):
+    """The head of a platform's grid."""
+
+    data: Annotated[list[GridRun], "The newest runs, newest first."]
+    pagination: HeadPagination
+    meta: GridMeta
+
+
+class GridPage(TypedDict):
+    """An archive page of a platform's grid."""
+
+    data: Annotated[list[GridRun], "The runs with ids 100·K to 100·K + 99, newest first.", Keywords(minItems=1)]
+    pagination: ArchivePagination
+    meta: GridMeta
+
+
+class FoundSample(TypedDict):
+    """A sample in the search index."""
+
+    sample_id: SampleId
+    name: Annotated[str | None, "Its original name."]
+    sha: Annotated[str | None, "The first 12 digits of its hash."]
+    tags: Annotated[list[str], "Names."]
+
+
+class FoundTest(TypedDict):
+    """A regression test in the search index."""
+
+    regression_test_id: RegressionTestId
+    sample_id: Annotated[SampleId | None, "Its sample."]
+    command: Annotated[str | None, "Its arguments."]
+    categories: Annotated[list[str], "Names."]
+    active: Annotated[bool | None, "Whether runs do it."]
+
+
+class SearchIndex(TypedDict):
+    """Every sample and regression test in few words."""
+
+    samples: Annotated[list[FoundSample], "By id."]
+    regression_tests: Annotated[list[FoundTest], "By id."]
+
+
 class Counts(TypedDict):
     """How much is published."""
 
@@ -872,6 +936,9 @@ class ManifestDocument(TypedDict):
     latest_run_id: Annotated[RunId | None, "The highest id."]
     counts: Counts
     catalog: Annotated[ManifestPart, "All documents that are no partition's."]
+    site: Annotated[
+        ManifestPart | None, "The site's files; their paths begin with `/` and are relative to the store's root."
+    ]
     partitions: Annotated[list[ManifestPartition], "Those that hold a run, ascending."]
     links: Annotated[dict[EntryName, Link], "The entry documents."]
 

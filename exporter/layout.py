@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from exporter.status import PLATFORMS
+
 API_VERSION = "1.0.0"
 """SemVer of the published contract."""
 
@@ -29,6 +31,9 @@ PER_PAGE = 100
 MANIFEST = "manifest.json"
 PENDING = "pending.json"
 
+ROOTED = "/"
+"""How a path begins that is not below the API root but at the store's: that of a document of the site."""
+
 OPENAPI = "openapi.json"
 
 RUNS = "runs"
@@ -41,6 +46,8 @@ FAILING = "regression-tests/failing"
 REGRESSIONS_FEED = "feeds/regressions.xml"
 DIFFS = "diffs/"
 TAGS = "tags"
+SEARCH = "search"
+GRID = "grid"
 
 RUN_FACETS = ("platform", "branch", "repository", "status")
 """Facets of the run feed: feeds themselves, with an index each."""
@@ -80,6 +87,16 @@ def relative(source: str, target: str) -> str:
             break
         common += 1
     return "../" * (len(here) - common) + "/".join(there[common:])
+
+
+def stored(path: str) -> str:
+    """Where a store keeps the document at a path: below the API root, or at its own."""
+    return path.removeprefix(ROOTED) if path.startswith(ROOTED) else API_ROOT + path
+
+
+def published(path: str) -> str:
+    """The path of the document that a store keeps there: the inverse of `stored`."""
+    return path.removeprefix(API_ROOT) if path.startswith(API_ROOT) else ROOTED + path
 
 
 def document(name: str) -> str:
@@ -155,6 +172,11 @@ def runs_of_pull_request(number: int) -> str:
     return f"{RUNS}/by-pr/{number}"
 
 
+def grid(platform: str) -> str:
+    """The name of the feed of a platform's runs with all their results."""
+    return f"{GRID}/{platform}"
+
+
 def run(run_id: int) -> str:
     """The path of a run's document."""
     return f"{RUNS}/{run_id}.json"
@@ -228,7 +250,7 @@ def schema(shape: str) -> str:
     return f"schemas/{shape}.json"
 
 
-_PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/")
+_PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/", f"{GRID}/")
 
 
 def has_pages(name: str) -> bool:
@@ -238,14 +260,14 @@ def has_pages(name: str) -> bool:
 
 def subject_of_feed(name: str) -> str:
     """The list, sample or regression test whose documents a feed or chain is in."""
-    return name if name.startswith((RUNS, REGRESSIONS)) else name.rpartition("/")[0]
+    return name if name.startswith((RUNS, REGRESSIONS, GRID)) else name.rpartition("/")[0]
 
 
 _SUBJECT = re.compile(
     rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
     r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
     r"|(?P<test>regression-tests/-?\d+)\.json"
-    rf"|(?P<changes>{REGRESSIONS})\.json"
+    rf"|(?P<feed>{REGRESSIONS}|{GRID}/[^/]+)\.json"
 )
 
 
@@ -272,6 +294,8 @@ def entry_documents() -> dict[str, str]:
         "regressions": REGRESSIONS,
         "flaky": FLAKY,
         "failing": FAILING,
+        **{f"grid_{platform}": grid(platform) for platform in PLATFORMS},
+        "search": SEARCH,
     }
     for family, facets in (
         (RUNS, RUN_FACETS),
@@ -282,8 +306,32 @@ def entry_documents() -> dict[str, str]:
     return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
 
 
+def site_page(name: str) -> str:
+    """The path of a page at the store's root."""
+    return ROOTED + name
+
+
+def site_asset(version: str, name: str) -> str:
+    """The path of what the pages of one version load; of their folder, if `name` is empty."""
+    return f"{ROOTED}site/{version}/{name}"
+
+
+def is_asset(path: str) -> bool:
+    """Whether a document of the site is known only to the pages that load it."""
+    return path.startswith(f"{ROOTED}site/")
+
+
+SITE_FOLDERS = ("site/", "badges/")
+"""The folders at the store's root that are the site's own."""
+
+
+def badge(branch: str, platform: str | None = None) -> str:
+    """The path, without its suffix, of the badge of a branch; on one platform, or over all."""
+    return f"{ROOTED}badges/{facet_key(branch)}{f'-{platform}' if platform else ''}"
+
+
 def manifest_part(part: str, digest: str) -> str:
-    """The path of a content-addressed manifest: `part` is `catalog` or a partition's number."""
+    """The path of a content-addressed manifest: `part` is `catalog`, `site` or a partition's number."""
     return f"manifests/{part}-{digest[:12]}.json"
 
 
@@ -342,7 +390,9 @@ _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<part
 
 
 def part_of_document(path: str) -> str:
-    """The part of the manifest that names the document at a path: a partition's number, or `catalog`."""
+    """The part of the manifest that names the document at a path: a partition's number, `site` or `catalog`."""
+    if path.startswith(ROOTED):
+        return "site"
     found = _OF_PARTITION.fullmatch(path)
     if found is None:
         return "catalog"
@@ -352,10 +402,11 @@ def part_of_document(path: str) -> str:
 
 
 _SHORT_LIVED = re.compile(
-    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|{REGRESSIONS}"
+    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|{REGRESSIONS}|{GRID}/[^/]+"
     rf"|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
+    r"|index\.html"
 )
-_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests/.+|{_SNAPSHOT_FILE.pattern})", re.DOTALL)
+_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests/.+|{_SNAPSHOT_FILE.pattern})|site/[0-9a-f]+/.+", re.DOTALL)
 
 
 def cache_control(path: str) -> str:

@@ -18,10 +18,11 @@ import orjson
 from exporter import layout
 from exporter.documents import digest
 from exporter.errors import ConflictError, FetchError, StoreError, TooLargeError, UsageError
+from exporter.layout import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import CATALOG, Documents, Known, Manifest, Part, decode_manifest, decode_part
-from exporter.publish.publisher import Base, Changes, Publisher, known, read_parts, stored
+from exporter.publish.publisher import Base, Changes, Publisher, known, read_parts
 from exporter.publish.store import Store, is_path
 from exporter.transfer import Source
 
@@ -145,7 +146,7 @@ class _Copy:
         except StoreError as error:
             raise FetchError(f"{self.source.name}: {error}") from None
         self.entries = {*layout.entry_documents().values(), *filter(lambda link: isinstance(link, str), links)}
-        return Copied(found.catalog, found.partitions, found.latest_run_id, found.counts, data)
+        return Copied(found.catalog, found.site, found.partitions, found.latest_run_id, found.counts, data)
 
     def _parts(self, manifest: Manifest, base: Base) -> None:
         """Fetch the manifests of the parts that are not there."""
@@ -165,7 +166,7 @@ class _Copy:
     def _check(self, part: Part, documents: Documents) -> None:
         """See that a part names nothing but documents of its own."""
         for path, entry in documents.items():
-            ours = is_path(path) and is_path(stored(path)) and layout.part_of_document(path) == part.name
+            ours = is_path(stored(path)) and layout.part_of_document(path) == part.name
             private = path in (layout.MANIFEST, layout.PENDING) or path.startswith(layout.MANIFESTS)
             sound = (
                 isinstance(entry, list)
@@ -197,9 +198,13 @@ class _Copy:
                 if there is not None and digest(there) == entry[0]:
                     continue
                 if reached is None or reached == (
-                    path in before.published or path in self.entries or there is not None
+                    path in before.published or self._is_entry(path) or there is not None
                 ):
                     yield path, entry[0], entry[1]
+
+    def _is_entry(self, path: str) -> bool:
+        """Whether readers know a document without a link: those that the manifest leads to, and the site's pages."""
+        return path in self.entries or (path.startswith(layout.ROOTED) and not layout.is_asset(path))
 
     def _there(self, path: str, before: Known) -> bytes | None:
         """What a mirroring that was broken off has written."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from exporter import layout, plan, spool
 from exporter import state as states
+from exporter.builders import site
 from exporter.builders.dependencies import changed, partition_views, subject_views
 from exporter.builders.feeds import Feeds
 from exporter.builders.gather import Everything, Gather
@@ -22,7 +23,7 @@ from exporter.executor import Workers, start
 from exporter.fold import Fold
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
-from exporter.publish.manifest import CATALOG, Known, Manifest
+from exporter.publish.manifest import CATALOG, SITE, Known, Manifest
 from exporter.publish.publisher import Base, Changes, Publisher, known
 from exporter.publish.store import Store
 from exporter.shelf import Records, Shelf, StateLostError
@@ -151,10 +152,10 @@ def _attempt(
             stages = _Stages(job, base, memory, todo, workers, progress)
             stages.read()
             built = stages.build()
-            part = stages.gather()
-            changes = stages.changes(built, part, rows)
+            parts = stages.gather()
+            changes = stages.changes(built, parts, rows)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
-    writes = {one.part.name: one.writes for one in (*built.values(), part)}
+    writes = {one.part.name: one.writes for one in (*built.values(), *parts)}
     return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
 
 
@@ -280,8 +281,8 @@ class _Stages:
         report_problems(problems)
         self.odd += len(problems)
 
-    def gather(self) -> Built:
-        """Build the part over all partitions."""
+    def gather(self) -> tuple[Built, Built]:
+        """Build the parts over all partitions: the catalogue's and the site."""
         hrefs, store = self.base.hrefs(CATALOG), self.job.store
         before = known(store, hrefs) if store else Known({}, ())
         if self.memory.state is not None and not before.published:
@@ -306,7 +307,12 @@ class _Stages:
         )
         entries = frozenset(layout.entry_documents().values())
         documents = itertools.chain(compared, gather.documents())
-        return collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
+        catalog = collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
+        pages = dict(site.documents(self.job.rules.main, gather.finished()))
+        known_pages = frozenset(path for path in pages if not layout.is_asset(path))
+        hrefs = self.base.hrefs(SITE)
+        before = known(store, hrefs) if store else Known({}, ())
+        return catalog, collect(self.job, SITE, pages.items(), hrefs, before, known_pages)
 
     def _compare(self, before: Known) -> Iterator[Document]:
         """Compare the contents of which no comparison is published, or only one that lacked a content."""
@@ -325,8 +331,9 @@ class _Stages:
                 self.incomplete.add(one.document[0])
             yield one.document
 
-    def changes(self, built: Mapping[int, Built], part: Built, rows: Mapping[int, str]) -> Changes:
+    def changes(self, built: Mapping[int, Built], parts: tuple[Built, Built], rows: Mapping[int, str]) -> Changes:
         """What is to be published, and remembered."""
+        catalog, pages = parts
         published = self.base.manifest.parts if self.base.manifest else {}
         remembered = self.memory.state.partitions if self.memory.state else {}
         partitions: dict[int, PartitionState] = {}
@@ -349,7 +356,8 @@ class _Stages:
             elif old is not None:
                 partitions[number] = dataclasses.replace(old, past=past, shelf=tuple(shelf))
         manifest = Manifest(
-            catalog=part.part,
+            catalog=catalog.part,
+            site=pages.part,
             partitions=tuple(
                 built[number].part if number in built else published[str(number)] for number in sorted(partitions)
             ),
@@ -372,18 +380,18 @@ class _Stages:
             tuple(sorted(self.incomplete)),
         )
         data = state.encode()
-        gone = [path for one in (*built.values(), part) for path in one.gone]
+        gone = [path for one in (*built.values(), *parts) for path in one.gone]
         for name in self.base.names().difference(manifest.parts):
             gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
         return Changes(
             manifest=manifest,
-            writes=sum(sum(one.writes.values()) for one in (*built.values(), part)),
+            writes=sum(sum(one.writes.values()) for one in (*built.values(), *parts)),
             gone=tuple(gone),
             waves=(
                 self._partitions(built, "new"),
-                self._catalog("new"),
+                self._gathered("new"),
                 self._partitions(built, "changed"),
-                self._catalog("changed"),
+                self._gathered("changed"),
             ),
             records=files,
             named_records=frozenset(state.files()),
@@ -396,8 +404,9 @@ class _Stages:
         tasks = [Write(one.part.name, wave) for one in built.values() if one.writes[wave]]
         yield from self.progress(f"writing {wave}", self.workers.map(Worker.write, tasks), len(tasks))
 
-    def _catalog(self, wave: Wave) -> Iterator[int]:
+    def _gathered(self, wave: Wave) -> Iterator[int]:
         yield write(self.job, CATALOG, wave)
+        yield write(self.job, SITE, wave)
 
 
 def report_problems(problems: Iterable[Problem]) -> None:

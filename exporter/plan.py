@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.builders.dependencies import SHOWS, Views, changed
 from exporter.builders.feeds import Feeds
-from exporter.publish.manifest import CATALOG
+from exporter.publish.manifest import CATALOG, SITE
 from exporter.publish.publisher import Base
 from exporter.state import State
 
@@ -37,7 +37,7 @@ def make(
         chosen: the partitions whose rows were looked at; None: all.
     """
     published = base.manifest.parts if base.manifest else {}
-    looked_at = {*fingerprints, *(int(name) for name in published if name != CATALOG)}
+    looked_at = {*fingerprints, *(int(name) for name in published if name not in (CATALOG, SITE))}
     looked_at |= set(state.partitions) if state else set()
     if chosen is not None:
         looked_at &= set(chosen)

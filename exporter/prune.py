@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from exporter import layout, state
 from exporter.documents import digest
 from exporter.errors import StoreError
-from exporter.publish.publisher import Publisher, read_parts, stored
+from exporter.layout import stored
+from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store
 
 _BATCH = 5_000
@@ -14,7 +15,7 @@ _BATCH = 5_000
 
 
 def strays(store: Store) -> Iterator[Entry]:
-    """What stands below `v1/` and among the partitions' records, and is named by nothing.
+    """What stands below `v1/`, in the site's folders and among the partitions' records, and is named by nothing.
 
     What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
     is building has manifests that nothing names yet; they are among these. Snapshots are not:
@@ -44,10 +45,9 @@ def strays(store: Store) -> Iterator[Entry]:
     remembered = state.decode(plan.data) if plan else None
     if remembered:
         known.update(hash(layout.STATE_ROOT + path) for path in remembered.files())
-    for prefix in (layout.API_ROOT, layout.STATE_ROOT + layout.STATE_RECORDS):
+    for prefix in (layout.API_ROOT, *layout.SITE_FOLDERS, layout.STATE_ROOT + layout.STATE_RECORDS):
         for entry in store.list(prefix):
-            snapshots = layout.is_of_snapshots(entry.path.removeprefix(layout.API_ROOT))
-            if hash(entry.path) not in known and not snapshots:
+            if hash(entry.path) not in known and not layout.is_of_snapshots(layout.published(entry.path)):
                 yield entry
 
 

@@ -59,6 +59,11 @@ PAGE_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+# 404.html stands where nothing beside it can be loaded: its own policy names its style.
+MISSING_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 REFUSED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 # "gzip" among the codings of an Accept-Encoding header, unless its weight is zero.
@@ -202,7 +207,7 @@ def application(root: Path) -> Starlette:
         refusal = cast(HTTPException, exception)
         page = locate(root, "404.html")
         if refusal.status_code == 404 and page and "text/html" in request.headers.get("accept", ""):
-            headers = REFUSED | {"content-security-policy": PAGE_POLICY}
+            headers = REFUSED | {"content-security-policy": MISSING_POLICY}
             return FileResponse(page, 404, headers, TEXT_TYPES[".html"])
         code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_")
         return _error(refusal.status_code, code, refusal.detail, refusal.headers)

@@ -16,9 +16,10 @@ import orjson
 from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
+from exporter.layout import stored
 from exporter.publish.lease import moment, now
 from exporter.publish.manifest import Pending, decode_pending
-from exporter.publish.publisher import Publisher, stored
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import ABSENT, Store
 from exporter.snapshot_shapes import Snapshot, SnapshotIndex
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from exporter import layout, spool
+from exporter.layout import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import moment, now
-from exporter.publish.publisher import stored
 from exporter.publish.store import Store
 from exporter.snapshot_index import announced, clean, publish, snapshots
 from exporter.snapshot_readme import readme

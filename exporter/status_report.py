@@ -16,10 +16,11 @@ import orjson
 from exporter import layout, outcome
 from exporter.errors import StoreError
 from exporter.hook import Requests
+from exporter.layout import stored
 from exporter.outcome import Outcome
 from exporter.publish.lease import LEASE, moment
 from exporter.publish.manifest import Pending, decode_manifest, decode_pending
-from exporter.publish.publisher import Publisher, stored
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import Store
 
 _COUNTS = ("runs", "results", "samples", "regression_tests", "documents", "bytes")

@@ -19,9 +19,10 @@ from exporter.builders.lines import fingerprint
 from exporter.builders.partition import Earlier, Partition, Rules, Told
 from exporter.builders.results import Pair, Results
 from exporter.documents import Document, digest, encode
+from exporter.layout import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Known, Part, encode_part
-from exporter.publish.publisher import Hrefs, known, stored
+from exporter.publish.publisher import Hrefs, known
 from exporter.publish.store import Store
 from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog

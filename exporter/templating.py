@@ -34,3 +34,15 @@ def templates() -> jinja2.Environment:
 def _printable(text: str) -> str:
     """A text without what XML cannot hold, not even escaped."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def names(folder: str) -> list[str]:
+    """The names of the files in a folder of `templates/`, in order, to use with `source`."""
+    return [name for name in templates().list_templates() if name.startswith(folder)]
+
+
+def source(name: str) -> bytes:
+    """A file of `templates/` as it is."""
+    loader = templates().loader
+    assert loader is not None
+    return loader.get_source(templates(), name)[0].encode()

@@ -20,7 +20,7 @@ from yarl import URL
 from exporter import layout
 from exporter.errors import FetchError, TooLargeError, UsageError
 from exporter.fetch import TRANSIENT, root_url
-from exporter.publish.publisher import stored
+from exporter.layout import stored
 from exporter.publish.store import Store
 from exporter.publish.stores import open_store
 
@@ -201,7 +201,8 @@ class HttpSource:
 
     async def _request(self, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
         """A response that is 200, 206, 404 or 416. A redirect is followed within the same host only."""
-        url = URL(self._base + urllib.parse.quote(path), encoded=True)
+        root = self._base.removesuffix(layout.API_ROOT)
+        url = URL(root + urllib.parse.quote(stored(path)), encoded=True)
         for _ in range(_REDIRECTS):
             response = await self._session.get(url, headers=headers, allow_redirects=False)
             if response.status not in (301, 302, 303, 307, 308):

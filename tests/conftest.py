@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tests import mariadb_load
 
-pytest_plugins = ["tests.platform"]
+pytest_plugins = ["tests.platform", "tests.publish.emulator"]
 pytest.register_assert_rewrite("tests.publish.store_suite")
 
 PARITY = pathlib.Path(__file__).parent / "data" / "parity"

@@ -481,7 +481,7 @@ def _may_mount() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("size", "mode", "message"), [("1500k", "rw", "disk full"), ("100m", "ro", "read-only")], ids=["full", "read-only"]
+    ("size", "mode", "message"), [("2000k", "rw", "disk full"), ("100m", "ro", "read-only")], ids=["full", "read-only"]
 )
 def test_a_disk_that_takes_nothing_leaves_what_was_published(
     published: pathlib.Path, tmp_path: pathlib.Path, size: str, mode: str, message: str

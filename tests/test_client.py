@@ -20,8 +20,6 @@ from tests import platform, web
 from tests.platform import export
 from tests.web import RESET, Asked, Reply
 
-pytest_plugins = ["tests.publish.emulator"]
-
 
 @pytest.fixture(scope="module")
 def published(parity_sqlite: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:

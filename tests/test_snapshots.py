@@ -21,8 +21,8 @@ from exporter import layout, snapshot_index, snapshots
 from exporter.builders import contract
 from exporter.demo import create_demo
 from exporter.errors import StoreError
+from exporter.layout import stored
 from exporter.publish.local import LocalStore
-from exporter.publish.publisher import stored
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.serve import application

@@ -44,6 +44,7 @@ _PARAMETERS: dict[str, tuple[Any, str]] = {
     "partition": (int, "The page holds what belongs to the runs with ids 100·K to 100·K + 99."),
     "key": (str, "Facet key of the value: mostly the value itself. Take it from the index's `href`."),
     "pair": (str, "The hashes of both, as the `diff` of a result's output has them."),
+    "platform": (shapes.Platform, "A platform."),
     "part": (str, "The part's name and digest, as the manifest's `href` has them."),
 }
 """Name of a path's parameter → its type and description."""
@@ -67,6 +68,7 @@ def published() -> Iterator[Published]:
     yield Published("pending.json", shapes.PendingDocument, "What is just being published", "Manifests")
     yield Published("manifests/{part}.json", shapes.ManifestPartDocument, "The documents of one part", "Manifests")
     yield from _runs()
+    yield from _grid()
     yield from _samples()
     yield from _regression_tests()
     yield from _list("categories", ListPage[shapes.Category], "Every category, by name", "Categories and tags")
@@ -117,6 +119,12 @@ def _runs() -> Iterator[Published]:
         tag,
     )
     yield Published(layout.REGRESSIONS_FEED, None, "The newest of these, as an Atom feed", tag)
+
+
+def _grid() -> Iterator[Published]:
+    grid = "What every test gave in every run of a platform"
+    yield from _feed("grid/{platform}", shapes.GridHead, shapes.GridPage, grid, "Runs")
+    yield Published("search.json", shapes.SearchIndex, "Samples and regression tests in few words", "Samples")
 
 
 def _samples() -> Iterator[Published]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import contract, history, regression_tests, regressions, samples
+from exporter.builders import contract, grid, history, regression_tests, regressions, samples, search
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
@@ -74,7 +74,23 @@ class Gather:
             held, _ = self.feeds.head(layout.REGRESSIONS)
             changes = [change for number in held for change in self.told_of(number).changes]
             yield from regressions.heads(changes, self.feeds, self.main)
+        yield search.document(catalog)
+        for platform in PLATFORMS:
+            if layout.grid(platform) in subjects:
+                yield grid.head(platform, self.feeds, self._columns)
         yield from self._runs()
+
+    def _columns(self, number: int, platform: str) -> grid.Columns:
+        return grid.Columns(self.told_of(number).on(platform), self.matrix_of(number))
+
+    def finished(self) -> dict[str, Run | None]:
+        """Platform → the newest run of the main line that ended with results."""
+        found: dict[str, Run | None] = {}
+        for platform, line in self._lines(main_line).items():
+            last = line.finished.run_id if line.finished else None
+            told = () if last is None else self.told_of(layout.partition_of(last)).runs
+            found[platform] = next((run for run in told if run["run_id"] == last), None)
+        return found
 
     def _recent(self, test: int, platform: str) -> list[HistoryEntry]:
         return history.newest(test, platform, NEWEST, self.feeds, self.matrix_of)

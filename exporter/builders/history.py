@@ -38,10 +38,8 @@ MatrixOf = Callable[[int], Matrix]
 def newest(test: int, platform: str, least: int, feeds: Feeds, matrix_of: MatrixOf) -> list[HistoryEntry]:
     """So many of a test's newest results on a platform, or all, newest first."""
     chain = layout.recent_chain(test, platform)
-    found = (
-        entry for number in feeds.newest([chain], least)[chain].partitions for entry in matrix_of(number).entries(test)
-    )
-    return [entry for entry in found if entry["platform"] == platform][:least]
+    partitions = feeds.newest([chain], least)[chain].partitions
+    return [entry for number in partitions for entry in matrix_of(number).entries(test, platform)][:least]
 
 
 def head(sample_id: int, catalog: Catalog, feeds: Feeds, matrix_of: MatrixOf) -> Document:

@@ -63,13 +63,16 @@ class Matrix:
             "href": layout.relative(source, layout.run(run_id)),
         }
 
-    def entries(self, test_id: int) -> list[HistoryEntry]:
-        """A test's results as the histories tell them, newest run first."""
+    def entries(self, test_id: int, platform: str | None = None) -> list[HistoryEntry]:
+        """A test's results, on one platform or all, as the histories tell them, newest run first."""
         if not self._of_test:
             for run_id, row in sorted(self.runs.items(), reverse=True):
                 for place, runtime in zip(row.places, row.runtimes, strict=True):
                     self._of_test.setdefault(self.endings[place].test_id, []).append((run_id, place, runtime))
-        return [self._entry(*one) for one in self._of_test.get(test_id, ())]
+        found = self._of_test.get(test_id, ())
+        if platform is not None:
+            found = [one for one in found if self.runs[one[0]].platform == platform]
+        return [self._entry(*one) for one in found]
 
     def _entry(self, run_id: int, place: int, runtime: int | None) -> HistoryEntry:
         run, ending = self.runs[run_id], self.endings[place]

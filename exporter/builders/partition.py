@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter import layout
-from exporter.builders import comparison, errors, history, logs, regressions, results, runs
+from exporter.builders import comparison, errors, grid, history, logs, regressions, results, runs
 from exporter.builders.analysis import Judged, Past, is_finished
 from exporter.builders.comparison import Reference
 from exporter.builders.dependencies import sample_names, shown
@@ -30,7 +30,7 @@ from exporter.source.catalog import Catalog
 from exporter.source.files import Log
 from exporter.source.partitions import RunRows
 from exporter.source.values import Problem
-from exporter.status import runtime_bucket
+from exporter.status import PLATFORMS, runtime_bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Told:
                 for listed in (*run_feeds(run), *run_lists(run)):
                     self._lists.setdefault(listed, []).append(run)
         return self._lists.get(name, ())
+
+    def on(self, platform: str) -> Sequence[Run]:
+        """The runs on a platform, newest first."""
+        return [run for run in self.runs if run["platform"] == platform]
 
     def encoded(self) -> dict[str, Any]:
         """As JSON."""
@@ -133,6 +137,8 @@ class Partition:
         for _, run, found in self._runs:
             counts.update(run_feeds(run))
             counts.update(run_lists(run))
+            if run["platform"] is not None:
+                counts[layout.grid(run["platform"])] += 1
             counts.update(lines_of(run, self._rules.main))
             for facet, value in facet_values(run):
                 values[facet][value] += 1
@@ -209,6 +215,10 @@ class Partition:
             yield archive_page(name, self._number, items, earlier.pages.get(name))
         if told.changes:
             yield regressions.archive(self._number, told.changes, earlier.pages.get(layout.REGRESSIONS))
+        for platform in PLATFORMS:
+            if columns := told.on(platform):
+                before = earlier.pages.get(layout.grid(platform))
+                yield grid.archive(platform, self._number, grid.Columns(columns, found), before)
         yield from history.archive(self._number, self._catalog, found, earlier.pages)
 
     def _excerpts(self, lines: LogLines, listed: list[Result]) -> dict[int, bytes]:

@@ -19,13 +19,14 @@ Documents = dict[str, list[Any]]
 """Path → [SHA-256 in hex, size in bytes] of the uncompressed bytes."""
 
 CATALOG = "catalog"
+SITE = "site"
 
-_HREF = re.compile(r"manifests/(catalog|-?\d+)-([0-9a-f]{12})\.json")
+_HREF = re.compile(r"manifests/(catalog|site|-?\d+)-([0-9a-f]{12})\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part as `manifest.json` names it; `name` is `catalog` or a partition's number."""
+    """A part as `manifest.json` names it; `name` is `catalog`, `site` or a partition's number."""
 
     name: str
     href: str
@@ -36,7 +37,7 @@ class Part:
     def shown(self) -> dict[str, Any]:
         """The part as the manifest shows it."""
         entry = {"href": self.href, "digest": self.digest, "documents": self.documents, "bytes": self.bytes}
-        if self.name == CATALOG:
+        if self.name in (CATALOG, SITE):
             return entry
         first = int(self.name) * layout.PARTITION_SIZE
         return {"first_run_id": first, "last_run_id": first + layout.PARTITION_SIZE - 1, **entry}
@@ -85,9 +86,13 @@ def decode_part(data: bytes) -> Documents:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is published. `counts` lacks the contract's `documents` and `bytes`, which are the parts' sums."""
+    """What is published. `counts` lacks the contract's `documents` and `bytes`, which are the parts' sums.
+
+    `site` is None in what an exporter has published that had no site.
+    """
 
     catalog: Part
+    site: Part | None
     partitions: tuple[Part, ...]
     latest_run_id: int | None
     counts: Mapping[str, int]
@@ -95,7 +100,7 @@ class Manifest:
     @property
     def parts(self) -> dict[str, Part]:
         """All parts by name."""
-        return {part.name: part for part in (self.catalog, *self.partitions)}
+        return {part.name: part for part in (self.catalog, self.site, *self.partitions) if part is not None}
 
     @property
     def hrefs(self) -> frozenset[str]:
@@ -105,12 +110,12 @@ class Manifest:
     @property
     def snapshot(self) -> str:
         """The digest of all that the manifest names, the same exactly when all of that is."""
-        parts = [part.digest for part in (self.catalog, *self.partitions)]
+        parts = [part.digest for part in self.parts.values()]
         return digest(encode([layout.API_VERSION, self.counts, self.latest_run_id, layout.entry_documents(), parts]))
 
     def encode(self, generated_at: str) -> bytes:
         """The bytes of `manifest.json`."""
-        parts = (self.catalog, *self.partitions)
+        parts = self.parts.values()
         return encode(
             {
                 "api_version": layout.API_VERSION,
@@ -124,6 +129,7 @@ class Manifest:
                     "bytes": sum(part.bytes for part in parts),
                 },
                 "catalog": self.catalog.shown(),
+                "site": self.site.shown() if self.site else None,
                 "partitions": [part.shown() for part in self.partitions],
                 "links": layout.entry_documents(),
             }
@@ -146,6 +152,7 @@ def decode_manifest(data: bytes) -> Manifest:
         counts = {k: v for k, v in value["counts"].items() if k not in ("documents", "bytes")}
         return Manifest(
             catalog=_part(value["catalog"]),
+            site=_part(value["site"]) if value.get("site") else None,
             partitions=tuple(_part(part) for part in value["partitions"]),
             latest_run_id=value["latest_run_id"],
             counts=counts,

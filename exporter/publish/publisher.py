@@ -19,6 +19,7 @@ import orjson
 from exporter import layout
 from exporter.documents import digest, encode
 from exporter.errors import ConflictError, StoreError
+from exporter.layout import stored
 from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
@@ -40,11 +41,6 @@ _BATCH = 1000
 
 _MANIFEST = layout.API_ROOT + layout.MANIFEST
 _LAYOUT = layout.STATE_ROOT + "layout.json"
-
-
-def stored(path: str) -> str:
-    """Where the store keeps the document at a path below the API root."""
-    return layout.API_ROOT + path
 
 
 def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
@@ -303,7 +299,7 @@ class Publisher:
         parts = manifest.parts
         by_part: dict[str, set[str]] = {}
         for path in paths:
-            by_part.setdefault(layout.part_of_document(path.removeprefix(layout.API_ROOT)), set()).add(path)
+            by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
         named = set(map(stored, manifest.hrefs))
         for name, candidates in by_part.items():
             if name in parts:

@@ -10,9 +10,10 @@ from typing import Any
 from exporter import layout
 from exporter.documents import digest, links_of
 from exporter.errors import StoreError
+from exporter.layout import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
-from exporter.publish.publisher import Publisher, read_parts, stored
+from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store, Stored
 from exporter.snapshot_index import check as check_snapshots
 
@@ -104,11 +105,10 @@ class _Check:
 
     def _listed(self, entry: Entry, left: dict[int, int]) -> None:
         """Check one object, and strike it off what is left to be found."""
-        path = entry.path.removeprefix(layout.API_ROOT)
-        ours = entry.path.startswith(layout.API_ROOT)
-        if ours and layout.is_of_snapshots(path):
+        path = layout.published(entry.path)
+        if layout.is_of_snapshots(path):
             return
-        if not ours or (hash(path) not in left and hash(path) not in self.known):
+        if hash(path) not in left and hash(path) not in self.known:
             self._problem(entry.path, _STRAY)
             return
         wanted = left.pop(hash(path), None)
@@ -179,6 +179,6 @@ class _Check:
             path = entry.path
             if path in known or path.startswith(layout.STATE_ROOT):
                 continue
-            below = path[len(layout.API_ROOT) :] if path.startswith(layout.API_ROOT) else ""
+            below = layout.published(path)
             if not layout.is_of_snapshots(below) and hash(below) not in self.known:
                 self._problem(path, _STRAY)

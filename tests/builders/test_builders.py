@@ -27,7 +27,7 @@ def test_an_empty_database_gives_a_valid_empty_api(platform: Platform, root: pat
     manifest = api("manifest.json")
     assert manifest["latest_run_id"] is None and manifest["partitions"] == []
     assert set(manifest["counts"].values()) - {manifest["counts"]["documents"], manifest["counts"]["bytes"]} == {0}
-    for name in manifest["links"].keys() - {"openapi", "regressions_feed"}:
+    for name in manifest["links"].keys() - {"openapi", "regressions_feed", "search"}:
         path = manifest["links"][name]
         for item in api.items(path):
             assert item["total"] == 0
@@ -204,7 +204,7 @@ def test_values_are_hostile_and_links_whole(small: Platform, root: pathlib.Path)
     small.insert("sample_tag_association", sample_id=101, tag_id=1)
     api = _published(small, root)
     assert {row["value"] for row in api.items("runs/by-branch.json")} == set(hostile)
-    assert {path.relative_to(root).parts[0] for path in root.rglob("*.json")} == {"v1", "_state"}
+    assert {path.relative_to(root).parts[0] for path in root.rglob("*.json")} == {"v1", "_state", "badges"}
     assert not list(root.parent.glob("*/etc/*"))
 
 

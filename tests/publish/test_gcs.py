@@ -106,7 +106,7 @@ def metadata(emulator: Emulator, store: GcsStore, path: str) -> dict[str, object
         ("v1/snapshots.json", FIFTEEN),
         ("v1/snapshots/latest.json", FIFTEEN),
         ("v1/snapshots/20260101T000000Z-0123456789ab/runs.parquet", EVER),
-        ("index.html", MINUTES),
+        ("index.html", FIFTEEN),
         ("v1/manifests/93-0123456789ab.json", EVER),
         ("v1/diffs/aa-bb.json", MINUTES),
         ("_state/layout.json", PRIVATE),

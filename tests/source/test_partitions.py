@@ -66,7 +66,7 @@ def test_a_packed_value_that_the_server_cut_is_read_again_row_by_row(
 
 def test_senseless_rows_are_null_and_told_by_table_and_id(small: Platform) -> None:
     small.run(1, "completed", platform="amiga", test_type="wish", fork_id=77, results={1: 0})
-    small.insert("test_progress", id=500, test_id=1, status="exploded", timestamp=_day(small), message="")
+    small.insert("test_progress", id=500_000_000, test_id=1, status="exploded", timestamp=_day(small), message="")
     small.insert("customized_test", id=7, test_id=1, regression_id=None)
     small.insert("test_result", test_id=55, regression_test_id=1, runtime=1)
     rows, problems = _read(small)
@@ -75,7 +75,7 @@ def test_senseless_rows_are_null_and_told_by_table_and_id(small: Platform) -> No
     assert run.progress[-1].status is None and run.customized == [None]
     assert {(problem.table, problem.row) for problem in problems} == {
         ("test", "1"),
-        ("test_progress", "500"),
+        ("test_progress", "500000000"),
         ("test_result", "55"),
     }
     assert not any("amiga" in problem.what or "77" in problem.what for problem in problems)

@@ -1,0 +1,34 @@
+"""The index in which the site looks up samples and tests: for search, for its lists, and to label the grid."""
+
+from exporter import layout
+from exporter.builders.results import category_names
+from exporter.documents import Document, SearchIndex, encode
+from exporter.source.catalog import Catalog
+
+_SHA_DIGITS = 12
+
+
+def document(catalog: Catalog) -> Document:
+    """`search.json`: every sample and regression test by id, in few words. It changes only with the catalogue."""
+    index: SearchIndex = {
+        "samples": [
+            {
+                "sample_id": sample.id,
+                "name": sample.original_name,
+                "sha": sample.sha[:_SHA_DIGITS] if sample.sha else None,
+                "tags": [name for tag in sample.tags if (name := catalog.tags[tag].name) is not None],
+            }
+            for sample in catalog.samples.values()
+        ],
+        "regression_tests": [
+            {
+                "regression_test_id": test.id,
+                "sample_id": test.sample_id,
+                "command": test.command,
+                "categories": category_names(catalog, test),
+                "active": test.active,
+            }
+            for test in catalog.tests.values()
+        ],
+    }
+    return layout.document(layout.SEARCH), encode(index)

@@ -1,0 +1,152 @@
+"""The site beside the API: pages rendered from `templates/site/`, what they load, and the badges.
+
+Paths here begin with `/`: they are relative to the store's root, as `layout.ROOTED` has it. All that the pages load
+lies in one folder named by the digest of everything in it, so that a page and what it loads always belong together,
+and all of it may be kept for ever.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
+from typing import Final
+from urllib.parse import quote
+
+from exporter import layout
+from exporter.builders.lines import Main
+from exporter.documents import Document, Run, digest, encode
+from exporter.status import RunStatus
+from exporter.templating import names, source, templates
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""The pages' Content-Security-Policy: nothing but what the store itself holds, and no code but in files."""
+
+STALE_AFTER: Final = 24 * 3600
+"""Seconds since the last change after which the site warns."""
+
+
+def documents(main: Main, newest: Mapping[str, Run | None]) -> Iterator[Document]:
+    """The whole site, what pages load before the pages.
+
+    Args:
+        main: the main line.
+        newest: platform → its newest finished run; None: there is none.
+    """
+    yield from pages(main)
+    yield from badges(main.branch, newest)
+
+
+def pages(main: Main) -> Iterator[Document]:
+    """Everything that depends on no run: first what the pages load, then the pages.
+
+    Args:
+        main: the branch that the overview and the grid show first.
+    """
+    assets = dict(_assets())
+    name = digest(encode({path: digest(data) for path, data in assets.items()}))[:12]
+    for path, data in assets.items():
+        yield layout.site_asset(name, path), data
+    icon = source("site/favicon.svg")
+    yield layout.site_page("favicon.svg"), icon
+    yield layout.site_page("robots.txt"), source("site/robots.txt")
+    missing = templates().get_template("site/404.html")
+    style = "".join(missing.blocks["style"](missing.new_context())).encode()
+    style_digest = "sha256-" + base64.b64encode(hashlib.sha256(style).digest()).decode()
+    yield layout.site_page("404.html"), missing.render(style_digest=style_digest).encode()
+    index = templates().get_template("site/index.html")
+    page = index.render(
+        policy=POLICY,
+        assets=layout.site_asset(name, "").removeprefix("/"),
+        icon="data:image/svg+xml," + quote(icon.strip()),
+        main=main,
+        stale_after=STALE_AFTER,
+    )
+    yield layout.site_page("index.html"), page.encode()
+
+
+def _assets() -> Iterator[tuple[str, bytes]]:
+    """What the pages load, by its path in the folder of the assets."""
+    yield "site.js", linked(names("site/js/"), "main")
+    styles = ["site/vendor/uplot/uPlot.min.css", *names("site/css/")]
+    yield "site.css", b"\n".join(map(source, styles))
+    yield "uplot.js", source("site/vendor/uplot/uPlot.iife.min.js")
+    yield "uplot.LICENSE.txt", source("site/vendor/uplot/LICENSE")
+
+
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z-]+)\.js";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
+
+
+def linked(files: Iterable[str], main: str) -> bytes:
+    """Several ES modules as one, so that a page begins after one request instead of twenty.
+
+    A module may import names from its neighbours, `import { a, b } from "./c.js";`, and export functions, constants
+    and classes. Each keeps a scope of its own.
+
+    Args:
+        files: the modules, as `templating.source` knows them, in one folder.
+        main: the name, without `.js`, of the module that is to run last.
+    """
+    modules = {file.rpartition("/")[2].removesuffix(".js"): source(file).decode() for file in files}
+    graph = {name: [found[1] for found in _IMPORT.findall(text)] for name, text in modules.items()}
+    order = [name for name in TopologicalSorter(graph).static_order() if name != main]
+    return "".join(_scoped(name, modules[name]) for name in [*order, main]).encode()
+
+
+def _scoped(name: str, text: str) -> str:
+    """A module as a constant that holds what it exports."""
+    exports = ", ".join(found[1] for found in _EXPORT.findall(text))
+    body = _EXPORT.sub(r"\1", _IMPORT.sub(lambda found: f"const {found[1]} = {_constant(found[2])};", text))
+    return f"const {_constant(name)} = (() => {{\n{body}\nreturn {{ {exports} }};\n}})();\n"
+
+
+def _constant(name: str) -> str:
+    return "$" + name.replace("-", "_")
+
+
+_COLOURS: Final[Mapping[RunStatus, str]] = {"pass": "#1a7f37", "fail": "#c93c37", "error": "#9a6700"}
+_NO_COLOUR: Final = "#6a737d"
+
+
+def badges(branch: str, newest: Mapping[str, Run | None]) -> Iterator[Document]:
+    """The badges of a branch, one for each platform and one for all, each as SVG and for shields.io.
+
+    https://shields.io/badges/endpoint-badge has the shape of the latter.
+
+    Args:
+        branch: its name.
+        newest: platform → the newest finished run of the branch; None: there is none.
+    """
+    for platform, run in newest.items():
+        yield from _badge(layout.badge(branch, platform), f"{branch} {platform}", [run])
+    yield from _badge(layout.badge(branch), branch, list(newest.values()))
+
+
+def _badge(name: str, label: str, runs: list[Run | None]) -> Iterator[Document]:
+    known = [run for run in runs if run is not None]
+    statuses = {run["status"] for run in known}
+    worst = next((status for status in ("error", "fail", "pass") if status in statuses), None)
+    failing = sum(run["summary"]["fail_count"] + run["summary"]["missing_output_count"] for run in known)
+    message = {"pass": "passing", "fail": f"{failing} failing", None: "no results"}.get(worst, str(worst))
+    colour = _COLOURS.get(worst, _NO_COLOUR) if worst else _NO_COLOUR
+    label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
+    svg = templates().get_template("site/badge.svg")
+    text = svg.render(label=label, message=message, left=_width(label), right=_width(message), colour=colour)
+    yield f"{name}.svg", text.encode()
+    yield (
+        f"{name}.json",
+        encode({"schemaVersion": 1, "label": label, "message": message, "color": colour.removeprefix("#")}),
+    )
+
+
+_LONGEST: Final = 40
+"""Characters of a badge's label."""
+
+
+def _width(text: str) -> int:
+    """The width in pixels of a text and its margins; the browser fits the letters to it."""
+    return 12 + round(6.6 * len(text))

@@ -1,0 +1,68 @@
+// Runtimes over time, drawn by uPlot, which is loaded when the first chart is.
+
+import { el } from "./dom.js";
+import { dayText, duration, momentText, platformName } from "./format.js";
+
+let loading = null;
+
+function loadPlot() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = el("script", { src: `${document.body.dataset.assets}uplot.js`, onload: () => resolve(globalThis.uPlot), onerror: () => reject(new Error("The charts did not load")) });
+    document.head.append(script);
+  });
+  return loading;
+}
+
+function colour(name) {
+  const probe = el("span", {});
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+/** A chart of runtimes: `series` are `{platform, entries}` with entries newest first. Failures are marked by crosses. */
+export async function runtimeChart(series, title, signal) {
+  const Plot = await loadPlot();
+  const known = series.map(({ platform, entries }) => ({ platform, entries: entries.filter((one) => one.runtime_ms !== null && one.tested_at).reverse() })).filter(({ entries }) => entries.length);
+  const root = el("div", { class: "plot", role: "img", "aria-label": `${title}: ${known.map(summary).join("; ")}` });
+  let plot = null;
+  const draw = () => {
+    plot?.destroy();
+    plot = new Plot(options(Plot, known, root.clientWidth || 600), data(Plot, known), root);
+  };
+  const size = new ResizeObserver(() => (plot ? plot.setSize({ width: root.clientWidth, height: 180 }) : draw()));
+  size.observe(root);
+  signal.addEventListener("abort", () => size.disconnect());
+  addEventListener("themechange", draw, { signal });
+  return [el("figcaption", {}, title), root];
+}
+
+function summary({ platform, entries }) {
+  const times = entries.map((entry) => entry.runtime_ms);
+  return `${platformName(platform)} ${entries.length} results from ${duration(Math.min(...times))} to ${duration(Math.max(...times))}`;
+}
+
+function hourText(at) {
+  return new Date(at * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
+function data(Plot, known) {
+  const tables = known.map(({ entries }) => {
+    const byTime = new Map(entries.map((entry) => [Date.parse(entry.tested_at) / 1000, entry]));
+    const times = [...byTime.keys()].sort((a, b) => a - b);
+    return [times, times.map((at) => byTime.get(at).runtime_ms / 1000), times.map((at) => (byTime.get(at).status === "pass" ? null : byTime.get(at).runtime_ms / 1000))];
+  });
+  return Plot.join(tables);
+}
+
+function options(Plot, known, width) {
+  const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const series = known.flatMap(({ platform }) => [
+    { label: platformName(platform), stroke: colour(`series-${platform}`), width: 1.5, dash: platform === "windows" ? [5, 3] : [], spanGaps: true, points: { show: false }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
+    { label: `${platformName(platform)} failed`, stroke: colour("fail"), paths: () => null, points: { show: true, size: 7, width: 2, fill: colour("ground") }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
+  ]);
+  return { width, height: 180, legend: { live: true }, cursor: { points: { size: 6 } }, scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+    axes: [{ ...axis, values: (_, times, place, space, step) => times.map((at) => (step < 86_400 ? hourText(at) : dayText(new Date(at * 1000).toISOString()))) }, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{ label: "When", value: (_, at) => (at === null ? "—" : momentText(new Date(at * 1000).toISOString())) }, ...series] };
+}

@@ -1,0 +1,47 @@
+// A run against its references: what broke, what was fixed, what fails as before.
+
+import { el, nothing } from "./dom.js";
+import { plural, shortSha } from "./format.js";
+import { resultHref, runHref, testHref } from "./router.js";
+import { CODES, mark, statusWord, VERDICTS } from "./status.js";
+
+const REFERENCES = { main: "the main line", previous: "the run before", other_platform: "the other platform" };
+const BUCKETS = [
+  ["broken", "Broken here", true], ["fixed", "Fixed", true], ["failing_differently", "Still failing, but differently", true],
+  ["failing_identically", "Still failing", false], ["no_reference", "Failing, with nothing to compare", false], ["not_rerun", "Not run this time", false],
+];
+
+export function comparisonView(comparison) {
+  const body = el("div", {});
+  const known = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
+  const inputs = known.map(([name, text]) => {
+    const { run } = comparison.references[name];
+    const input = el("input", { type: "radio", name: "reference", value: name, onchange: () => show(name) });
+    return el("label", {}, input, text, el("span", { class: "quiet" }, run ? ` run ${run.run_id}` : " none"));
+  });
+
+  function show(name) {
+    body.replaceChildren(...against(comparison, comparison.references[name], REFERENCES[name]));
+  }
+
+  const first = known.findIndex(([name]) => comparison.references[name].run);
+  inputs[Math.max(0, first)].querySelector("input").checked = true;
+  show(known[Math.max(0, first)][0]);
+  return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
+}
+
+function against({ run: here }, { run, unchanged_pass: passing, ...buckets }, text) {
+  const sentence = run
+    ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.`)
+    : el("p", {}, `There is no such run for ${text}.`);
+  const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
+  return [sentence, ...shown.map(([name, title, open]) => bucket(here, title, open, buckets[name])), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
+}
+
+function bucket(run, title, open, results) {
+  return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(results.length))),
+    el("ul", { class: "items" }, results.map((one) => el("li", {},
+      mark(one.status ?? "none"),
+      el("a", { class: "clip", href: one.href ? resultHref(run.run_id, one.regression_test_id) : testHref(one.regression_test_id) }, `#${one.regression_test_id} ${one.sample_name ?? "unknown sample"}`),
+      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}`].filter(Boolean).join(" · "))))));
+}

@@ -1,0 +1,58 @@
+// Times, durations and names as people read them.
+
+import { el } from "./dom.js";
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const NUMBER = new Intl.NumberFormat("en");
+
+const UNITS = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
+
+/** How long ago a time is, in words. */
+export function agoText(iso, now = Date.now()) {
+  const seconds = (now - Date.parse(iso)) / 1000;
+  const [unit, length] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
+  return Math.abs(seconds) < 60 ? "just now" : RELATIVE.format(-Math.trunc(seconds / length), unit);
+}
+
+/** `<time>` in the reader's zone, or how long ago; UTC when one points at it. */
+export function time(iso, { ago = false } = {}) {
+  if (!iso) return el("span", { class: "quiet" }, "—");
+  const local = MOMENT.format(new Date(iso));
+  const utc = `${iso.replace("T", " ").replace("Z", "")} UTC`;
+  return el("time", { datetime: iso, title: ago ? `${local} (${utc})` : utc }, ago ? agoText(iso) : local);
+}
+
+export function dayText(iso) {
+  return iso ? DAY.format(new Date(iso)) : "";
+}
+
+export function momentText(iso) {
+  return iso ? MOMENT.format(new Date(iso)) : "at an unknown time";
+}
+
+export function number(value) {
+  return value === null || value === undefined ? "—" : NUMBER.format(value);
+}
+
+/** A duration in ms as text. */
+export function duration(ms) {
+  if (ms === null || ms === undefined) return "—";
+  if (ms < 1000) return `${ms} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  return minutes < 60 ? `${minutes} min ${Math.round((ms % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function plural(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+export function shortSha(sha) {
+  return sha ? sha.slice(0, 8) : "unknown commit";
+}
+
+export function platformName(platform) {
+  return { linux: "Linux", windows: "Windows" }[platform] ?? platform ?? "unknown platform";
+}

@@ -1,0 +1,192 @@
+// The overview: where the main line stands, what broke on it, and the newest commits on both platforms side by side.
+
+import { facetList, follow, NotPublished, pages, read, readIfThere } from "./api.js";
+import { choice, el, nothing, section, textField } from "./dom.js";
+import { platformName, plural, shortSha, time } from "./format.js";
+import { href, keep, resultHref, runHref, testHref } from "./router.js";
+import { mark, RUN_STATUSES, statusBadge, statusWord } from "./status.js";
+
+export const PLATFORMS = ["linux", "windows"];
+const FIELDS = ["branch", "repository", "platform", "status", "pr", "commit"];
+const PAGES_AT_A_TIME = 5;
+
+/** The main line: the branch whose state is the project's. */
+export function mainLine() {
+  const { repository, branch } = document.body.dataset;
+  return { repository, branch };
+}
+
+export async function overviewPage({ params, signal }) {
+  const filters = Object.fromEntries(FIELDS.map((name) => [name, params.get(name) ?? ""]));
+  const rows = el("div", { class: "commits", "aria-live": "polite" });
+  const controls = el("div", {});
+  let change = new AbortController();
+
+  async function start() {
+    change.abort();
+    change = new AbortController();
+    signal.addEventListener("abort", () => change.abort());
+    keep(filters);
+    rows.replaceChildren(el("p", { class: "loading" }, "Loading…"));
+    await new Commits(filters, rows, change.signal).more();
+  }
+
+  const [head, regressions] = await Promise.all([read("runs.json"), readIfThere("regressions.json")]);
+  controls.append(filterForm(filters, start, head.data));
+  const shown = start();
+  const state = el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, head.data))));
+  await shown;
+  return [
+    el("h1", { class: "hidden" }, "Overview"),
+    section(`${mainLine().branch} now`, state),
+    regressions && section("What changed last", changes(regressions.data)),
+    section("Commits and pull requests", controls, rows),
+  ].filter(Boolean);
+}
+
+/** Whether a run is of the main line, and has come to an end that tells something. */
+function tells(run, platform) {
+  const { repository, branch } = mainLine();
+  return run.platform === platform && run.test_type === "commit" && run.branch === branch && run.repository === repository && ["pass", "fail"].includes(run.status);
+}
+
+async function lineCard(platform, newest) {
+  let run = newest.find((one) => tells(one, platform));
+  const list = run ? null : await facetList("branch", mainLine().branch);
+  for (let path = list, i = 0; path && !run && i < PAGES_AT_A_TIME; i++) {
+    const document = await readIfThere(path);
+    run = document?.data.find((one) => tells(one, platform));
+    path = document?.pagination.next ? follow(path, document.pagination.next) : null;
+  }
+  const grid = el("a", { href: href(["grid"], { platform }) }, "Grid");
+  if (!run) return el("article", { class: "card" }, el("h3", {}, platformName(platform)), nothing("No finished run."), grid);
+  return el("article", { class: `card k-${run.status}` },
+    el("h3", {}, mark(run.status), " ", platformName(platform), " ", el("strong", {}, statusWord(run.status))),
+    el("p", {}, tally(run), newlyBroken(run)),
+    el("p", { class: "quiet" }, el("a", { href: runHref(run.run_id) }, `Run ${run.run_id}`), " of ", el("code", {}, shortSha(run.commit_sha)), ", ",
+      time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));
+}
+
+/** What passed of what was to be tested. */
+export function tally({ summary }) {
+  return el("span", { class: "tally" }, `${summary.pass_count}/${summary.total_samples}`, el("span", { class: "hidden" }, " pass"));
+}
+
+function newlyBroken(run) {
+  const count = run.failures?.verdicts.new_regression;
+  return count ? el("strong", { class: "verdict v-new_regression" }, `${count} newly broken`) : null;
+}
+
+function changes(data) {
+  if (!data.length) return nothing("No test has changed yet.");
+  return el("ul", { class: "changes" }, data.slice(0, 8).map((change) => el("li", {},
+    mark(change.kind === "fix" ? "pass" : change.status, change.kind === "fix" ? "fixed" : "broken"),
+    el("span", { class: "what" }, change.kind === "fix" ? "fixed" : "broken", " on ", platformName(change.platform), change.flaky ? ", flaky" : ""),
+    el("a", { class: "clip", href: change.href ? resultHref(change.run_id, change.regression_test_id) : testHref(change.regression_test_id) },
+      `#${change.regression_test_id} ${change.sample_name ?? ""}`),
+    el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })))));
+}
+
+function filterForm(filters, start, newest) {
+  const set = (name) => (value) => {
+    filters[name] = value;
+    start();
+  };
+  const repositories = [...new Set([...newest.map((run) => run.repository), ...(filters.repository ? [filters.repository] : [])])].sort();
+  const branches = el("datalist", { id: "branches" }, [...new Set(newest.map((run) => run.branch).filter(Boolean))].sort().map((value) => el("option", { value })));
+  const typed = (label, name, attributes) => {
+    const field = textField(label, filters[name], () => {}, attributes);
+    field.querySelector("input").addEventListener("change", (event) => set(name)(event.target.value.trim()));
+    return field;
+  };
+  return el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
+    typed("Branch", "branch", { list: "branches" }), branches,
+    choice("Repository", [["", "all"], ...repositories.map((name) => [name, name])], filters.repository, set("repository")),
+    choice("Platform", [["", "both"], ...PLATFORMS.map((name) => [name, platformName(name)])], filters.platform, set("platform")),
+    choice("Status", [["", "any"], ...RUN_STATUSES.map((name) => [name, statusWord(name)])], filters.status, set("status")),
+    typed("Pull request", "pr", { inputmode: "numeric", size: 6 }),
+    typed("Commit", "commit", { placeholder: "SHA", size: 12 }));
+}
+
+/** The list that holds the fewest runs beside those that the filters ask for; null if there are none. */
+async function bestList(filters) {
+  if (/^[0-9a-f]{40}$/i.test(filters.commit)) return `runs/by-commit/${filters.commit.toLowerCase()}.json`;
+  if (/^\d+$/.test(filters.pr)) return `runs/by-pr/${Number(filters.pr)}.json`;
+  for (const facet of ["branch", "repository", "status", "platform"]) {
+    if (filters[facet]) return facetList(facet, filters[facet]);
+  }
+  return "runs.json";
+}
+
+/** Runs of which the filters hold, put together by commit, loaded page by page. */
+class Commits {
+  constructor(filters, root, signal) {
+    Object.assign(this, { filters, root, signal, groups: new Map(), pages: null, done: false });
+    this.list = el("ol", { class: "commit-list" }, el("li", { class: "heads", "aria-hidden": "true" }, el("span", {}, "Tested"), ...PLATFORMS.map((name) => el("span", {}, platformName(name)))));
+    this.foot = el("p", { class: "more" });
+  }
+
+  fits(run) {
+    const { branch, repository, platform, status, pr, commit } = this.filters;
+    return (!branch || run.branch === branch) && (!repository || run.repository === repository) && (!platform || run.platform === platform) &&
+      (!status || run.status === status) && (!pr || run.pr_number === Number(pr)) && (!commit || run.commit_sha?.startsWith(commit.toLowerCase()));
+  }
+
+  async more() {
+    const before = this.groups.size;
+    this.foot.replaceChildren("Loading…");
+    try {
+      for (let i = 0; i < PAGES_AT_A_TIME && !this.done && this.groups.size < before + 20; i++) await this.page();
+    } catch (error) {
+      if (!(error instanceof NotPublished)) throw error;
+      this.done = true;
+    }
+    if (this.signal.aborted) return;
+    this.root.replaceChildren(this.list, this.foot);
+    if (!this.done) this.foot.replaceChildren(el("button", { type: "button", onclick: () => this.more() }, "Older commits"));
+    else if (!this.groups.size) this.foot.replaceChildren(nothing("No run fits these filters."));
+    else this.foot.replaceChildren(el("span", { class: "quiet" }, `${plural(this.groups.size, "commit")}; there are no older ones.`));
+  }
+
+  async page() {
+    if (!this.pages) {
+      const list = await bestList(this.filters);
+      if (!list) throw new NotPublished("no such value");
+      this.pages = pages(list);
+    }
+    const { value, done } = await this.pages.next();
+    this.done = done || !value.document.pagination.next;
+    if (this.signal.aborted || done) return;
+    for (const run of value.document.data.filter((one) => this.fits(one))) this.add(run);
+  }
+
+  add(run) {
+    const key = run.commit_sha === null ? `run ${run.run_id}` : `${run.repository} ${run.branch} ${run.pr_number} ${run.commit_sha}`;
+    if (!this.groups.has(key)) {
+      const cells = Object.fromEntries(PLATFORMS.map((platform) => [platform, el("div", { class: "cell" })]));
+      this.groups.set(key, cells);
+      this.list.append(el("li", {}, what(run), cells.linux, cells.windows));
+    }
+    const cells = this.groups.get(key);
+    (cells[run.platform] ?? cells.linux).append(runCell(run));
+  }
+}
+
+/** What was tested: a commit of a branch, or of a pull request. */
+function what(run) {
+  const { repository, branch } = mainLine();
+  const name = run.pr_number !== null
+    ? el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`)
+    : el("a", { href: href([], { branch: run.branch }), class: run.branch === branch && run.repository === repository ? "main" : null }, run.branch ?? "no branch");
+  return el("div", { class: "what" },
+    el("div", { class: "clip" }, name, run.repository === repository ? null : el("span", { class: "quiet" }, ` ${run.repository}`)),
+    el("div", { class: "quiet" }, el("a", { href: href([], { commit: run.commit_sha }), class: "sha" }, shortSha(run.commit_sha)), " ",
+      time(run.created_at ?? run.started_at, { ago: true })));
+}
+
+function runCell(run) {
+  const counts = ["pass", "fail"].includes(run.status);
+  return el("a", { class: `run k-${run.status}`, href: runHref(run.run_id), title: `Run ${run.run_id} on ${platformName(run.platform)}` },
+    el("span", { class: "on" }, platformName(run.platform)), " ",
+    statusBadge(run.status), counts ? tally(run) : null, newlyBroken(run));
+}

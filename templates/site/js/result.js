@@ -1,0 +1,105 @@
+// The result of one test in one run.
+
+import { follow, NotPublished, readIfThere } from "./api.js";
+import { diffView } from "./diff.js";
+import { codeBlock, el, facts, nothing, section, table, whenSeen } from "./dom.js";
+import { duration, platformName, shortSha, time } from "./format.js";
+import { runtimeChart } from "./chart.js";
+import { lineOf } from "./log.js";
+import { href, resultHref, runHref, sampleHref, testHref } from "./router.js";
+import { CODES, mark, statusBadge, verdictBadge } from "./status.js";
+
+export async function resultPage({ ids: [runId, testId], signal }) {
+  const path = `runs/${runId}/samples/${testId}.json`;
+  const [result, test] = await Promise.all([readIfThere(path), readIfThere(`regression-tests/${testId}.json`)]);
+  if (!result) return withoutDocument(runId, testId);
+  const recent = (test?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
+  const outputs = await Promise.all(result.outputs.map((output) => outputView(output, path, signal)));
+  return [
+    heading(result),
+    why(result),
+    section("Command", codeBlock(result.command ?? "", "Command")),
+    numbers(result, recent),
+    section("Outputs", outputs.length ? outputs : nothing("None.")),
+    result.log_excerpt?.length ? section("From the log", el("ol", { class: "log" }, result.log_excerpt.map(lineOf))) : null,
+    section("Results before this one", await previous(result, recent, signal)),
+  ].filter(Boolean);
+}
+
+/** Whoever publishes may leave out the documents of results that passed. */
+async function withoutDocument(runId, testId) {
+  const run = await readIfThere(`runs/${runId}.json`);
+  if (!run) throw new NotPublished(`run ${runId}`);
+  return [el("h1", {}, `Test #${testId} in run ${runId}`),
+    el("p", {}, "This result has no page of its own. It stands among ", el("a", { href: runHref(runId, { view: "results", q: `#${testId}` }) }, `the results of run ${runId}`),
+      ", its history on the page of ", el("a", { href: testHref(testId) }, `test #${testId}`), ".")];
+}
+
+function heading(result) {
+  const { run } = result;
+  return el("div", { class: "head" },
+    el("h1", {}, `Test #${result.regression_test_id} in run ${run.run_id}`), statusBadge(result.status), verdictBadge(result.verdict),
+    el("p", {}, result.sample_id === null ? "unknown sample" : el("a", { href: sampleHref(result.sample_id) }, result.sample_name ?? `sample ${result.sample_id}`), " · ",
+      el("a", { href: testHref(result.regression_test_id) }, "history of the test"), " · ",
+      el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` on ${platformName(run.platform)} · `,
+      run.pr_number === null ? (run.branch ?? "no branch") : el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`), " · ",
+      el("span", { class: "sha" }, shortSha(run.commit_sha))));
+}
+
+function why({ classification, verdict, run }) {
+  if (!classification) return null;
+  const link = (id, text) => id && [" ", text, " ", el("a", { href: runHref(id) }, `run ${id}`), "."];
+  return el("div", { class: "box k-fail" }, el("p", {}, el("strong", {}, CODES[classification.code] ?? classification.code), ". ", classification.reason),
+    verdict && el("p", { class: "quiet" }, verdictSentence(verdict, run),
+      link(verdict.last_pass_run, "It last passed in"), verdict.since_run !== null && verdict.since_run !== run.run_id && link(verdict.since_run, "It has failed since"),
+      verdict.signature_changed && " It fails in another way than before."));
+}
+
+function verdictSentence({ code, line }, run) {
+  const where = { own: run.pr_number === null ? "on this branch" : "in this pull request", main: "on the main line" }[line] ?? "";
+  return { new_regression: `It passed ${where} before.`, still_failing: `It failed ${where} before this run, too.`, never_passed: `It has never passed ${where}.`,
+    flaky: `It changes again and again ${where}: this may be chance.`, no_history: "There is no earlier result to compare with." }[code] ?? "";
+}
+
+function numbers(result, recent) {
+  const times = recent.filter((entry) => entry.run_id !== result.run.run_id && entry.runtime_ms !== null).map((entry) => entry.runtime_ms).sort((a, b) => a - b);
+  const median = times.length ? times[Math.floor(times.length / 2)] : null;
+  const expected = result.exit_code === result.expected_rc ? `${result.exit_code}, as expected` : `${result.exit_code ?? "none"}, expected ${result.expected_rc ?? "none"}`;
+  return facts([["Exit code", expected], ["Runtime", duration(result.runtime_ms)], [`Median of ${times.length} before`, median === null ? null : duration(median)], ["Categories", result.categories.join(", ")]]);
+}
+
+const MATCHES = { exact: "as expected", variant: "an accepted variant", different: "differs", missing: "was not written" };
+
+async function outputView(output, path, signal) {
+  const body = el("div", {});
+  const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip" }, hash)))));
+  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}`), hashes, body);
+  if (output.diff) whenSeen(element, once(() => fillDiff(body, path, output.diff)), signal);
+  return element;
+}
+
+async function fillDiff(body, path, diff) {
+  body.replaceChildren(el("p", { class: "loading" }, "Loading…"));
+  try {
+    body.replaceChildren(...(await diffView(path, diff)));
+  } catch (error) {
+    body.replaceChildren(nothing(error.message));
+  }
+}
+
+function once(callback) {
+  let called = false;
+  return () => {
+    if (!called) callback();
+    called = true;
+  };
+}
+
+async function previous(result, recent, signal) {
+  const before = recent.filter((entry) => entry.run_id !== result.run.run_id);
+  const known = before.length ? before : result.previous ? [result.previous] : [];
+  if (!known.length) return nothing("There are none that recent; see the history of the test.");
+  const chart = recent.some((entry) => entry.runtime_ms !== null) ? el("figure", {}, await runtimeChart([{ platform: result.run.platform, entries: recent }], "Runtime of this test until this run", signal)) : null;
+  return [chart, table("Earlier results on this platform", ["Run", "Status", "Branch", "Commit", "When", "Runtime"], known.slice(0, 15).map((entry) => [
+    el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip" }, entry.branch ?? ""), el("span", { class: "sha" }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), duration(entry.runtime_ms)]))];
+}

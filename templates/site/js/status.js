@@ -1,0 +1,58 @@
+// What statuses look like: a colour, a shape and a word each, so that none of the three is needed alone.
+
+import { el, svg } from "./dom.js";
+
+const SHAPES = {
+  pass: "M3 8.5 6.5 12 13 4.5",
+  fail: "M4 4l8 8M12 4l-8 8",
+  missing_output: "M3.5 8h9",
+  error: "M8 3v6M8 12v.5",
+  canceled: "M3.5 12.5l9-9",
+  incomplete: "M5 8h.1M8 8h.1M11 8h.1",
+  running: "M5.5 4v8l6-4z",
+  queued: "M8 4.5V8l2.5 2",
+};
+
+const WORDS = {
+  pass: "pass", fail: "fail", missing_output: "missing output", error: "error", canceled: "canceled",
+  incomplete: "incomplete", running: "running", queued: "queued",
+};
+
+export const RUN_STATUSES = ["pass", "fail", "error", "canceled", "incomplete", "running", "queued"];
+
+export function statusWord(status) {
+  return WORDS[status] ?? (status === null ? "no result" : String(status));
+}
+
+/** The status's mark alone; `label` null hides it from screen readers, where words stand beside it. */
+export function mark(status, label = statusWord(status)) {
+  const attributes = label === null ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
+  return svg("svg", { class: `mark s-${WORDS[status] ? status : "none"}`, viewBox: "0 0 16 16", ...attributes },
+    svg("rect", { width: 16, height: 16, rx: 3 }), svg("path", { d: SHAPES[status] ?? "M8 8h.1" }));
+}
+
+/** The mark and the word. */
+export function statusBadge(status) {
+  return el("span", { class: "status" }, mark(status, null), statusWord(status));
+}
+
+export const VERDICTS = {
+  new_regression: "newly broken",
+  still_failing: "still failing",
+  never_passed: "never passed",
+  flaky: "flaky",
+  no_history: "no history",
+};
+
+export function verdictBadge(verdict) {
+  return verdict && el("span", { class: `verdict v-${verdict.code in VERDICTS ? verdict.code : "other"}` }, VERDICTS[verdict.code] ?? verdict.code);
+}
+
+export const CODES = {
+  SEGFAULT: "crash",
+  ABORT: "abort",
+  TIMEOUT: "timeout",
+  MISSING_OUTPUT: "missing output",
+  EXIT_CODE_MISMATCH: "wrong exit code",
+  OUTPUT_DIFF: "output differs",
+};
