@@ -211,14 +211,21 @@ class Line:
         return Line({test: self.tests[test] for test in tests if test in self.tests}, self.finished)
 
     def encoded(self) -> dict[str, Any]:
-        """As JSON: tests with the same segment share it."""
+        """As JSON: tests with the same segment share it. Runtimes keep the order in which they were met."""
+        groups: dict[int, tuple[Segment, list[int]]] = {}  # by identity first: a segment's hash takes long
+        for test, one in self.tests.items():
+            group = groups.get(id(one))
+            if group is None:
+                groups[id(one)] = (one, [test])
+            else:
+                group[1].append(test)
         shared: dict[Segment, list[int]] = {}
-        for test in sorted(self.tests):
-            shared.setdefault(self.tests[test], []).append(test)
+        for one, tests in groups.values():
+            shared.setdefault(one, []).extend(tests)
         return {
-            "tests": [[*one, tests] for one, tests in shared.items()],
+            "tests": sorted(([*one, sorted(tests)] for one, tests in shared.items()), key=lambda row: row[-1][0]),
             "finished": self.finished,
-            "runtimes": {str(test): sorted(counts.items()) for test, counts in sorted(self.runtimes.items())},
+            "runtimes": [[test, *counts, *counts.values()] for test, counts in self.runtimes.items()],
         }
 
 
@@ -230,7 +237,7 @@ def decode(value: Mapping[str, Any]) -> Line:
     return Line(
         tests,
         Mark(*value["finished"]) if value["finished"] else None,
-        {int(test): dict(counts) for test, counts in value["runtimes"].items()},
+        {test: dict(zip(row[: len(row) // 2], row[len(row) // 2 :], strict=True)) for test, *row in value["runtimes"]},
     )
 
 

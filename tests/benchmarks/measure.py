@@ -28,10 +28,13 @@ DUMPED = (
 """The eight main tables."""
 
 BUILD = """
-import sys
+import pathlib, sys
 from exporter import pipeline
 if __name__ == "__main__":
-    report = pipeline.export(pipeline.Settings(database_url=sys.argv[1], store=None, workers=int(sys.argv[2])))
+    files = pathlib.Path(sys.argv[3]) if sys.argv[3:] else None
+    report = pipeline.export(
+        pipeline.Settings(database_url=sys.argv[1], store=None, workers=int(sys.argv[2]), sample_repository=files)
+    )
     print("built", report.manifest.counts["results"], "results")
 """
 
@@ -105,9 +108,9 @@ def exporter(*arguments: str) -> Figure:
     return run(sys.executable, "-m", "exporter", *arguments)
 
 
-def build(url: str) -> Figure:
-    """All documents, built and thrown away."""
-    return run(sys.executable, "-c", BUILD, url, WORKERS)
+def build(url: str, files: pathlib.Path | None = None) -> Figure:
+    """All documents, built and thrown away; with those of a sample repository."""
+    return run(sys.executable, "-c", BUILD, url, WORKERS, *([str(files)] if files else []))
 
 
 def dump(url: str) -> Figure:
