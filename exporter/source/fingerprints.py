@@ -7,7 +7,8 @@ SQLite has no such functions; there an aggregate of our own does the same in thi
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,10 @@ _NUMBERS = {"runtime", "exit_code", "expected_rc", "pr_nr", "timestamp", "regres
 """Columns whose values can't run into each other."""
 
 
+_Query = tuple[int, sa.ColumnElement[bool]]
+"""The place of a table in `_TABLES`, and which of its rows."""
+
+
 def fingerprints(database: Database, partitions: Iterable[int] | None = None) -> dict[int, str]:
     """Partition → fingerprint of all its rows; of the partitions that hold a run, ascending.
 
@@ -41,22 +46,51 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
     Raises:
         SourceError: it can't be read.
     """
-    chosen = None if partitions is None else sorted(set(partitions))
+    every = range(len(_TABLES))
+    if partitions is not None:
+        tasks = [[(place, _of(_TABLES[place][1], one)) for place in every for one in sorted(set(partitions))]]
+    elif database.is_sqlite:
+        tasks = [[(place, sa.true()) for place in every]]
+    else:
+        # The last table takes twice as long as all others: its halves and those are read at once, on a server that
+        # has processors for it. That they are not of one moment does no harm: what changes between them has another
+        # fingerprint in the next plan.
+        *others, last = every
+        run = _TABLES[last][1]
+        middle = _middle(database)
+        tasks = [[(last, run < middle)], [(last, run >= middle)], [(place, sa.true()) for place in others]]
 
-    def read(connection: sa.Connection) -> dict[int, str]:
-        if connection.dialect.name == "sqlite":
-            _register(connection)
-        found: dict[int, list[str]] = {}
-        for place, (table, run, keys) in enumerate(_TABLES):
-            number = partition_number(run)
-            query = sa.select(number, sa.func.count(), _fold(connection, table, run, keys)).group_by(number)
-            for where in [sa.true()] if chosen is None else [_of(run, one) for one in chosen]:
-                for partition, count, value in connection.execute(query.where(where)):
-                    if partition is not None and (place == 0 or partition in found):
-                        found.setdefault(int(partition), []).append(f"{place}:{count}:{value}")
-        return {partition: "/".join(found[partition]) for partition in sorted(found)}
+    def read(queries: list[_Query]) -> list[tuple[int, int, str]]:
+        return database.read("the fingerprints", lambda connection: list(_read(connection, queries)))
 
-    return database.read("the fingerprints", read)
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        rows = sorted(row for task in threads.map(read, tasks) for row in task)
+    found: dict[int, list[str]] = {}
+    for place, partition, fingerprint in rows:
+        if place == 0 or partition in found:
+            found.setdefault(partition, []).append(f"{place}:{fingerprint}")
+    return {partition: "/".join(found[partition]) for partition in sorted(found)}
+
+
+def _middle(database: Database) -> int:
+    """The first run of a partition with about as many runs before it as from it on."""
+    ids = schema.RUN.c.id
+    query = sa.select(sa.func.min(ids), sa.func.max(ids))
+    first, last = database.read("the list of runs", lambda connection: connection.execute(query).one())
+    return 0 if first is None else (first + last) // 2 // PARTITION_SIZE * PARTITION_SIZE
+
+
+def _read(connection: sa.Connection, queries: Iterable[_Query]) -> Iterator[tuple[int, int, str]]:
+    """(place in `_TABLES`, partition, fingerprint) of some rows of some tables."""
+    if connection.dialect.name == "sqlite":
+        _register(connection)
+    for place, where in queries:
+        table, run, keys = _TABLES[place]
+        number = partition_number(run)
+        query = sa.select(number, sa.func.count(), _fold(connection, table, run, keys)).group_by(number).where(where)
+        for partition, count, value in connection.execute(query):
+            if partition is not None:
+                yield place, int(partition), f"{count}:{value}"
 
 
 def _of(run: sa.Column[Any], partition: int) -> sa.ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Exports of one history to a folder: everything, nothing new, one new run, a variant accepted."""
 
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -51,6 +52,7 @@ def _measure(url: str, store: pathlib.Path, runs: int, rounds: int) -> tuple[lis
     export = ("export", "--database-url", url, "--store", str(store), "--workers", measure.WORKERS)
     full = measure.build(url)
     first = measure.exporter(*export)
+    os.sync()  # a million files are still on their way to the disk, and who writes waits for them
     dumps, idle = [], []
     since = time.time()
     for _ in range(rounds):
