@@ -123,7 +123,7 @@ def _begin_process(setup: logs.Setup | None, begin: Callable[..., None] | None, 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     logs.repeat(setup)
-    gc.disable()  # a fifth of a build's time goes into looking for cycles among rows that have none
+    gc.disable()  # as in `_without_gc`
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if begin is not None:
         begin(*arguments)
