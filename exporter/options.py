@@ -245,19 +245,24 @@ class Export:
             )
 
 
-def export_options(command: Command) -> Command:
-    """Add what an export takes; the command gets it as one `Export`, its first argument."""
-
-    @database_option(
-        required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
-    )
-    @click.option(
+def publishing_options(command: Command) -> Command:
+    """Add `--database-url` and `--store`, for what publishes the database's data."""
+    command = click.option(
         "--store",
         metavar="STORE",
         required=True,
         envvar="EXPORTER_STORE",
         help="Where to publish: a folder, or gs://BUCKET[/PREFIX].",
-    )
+    )(command)
+    return database_option(
+        required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
+    )(command)
+
+
+def export_options(command: Command) -> Command:
+    """Add what an export takes; the command gets it as one `Export`, its first argument."""
+
+    @publishing_options
     @access_options
     @click.option(
         "--workers",

@@ -24,7 +24,7 @@ from exporter.fold import Fold
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import CATALOG, SITE, Known, Manifest
-from exporter.publish.publisher import Base, Changes, Publisher, known
+from exporter.publish.publisher import Base, Changes, Publisher
 from exporter.publish.store import Store
 from exporter.shelf import Records, Shelf, StateLostError
 from exporter.source.catalog import read_catalog
@@ -35,7 +35,7 @@ from exporter.source.partitions import partitions
 from exporter.source.values import Problem
 from exporter.spool import Wave
 from exporter.state import KINDS, PartitionState, State
-from exporter.tasks import Build, Built, Job, Worker, Write, collect, write
+from exporter.tasks import Build, Built, Job, Worker, Write, collect, held, write
 
 log = logging.getLogger(__name__)
 
@@ -283,8 +283,8 @@ class _Stages:
 
     def gather(self) -> tuple[Built, Built]:
         """Build the parts over all partitions: the catalogue's and the site."""
-        hrefs, store = self.base.hrefs(CATALOG), self.job.store
-        before = known(store, hrefs) if store else Known({}, ())
+        hrefs = self.base.hrefs(CATALOG)
+        before = held(self.job, hrefs)
         if self.memory.state is not None and not before.published:
             raise StateLostError
         compared = self._compare(before)
@@ -311,8 +311,7 @@ class _Stages:
         pages = dict(site.documents(self.job.rules.main, gather.finished()))
         known_pages = frozenset(path for path in pages if not layout.is_asset(path))
         hrefs = self.base.hrefs(SITE)
-        before = known(store, hrefs) if store else Known({}, ())
-        return catalog, collect(self.job, SITE, pages.items(), hrefs, before, known_pages)
+        return catalog, collect(self.job, SITE, pages.items(), hrefs, held(self.job, hrefs), known_pages)
 
     def _compare(self, before: Known) -> Iterator[Document]:
         """Compare the contents of which no comparison is published, or only one that lacked a content."""
@@ -382,7 +381,7 @@ class _Stages:
         data = state.encode()
         gone = [path for one in (*built.values(), *parts) for path in one.gone]
         for name in self.base.names().difference(manifest.parts):
-            gone += known(self.job.store, self.base.hrefs(name)).gone(()) if self.job.store is not None else ()
+            gone += held(self.job, self.base.hrefs(name)).gone(())
         return Changes(
             manifest=manifest,
             writes=sum(sum(one.writes.values()) for one in (*built.values(), *parts)),

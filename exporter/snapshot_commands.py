@@ -12,16 +12,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@options.database_option(
-    required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."
-)
-@click.option(
-    "--store",
-    metavar="STORE",
-    required=True,
-    envvar="EXPORTER_STORE",
-    help="Where to publish: a folder, or gs://BUCKET[/PREFIX].",
-)
+@options.publishing_options
 @options.access_options
 @click.option(
     "--keep",

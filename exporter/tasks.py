@@ -139,7 +139,7 @@ class Worker:
         told = Told([], [], [])
         files = self._files(problems)
         documents = partition.documents(self._shelf.matrix(number), earlier, files.log if files else None, told)
-        built = collect(self._job, str(number), documents, task.hrefs, self._known(task.hrefs))
+        built = collect(self._job, str(number), documents, task.hrefs, held(self._job, task.hrefs))
         self._shelf.put("told", number, told)
         return BuiltPartition(built, fingerprint(past), told.named, problems)
 
@@ -162,14 +162,16 @@ class Worker:
         root = self._job.sample_repository
         return None if root is None else SampleRepository(root, problems)
 
-    def _known(self, hrefs: Hrefs) -> Known:
-        return known(self._job.store, hrefs) if self._job.store else Known({}, ())
-
     def _partition(self, number: int, rows: list[RunRows], problems: list[Problem] | None = None) -> Partition:
         return Partition(number, rows, self._job.catalog, self._job.rules, self._results, problems)
 
     def _rows(self, number: int) -> pathlib.Path:
         return self._job.spool / f"{number}.rows"
+
+
+def held(job: Job, hrefs: Hrefs) -> Known:
+    """What the job's store may hold of a part; nothing without a store."""
+    return known(job.store, hrefs) if job.store is not None else Known({}, ())
 
 
 def collect(
