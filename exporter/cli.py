@@ -1,5 +1,6 @@
 """The commands. Nothing else knows about click, nothing here knows how anything is done."""
 
+import gc
 import itertools
 import logging
 import os
@@ -28,6 +29,7 @@ _URL = re.compile(r"[\w+.-]+://.*@.*", re.DOTALL)
 def main() -> None:
     """Run the command line; expected failures end in one line and their exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    gc.set_threshold(100_000, 50, 50)  # a tenth of a small export's time went into looking for cycles, of which are few
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

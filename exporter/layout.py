@@ -33,8 +33,10 @@ PENDING = "pending.json"
 
 ROOTED = "/"
 """How a path begins that is not below the API root but at the store's: that of a document of the site."""
+_BADGES = f"{ROOTED}badges/"
 
 OPENAPI = "openapi.json"
+_SCHEMAS = "schemas/"
 
 RUNS = "runs"
 SAMPLES = "samples"
@@ -167,6 +169,11 @@ def is_run_list(name: str) -> bool:
     return name.startswith((f"{RUNS}/by-commit/", f"{RUNS}/by-pr/"))
 
 
+def lists_runs(name: str) -> bool:
+    """Whether a name is that of a feed or list of runs as they stand in lists."""
+    return name == RUNS or name.startswith(f"{RUNS}/by-")
+
+
 def runs_of_pull_request(number: int) -> str:
     """The name of the list of one pull request's runs."""
     return f"{RUNS}/by-pr/{number}"
@@ -247,7 +254,7 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
 
 def schema(shape: str) -> str:
     """The path of the JSON Schema of one kind of document."""
-    return f"schemas/{shape}.json"
+    return f"{_SCHEMAS}{shape}.json"
 
 
 _PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/", f"{GRID}/")
@@ -263,6 +270,9 @@ def subject_of_feed(name: str) -> str:
     return name if name.startswith((RUNS, REGRESSIONS, GRID)) else name.rpartition("/")[0]
 
 
+CODE = "code"
+"""The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
+
 _SUBJECT = re.compile(
     rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
     r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
@@ -272,12 +282,14 @@ _SUBJECT = re.compile(
 
 
 def subject_of(path: str) -> str | None:
-    """The list, sample or regression test whose change alone changes a document of the catalogue's part.
+    """The list, sample, regression test or code whose change alone changes a document that is no partition's.
 
-    None for the lists and indexes of the catalogue, which every export builds.
+    None for the lists and indexes of the catalogue and the badges, which every export builds.
     """
     if path == REGRESSIONS_FEED:
         return REGRESSIONS
+    if path == OPENAPI or path.startswith((_SCHEMAS, ROOTED)):
+        return None if path.startswith(_BADGES) else CODE
     found = _SUBJECT.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None
 
@@ -327,7 +339,7 @@ SITE_FOLDERS = ("site/", "badges/")
 
 def badge(branch: str, platform: str | None = None) -> str:
     """The path, without its suffix, of the badge of a branch; on one platform, or over all."""
-    return f"{ROOTED}badges/{facet_key(branch)}{f'-{platform}' if platform else ''}"
+    return f"{_BADGES}{facet_key(branch)}{f'-{platform}' if platform else ''}"
 
 
 def manifest_part(part: str, digest: str) -> str:
@@ -378,12 +390,35 @@ def snapshot_of(path: str) -> str | None:
 
 
 STATE_PLAN = STATE_ROOT + "plan.json"
-STATE_RECORDS = "partitions/"
+STATE_FOLDERS = (f"{STATE_ROOT}partitions/", f"{STATE_ROOT}ends/")
+"""Where all stands that the plan names."""
 
 
 def state_record(partition: int, kind: str, digest: str) -> str:
     """Where, below the state's root, something that is remembered of a partition stands."""
-    return f"{STATE_RECORDS}{partition}/{kind}-{digest[:12]}.json"
+    return f"partitions/{partition}/{kind}-{digest[:12]}.json"
+
+
+END_PIECES = 257
+"""Pieces of where feeds and chains end."""
+
+_MANY = (f"{RUNS}/by-commit/", f"{RUNS}/by-pr/", DIFFS, "commits/", "lines/")
+
+
+def end_piece(name: str) -> int:
+    """The piece that holds the end of a feed or chain.
+
+    0 has all of which there are about as many however long the history; the others have what comes with commits, pull
+    requests, branches and outputs, so that what is of the same one stands together.
+    """
+    if not name.startswith(_MANY):
+        return 0
+    return 1 + hashlib.blake2b(name.rpartition("/")[2].encode(), digest_size=1).digest()[0]
+
+
+def state_ends(piece: int, digest: str) -> str:
+    """Where, below the state's root, a piece of the ends stands."""
+    return f"ends/{piece}-{digest[:12]}.json"
 
 
 _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")

@@ -42,7 +42,7 @@ class _MovedError(Exception):
     """The source has published meanwhile, or is about to: begin again from its new manifest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Copied(Manifest):
     """A manifest that is published as it came."""
 
@@ -128,10 +128,6 @@ class _Copy:
                 self._wave(some, base, reached=reached)
                 for reached, some in itertools.product((False, True), (others, catalog))
             ),
-            records={},
-            named_records=frozenset(),
-            state=None,
-            state_version="",
         )
         written = self.publisher.publish(base, changes)
         return Report(written, len(gone), sum(part.documents for part in manifest.parts.values()))

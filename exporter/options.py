@@ -202,7 +202,6 @@ class Export:
 
         hide(self.database_url)
         store = self.access.open(self.store, self.workers)
-        self._warn(store)
         settings = pipeline.Settings(
             self.database_url,
             store,
@@ -226,23 +225,6 @@ class Export:
             report.problems,
         )
         return report
-
-    def _warn(self, store: "Store") -> None:
-        """Say so if the store was last exported with another `--result-documents`."""
-        from exporter import layout, state
-
-        found = store.get(layout.STATE_PLAN)
-        remembered = state.decode(found.data) if found else None
-        before = remembered.made_by.rpartition("/")[2] if remembered else self.result_documents
-        if before != self.result_documents:
-            log.warning(
-                "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
-                "each result comes or goes; if that is not wanted, give %s to every export and hook",
-                self.store,
-                before,
-                self.result_documents,
-                before,
-            )
 
 
 def publishing_options(command: Command) -> Command:

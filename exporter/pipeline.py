@@ -1,7 +1,6 @@
 """The export: plan → build → gather → publish."""
 
 import contextlib
-import dataclasses
 import itertools
 import logging
 import pathlib
@@ -12,21 +11,21 @@ from exporter import layout, plan, spool
 from exporter import state as states
 from exporter.builders import site
 from exporter.builders.dependencies import changed, partition_views, subject_views
-from exporter.builders.feeds import Feeds
 from exporter.builders.gather import Everything, Gather
 from exporter.builders.lines import Main
-from exporter.builders.partition import Rules
+from exporter.builders.partition import Rules, changed_lists
 from exporter.builders.results import Pair
 from exporter.documents import Document, digest
 from exporter.errors import ConflictError
 from exporter.executor import Workers, start
 from exporter.fold import Fold
+from exporter.memory import Memory
 from exporter.plan import Plan
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import CATALOG, SITE, Known, Manifest
-from exporter.publish.publisher import Base, Changes, Publisher
+from exporter.publish.publisher import Base, Changes, Hrefs, Publisher
 from exporter.publish.store import Store
-from exporter.shelf import Records, Shelf, StateLostError
+from exporter.shelf import StateLostError
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
 from exporter.source.files import SampleRepository
@@ -34,7 +33,6 @@ from exporter.source.fingerprints import fingerprints
 from exporter.source.partitions import partitions
 from exporter.source.values import Problem
 from exporter.spool import Wave
-from exporter.state import KINDS, PartitionState, State
 from exporter.tasks import Build, Built, Job, Worker, Write, collect, held, write
 
 log = logging.getLogger(__name__)
@@ -106,13 +104,13 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
     database = Database(settings.database_url)
     database.check()
     publisher = Publisher(settings.store) if settings.store else None
-    remember = True
+    believe = True
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _attempt(settings, database, publisher, progress, remember=remember)
+            return _attempt(settings, database, publisher, progress, believe=believe)
         except StateLostError:
             log.warning("what is remembered in _state does not fit what is published; building everything again")
-            remember = False
+            believe = False
         except ConflictError:
             if attempt == ATTEMPTS:
                 raise
@@ -121,13 +119,13 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
 
 
 def _attempt(
-    settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, remember: bool
+    settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, believe: bool
 ) -> Report:
     base = publisher.whole(publisher.begin()) if publisher else Base(None, "", None, "")
     catalog, problems = read_catalog(database)
     report_problems(problems)
     with spool.folder() as folder, contextlib.ExitStack() as checks:
-        memory = _Memory(settings, base, folder, remember=remember)
+        memory = Memory(settings.store, settings.rules, base, folder, believe=believe)
         checks.enter_context(_not_overtaken(settings.store, memory.version))
         chosen = None
         if settings.runs is not None and memory.consistent:
@@ -142,7 +140,7 @@ def _attempt(
             settings.rules,
             folder,
             settings.store,
-            memory.state.partitions if memory.state else {},
+            memory.partitions,
             settings.sample_repository,
             settings.dry_run,
             publisher.owner if publisher else "",
@@ -152,8 +150,8 @@ def _attempt(
             stages = _Stages(job, base, memory, todo, workers, progress)
             stages.read()
             built = stages.build()
-            parts = stages.gather()
-            changes = stages.changes(built, parts, rows)
+            parts = stages.gather(built)
+            changes = stages.changes(built, parts, rows, quick=chosen is not None)
             written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
     writes = {one.part.name: one.writes for one in (*built.values(), *parts)}
     return Report(changes.manifest, stages.plan, written, writes, changes.gone, len(problems) + stages.odd)
@@ -165,7 +163,7 @@ def _not_overtaken(store: Store | None, version: str) -> Iterator[None]:
     try:
         yield
     except StateLostError:
-        if store is not None and version != states.version(store):
+        if store is not None and version != states.load(store).version:
             raise ConflictError("another export has published meanwhile") from None
         raise
 
@@ -182,40 +180,14 @@ def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Contain
     return {number: f"{rows[number]}/{digest(' '.join(found).encode())[:12]}" for number, found in marks.items()}
 
 
-class _Memory:
-    """What is remembered, as far as it may be believed.
-
-    It is consistent if it speaks of the very snapshot that is published and no export has died since: then what did
-    not change need not even be looked at. Otherwise what it says of partitions may still be right.
-    """
-
-    def __init__(self, settings: Settings, base: Base, folder: pathlib.Path, *, remember: bool) -> None:
-        self.data: bytes | None = None
-        self.version = ""
-        self.state: State | None = None
-        self.consistent = False
-        if settings.store is not None:
-            state, self.data, self.version = states.load(settings.store, settings.rules)
-            if remember and state is not None and base.manifest is not None:
-                self.state = state
-                self.consistent = base.pending is None and state.snapshot == base.manifest.snapshot
-        remembered = self.state.partitions if self.state else {}
-        self.shelf = Shelf(folder, settings.store, remembered)
-        self.feeds = Feeds(Records(self.shelf, iter(remembered)))
-        if self.state is not None:
-            self.feeds.last.update(self.state.last)
-            self.feeds.totals.update(self.state.totals)
-            self.feeds.values |= {facet: dict(counts) for facet, counts in self.state.values.items()}
-
-
 class _Stages:
     """The stages of one export; each takes what the one before gave."""
 
-    def __init__(self, job: Job, base: Base, memory: _Memory, todo: Plan, workers: Workers, progress: Progress) -> None:
+    def __init__(self, job: Job, base: Base, memory: Memory, todo: Plan, workers: Workers, progress: Progress) -> None:
         self.job, self.base, self.memory, self.plan = job, base, memory, todo
         self.workers, self.progress = workers, progress
         self.feeds, self.shelf = memory.feeds, memory.shelf
-        self.subjects: Container[str] = Everything()
+        self.touched: set[str] = set()
         self.views = partition_views(job.catalog), subject_views(job.catalog)
         self.pasts: dict[int, str] = {}
         self.incomplete: set[str] = set()
@@ -227,7 +199,7 @@ class _Stages:
         A partition whose page of a feed leads to another page now, or whose runs are held against others now, is
         added to the plan.
         """
-        fold = Fold(self.feeds, self.shelf)
+        fold, remembered = Fold(self.feeds, self.shelf), self.memory.partitions
         reasons = dict(self.plan.build)
         gone = {number for number in self.plan.gone if number in self.feeds.records}
         fresh = sorted(reasons)
@@ -249,7 +221,7 @@ class _Stages:
                     relinked = fold.again(number)
                 else:
                     self.pasts[number] = fold.keep(number)
-                    if self.memory.state is None or self.pasts[number] != self.memory.state.partitions[number].past:
+                    if number not in remembered or self.pasts[number] != remembered[number].past:
                         later[number] = _PAST
                 later |= dict.fromkeys(relinked - later.keys(), _RELINKED)
             next(answers, None)  # so that the stage is seen to end
@@ -258,9 +230,7 @@ class _Stages:
             gone = set()
         left = {number: reasons[number] for number in sorted(reasons) if number in self.feeds.records}
         self.plan = Plan(left, tuple(sorted({*self.plan.gone, *(reasons.keys() - left.keys())})))
-        if self.memory.consistent and self.memory.state is not None:
-            names = set(map(layout.subject_of_feed, fold.touched))
-            self.subjects = names | changed(self.memory.state.subjects, self.views[1])
+        self.touched = fold.touched
 
     def build(self) -> dict[int, Built]:
         """Build all partitions of the plan."""
@@ -281,26 +251,36 @@ class _Stages:
         report_problems(problems)
         self.odd += len(problems)
 
-    def gather(self) -> tuple[Built, Built]:
+    def _subjects(self) -> Everything | set[str]:
+        """What may have changed of what goes over all partitions."""
+        state = self.memory.state
+        if state is None or not self.memory.consistent:
+            return Everything()
+        # A partition has a hundred runs, and mostly one of them is new: the lists of the others stay as they are.
+        subjects = {layout.subject_of_feed(name) for name in self.touched if not layout.lists_runs(name)}
+        for number in (*self.plan.build, *self.plan.gone):
+            now = self.shelf.told(number) if number in self.plan.build else None
+            subjects |= changed_lists(self.shelf.told_before(number), now)
+        return subjects | changed(state.subjects, self.views[1])
+
+    def gather(self, built: Iterable[int]) -> tuple[Built, Built]:
         """Build the parts over all partitions: the catalogue's and the site."""
-        hrefs = self.base.hrefs(CATALOG)
-        before = held(self.job, hrefs)
-        if self.memory.state is not None and not before.published:
-            raise StateLostError
-        compared = self._compare(before)
+        subjects = self._subjects()
+        hrefs, before = self._held(CATALOG)
+        compared = self._compare(before, built)
 
         def keep(path: str) -> bool:
             if path.startswith(layout.DIFFS):
-                return path in self.feeds.totals
+                return path not in self.feeds.ended if self.memory.consistent else path in self.feeds.ends
             name = layout.subject_of(path)
-            return name is not None and name not in self.subjects
+            return name is not None and name not in subjects
 
         shelf = self.shelf
         gather = Gather(
             self.job.catalog,
             self.job.rules.main,
             self.feeds,
-            self.subjects,
+            subjects,
             shelf.matrix,
             shelf.told,
             shelf.lines,
@@ -308,21 +288,30 @@ class _Stages:
         entries = frozenset(layout.entry_documents().values())
         documents = itertools.chain(compared, gather.documents())
         catalog = collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
-        pages = dict(site.documents(self.job.rules.main, gather.finished()))
+        hrefs, before = self._held(SITE)
+        pages = dict(site.documents(self.job.rules.main, gather.finished(), subjects))
         known_pages = frozenset(path for path in pages if not layout.is_asset(path))
-        hrefs = self.base.hrefs(SITE)
-        return catalog, collect(self.job, SITE, pages.items(), hrefs, held(self.job, hrefs), known_pages)
+        return catalog, collect(self.job, SITE, pages.items(), hrefs, before, known_pages, keep)
 
-    def _compare(self, before: Known) -> Iterator[Document]:
+    def _held(self, name: str) -> tuple[Hrefs, Known]:
+        """The manifests of what the store may hold of a part, and what they name."""
+        hrefs = self.base.hrefs(name)
+        before = held(self.job, hrefs)
+        if self.memory.state is not None and not before.published:
+            raise StateLostError
+        return hrefs, before
+
+    def _compare(self, before: Known, built: Iterable[int]) -> Iterator[Document]:
         """Compare the contents of which no comparison is published, or only one that lacked a content."""
-        state = self.memory.state
-        again = set(state.incomplete) if state else set()
-        wanted = [
-            path
-            for path in self.feeds.totals
-            if path.startswith(layout.DIFFS) and (state is None or path in again or path not in before.published)
-        ]
-        pairs = (Pair(*self.feeds.records[self.feeds.last[path]].digest.diffs[path]) for path in wanted)
+        ends, records = self.feeds.ends, self.feeds.records
+        again = set(self.memory.state.incomplete) if self.memory.state else set()
+        if self.memory.consistent:
+            paths = dict.fromkeys(path for number in built for path in records[number].digest.diffs)
+            paths |= dict.fromkeys(path for path in sorted(again) if path in ends)
+        else:
+            paths = dict.fromkeys(path for path in ends if path.startswith(layout.DIFFS))
+        wanted = [path for path in paths if self.memory.state is None or path in again or path not in before.published]
+        pairs = (Pair(*records[ends[path].last].digest.diffs[path]) for path in wanted)
         answers = self.workers.map(Worker.compare, pairs)
         for one in self.progress("comparing", answers, len(wanted)):
             self._report(one.problems)
@@ -330,30 +319,14 @@ class _Stages:
                 self.incomplete.add(one.document[0])
             yield one.document
 
-    def changes(self, built: Mapping[int, Built], parts: tuple[Built, Built], rows: Mapping[int, str]) -> Changes:
+    def changes(
+        self, built: Mapping[int, Built], parts: tuple[Built, Built], rows: Mapping[int, str], *, quick: bool
+    ) -> Changes:
         """What is to be published, and remembered."""
         catalog, pages = parts
         published = self.base.manifest.parts if self.base.manifest else {}
-        remembered = self.memory.state.partitions if self.memory.state else {}
-        partitions: dict[int, PartitionState] = {}
-        files: dict[str, pathlib.Path] = {}
-        fresh = self.shelf.fresh()
-        for number in sorted({*remembered, *built} - set(self.plan.gone)):
-            old = remembered.get(number)
-            shelf = list(old.shelf if old else [""] * len(KINDS))
-            for kind, file in fresh.get(number, {}).items():
-                name = digest(file.read_bytes())
-                if shelf[KINDS.index(kind)] != name:
-                    shelf[KINDS.index(kind)] = name
-                    files[layout.state_record(number, kind, name)] = file
-            past = self.pasts.get(number, old.past if old else "")
-            if number in built:
-                about = self.feeds.records[number].digest
-                # What was not looked at before it was read, the next full plan looks at.
-                found, counts = rows.get(number, ""), (about.runs, about.results, about.latest)
-                partitions[number] = PartitionState(built[number].part.digest, found, past, tuple(shelf), *counts)
-            elif old is not None:
-                partitions[number] = dataclasses.replace(old, past=past, shelf=tuple(shelf))
+        digests = {number: one.part.digest for number, one in built.items()}
+        partitions, files = self.memory.update(digests, self.plan.gone, rows, self.pasts)
         manifest = Manifest(
             catalog=catalog.part,
             site=pages.part,
@@ -368,17 +341,6 @@ class _Stages:
                 "regression_tests": len(self.job.catalog.tests),
             },
         )
-        state = State(
-            states.made_by(self.job.rules),
-            manifest.snapshot,
-            partitions,
-            *self.views,
-            self.feeds.last,
-            self.feeds.totals,
-            self.feeds.values,
-            tuple(sorted(self.incomplete)),
-        )
-        data = state.encode()
         gone = [path for one in (*built.values(), *parts) for path in one.gone]
         for name in self.base.names().difference(manifest.parts):
             gone += held(self.job, self.base.hrefs(name)).gone(())
@@ -392,11 +354,7 @@ class _Stages:
                 self._partitions(built, "changed"),
                 self._gathered("changed"),
             ),
-            records=files,
-            named_records=frozenset(state.files()),
-            # What could not be believed is written again, with all that it names, though it be the same.
-            state=None if self.memory.state is not None and data == self.memory.data else data,
-            state_version=self.memory.version,
+            state=self.memory.plan(manifest.snapshot, partitions, files, self.views, self.incomplete, quick=quick),
         )
 
     def _partitions(self, built: Mapping[int, Built], wave: Wave) -> Iterator[int]:

@@ -15,7 +15,7 @@ _BATCH = 5_000
 
 
 def strays(store: Store) -> Iterator[Entry]:
-    """What stands below `v1/`, in the site's folders and among the partitions' records, and is named by nothing.
+    """What stands below `v1/`, in the site's folders and among what is remembered, and is named by nothing.
 
     What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
     is building has manifests that nothing names yet; they are among these. Snapshots are not:
@@ -41,11 +41,10 @@ def strays(store: Store) -> Iterator[Entry]:
         known.add(hash(stored(part.href)))
     for documents in read_parts(store, [*(part.href for part in base.manifest.parts.values()), *pending]):
         known.update(hash(stored(path)) for path in documents)
-    plan = store.get(layout.STATE_PLAN)
-    remembered = state.decode(plan.data) if plan else None
+    remembered = state.load(store).state
     if remembered:
         known.update(hash(layout.STATE_ROOT + path) for path in remembered.files())
-    for prefix in (layout.API_ROOT, *layout.SITE_FOLDERS, layout.STATE_ROOT + layout.STATE_RECORDS):
+    for prefix in (layout.API_ROOT, *layout.SITE_FOLDERS, *layout.STATE_FOLDERS):
         for entry in store.list(prefix):
             if hash(entry.path) not in known and not layout.is_of_snapshots(layout.published(entry.path)):
                 yield entry

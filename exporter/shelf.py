@@ -82,6 +82,10 @@ class Shelf:
         found: Told = self._get("told", number)
         return found
 
+    def told_before(self, number: int) -> Told | None:
+        """What its documents told before this export; None if nothing is remembered of it."""
+        return _DECODE["told"](orjson.loads(self._stored("told", number))) if number in self._remembered else None
+
     def fresh(self) -> dict[int, dict[Kind, pathlib.Path]]:
         """Partition → kind → file of what this export has put there to be remembered."""
         found: dict[int, dict[Kind, pathlib.Path]] = {}
@@ -106,7 +110,9 @@ class Shelf:
         try:
             return self._file(kind, number).read_bytes()
         except FileNotFoundError:
-            pass
+            return self._stored(kind, number)
+
+    def _stored(self, kind: Kind, number: int) -> bytes:
         if self._store is None or number not in self._remembered:
             raise StateLostError
         name = self._remembered[number].shelf[KINDS.index(kind)]

@@ -8,8 +8,9 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from exporter import executor
 from exporter.errors import ExporterError
+from exporter.executor import InProcess
+from exporter.processes import processes
 from exporter.snapshot_files import Files, Ndjson, Parquet
 from exporter.snapshot_rows import Outcomes, RunBatch
 from exporter.snapshot_sqlite import Sqlite
@@ -91,11 +92,11 @@ _DIED = "the process that writes the snapshot's files died; if memory ran out, f
 def writing(folder: pathlib.Path, *, process: bool) -> Iterator[Writing]:
     """Write to a folder, in a process of its own or in this one."""
     if process:
-        with executor.processes(1) as pool:
+        with processes(1) as pool:
             yield Writing(pool, folder)
         return
     try:
-        yield Writing(executor.InProcess(), folder)
+        yield Writing(InProcess(), folder)
     finally:
         if _written is not None:
             _written.stack.close()

@@ -1,9 +1,9 @@
 """What the exporter remembers in `_state/` so as not to build what has not changed.
 
 `plan.json` says from which rows each published part was built, and names what is remembered of each partition
-(`shelf`). It is written after the manifest: if an export dies in between, it speaks of an older snapshot than the one
-that is published, and only what still agrees with that is believed. Without it everything is built again, and nothing
-is lost.
+(`shelf`) and of where feeds end (`ends`). It is written after the manifest: if an export dies in between, it speaks of
+an older snapshot than the one that is published, and only what still agrees with that is believed. Without it
+everything is built again, and nothing is lost.
 """
 
 import dataclasses
@@ -11,8 +11,8 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -61,17 +61,21 @@ class State:
     partitions: Mapping[int, PartitionState]
     views: Views
     subjects: Views
-    last: Mapping[str, int] = field(default_factory=dict)
-    totals: Mapping[str, int] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    incomplete: tuple[str, ...] = ()
+    ends: tuple[str, ...]
+    """Digests of the pieces of `ends.Ends`; empty where one is."""
+    values: Mapping[str, Mapping[str, int]]
+    """As `feeds.Feeds` has them."""
+    incomplete: tuple[str, ...]
     """Paths of comparisons of contents of which one was not there: it may come."""
 
     def files(self) -> Iterator[str]:
-        """The paths, below the state's root, of all that is remembered of partitions."""
+        """The paths, below the state's root, of all that it names."""
         for number, one in self.partitions.items():
             for kind, name in zip(KINDS, one.shelf, strict=True):
                 yield layout.state_record(number, kind, name)
+        for piece, name in enumerate(self.ends):
+            if name:
+                yield layout.state_ends(piece, name)
 
     def encode(self) -> bytes:
         """The bytes of `plan.json`."""
@@ -86,8 +90,10 @@ def decode(data: bytes) -> State | None:
         value: dict[str, Any] = orjson.loads(data)
         del value["layout"]
         partitions = {int(number): _partition(one) for number, one in value.pop("partitions").items()}
-        incomplete = tuple(value.pop("incomplete"))
-        return State(partitions=partitions, incomplete=incomplete, **value)
+        ends, incomplete = tuple(value.pop("ends")), tuple(value.pop("incomplete"))
+        if len(ends) != layout.END_PIECES:
+            return None
+        return State(partitions=partitions, ends=ends, incomplete=incomplete, **value)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -97,21 +103,21 @@ def _partition(fields: Iterable[Any]) -> PartitionState:
     return PartitionState(manifest, rows, past, tuple(shelf), *counts)
 
 
-def load(store: Store, rules: Rules) -> tuple[State | None, bytes | None, str]:
-    """The state, if this code made it by these rules; its bytes; and the version to replace."""
-    found = store.get(layout.STATE_PLAN)
-    if found is None:
-        return None, None, ABSENT
-    state = decode(found.data)
-    if state is not None and state.made_by != made_by(rules):
-        state = None
-    return state, found.data, found.version
+class Found(NamedTuple):
+    """A store's plan: the state in it, unless there is none or it is damaged; its bytes, and its version."""
+
+    state: State | None
+    data: bytes | None
+    version: str
 
 
-def version(store: Store) -> str:
-    """The version of the state."""
+NOTHING = Found(None, None, ABSENT)
+
+
+def load(store: Store) -> Found:
+    """The plan of a store."""
     found = store.get(layout.STATE_PLAN)
-    return found.version if found else ABSENT
+    return NOTHING if found is None else Found(decode(found.data), found.data, found.version)
 
 
 @functools.cache

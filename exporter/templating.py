@@ -2,8 +2,10 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
 def folder() -> Path:
@@ -17,8 +19,10 @@ def folder() -> Path:
 
 
 @functools.cache
-def templates() -> jinja2.Environment:
+def templates() -> "jinja2.Environment":
     """Give the jinja2 environment over the templates: everything is escaped, an undefined name is an error."""
+    import jinja2  # which many an export can do without
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder()),
         autoescape=True,

@@ -1,8 +1,8 @@
 """Feeds: lists that grow with every run, sealed a hundred runs at a time.
 
-What a partition tells of itself is its `Digest`. `Feeds` holds, for every feed, its total and its newest partition;
-each partition's `Record` leads from there to the one before. So what changes with one partition is found by walking a
-few links, however long the history; no result row is read for it.
+What a partition tells of itself is its `Digest`. `Feeds` holds, for every feed, its `End`: its total and its newest
+partition; each partition's `Record` leads from there to the one before. So what changes with one partition is found by
+walking a few links, however long the history; no result row is read for it.
 
 Not every such chain has pages of its own. A regression test's results on one platform are one: it tells where the
 newest ones are; so are the lines (`lines`), the lists of a commit's runs, and what partitions show (`dependencies`).
@@ -47,6 +47,13 @@ class Record:
     before: dict[str, int] = field(default_factory=dict)
 
 
+class End(NamedTuple):
+    """Where a feed or chain ends: the newest partition that has an item, and the number of items of all."""
+
+    last: int
+    total: int
+
+
 class Newest(NamedTuple):
     """The newest partitions of a feed, newest first, and the one before them."""
 
@@ -60,15 +67,15 @@ class Feeds:
 
     Args:
         records: of every partition; one that was changed is put back.
-        last: name → the newest partition that has an item.
-        totals: name → number of items.
+        ends: name → its end.
         values: facet of the run feed → value → number of runs.
+        ended: the names of those that have lost their last item.
     """
 
     records: MutableMapping[int, Record]
-    last: dict[str, int] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=dict)
+    ends: MutableMapping[str, End]
     values: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in layout.RUN_FACETS})
+    ended: set[str] = field(default_factory=set)
 
     def replace(self, partition: int, new: Digest | None) -> set[int]:
         """Put a partition's new digest in the place of the one it had, if it had one; None: it has no run any more.
@@ -81,17 +88,18 @@ class Feeds:
         before = old.before if old else {}
         record = Record(new, {name: to for name, to in before.items() if name in is_}) if new else None
         for name in {**was, **is_}:
-            self.totals[name] = self.totals.get(name, 0) + is_.get(name, 0) - was.get(name, 0)
+            more = is_.get(name, 0) - was.get(name, 0)
+            if not more:  # most of a partition's: their ends need not even be read
+                continue
             moved: set[int] = set()
-            if name in is_ and name not in was:
+            if name not in was:
                 assert record is not None
                 moved = self._link(name, record)
             elif name not in is_:
                 moved = self._unlink(name, partition, before.get(name))
             if layout.has_pages(name):
                 relinked |= moved
-            if not self.totals[name]:
-                del self.totals[name]
+            self._count(name, more)
         for values, sign in ((old.digest.values if old else {}, -1), (new.values if new else {}, 1)):
             for facet, counts in values.items():
                 _add(self.values[facet], counts, sign)
@@ -106,54 +114,66 @@ class Feeds:
         record = self.records[partition]
         for name in sorted(set(names) - record.digest.counts.keys()):
             record.digest.counts[name] = 1
-            self.totals[name] = self.totals.get(name, 0) + 1
             self._link(name, record)
+            self._count(name, 1)
         self.records[partition] = record
+
+    def last(self, name: str) -> int | None:
+        """The newest partition that has an item."""
+        end = self.ends.get(name)
+        return end.last if end else None
 
     def before(self, name: str, partition: int) -> int | None:
         """The newest partition before this one that has an item."""
         here = self.records.get(partition)
         if here is not None and name in here.digest.counts:  # most often: then nothing newer need be looked at
             return here.before.get(name)
-        found = self.last.get(name)
-        while found is not None and found >= partition:
-            found = self.records[found].before.get(name)
-        return found
+        return next((found for found in self.chain(name) if found < partition), None)
 
     def chain(self, name: str) -> Iterator[int]:
         """All partitions that have an item, newest first."""
-        found = self.last.get(name)
+        found = self.last(name)
         while found is not None:
             yield found
             found = self.records[found].before.get(name)
 
+    def _count(self, name: str, more: int) -> None:
+        """Count a name's items; one that has none any more has ended."""
+        end = self.ends[name]
+        if end.total + more:
+            self.ends[name] = End(end.last, end.total + more)
+        else:
+            del self.ends[name]
+            self.ended.add(name)
+
     def _link(self, name: str, record: Record) -> set[int]:
         """Put a partition into a chain; give the one that now leads to it."""
         partition = record.digest.partition
-        after, before = None, self.last.get(name)
+        end = self.ends.get(name, End(partition, 0))
+        after, before = None, end.last if end.total else None
         while before is not None and before > partition:
             after, before = before, self.records[before].before.get(name)
         if before is not None:
             record.before[name] = before
         if after is None:
-            self.last[name] = partition
+            self.ends[name] = End(partition, end.total)
+            self.ended.discard(name)
             return set()
         self._lead(after, name, partition)
         return {after}
 
     def _unlink(self, name: str, partition: int, before: int | None) -> set[int]:
         """Take a partition out of a chain; give the one that led to it."""
-        after, here = None, self.last[name]
+        end = self.ends[name]
+        after, here = None, end.last
         while here != partition:
             after, here = here, self.records[here].before[name]
-        if after is None:
-            if before is None:
-                del self.last[name]
-            else:
-                self.last[name] = before
-            return set()
-        self._lead(after, name, before)
-        return {after}
+        if after is not None:
+            self._lead(after, name, before)
+            return {after}
+        if before is not None:
+            self.ends[name] = End(before, end.total)
+        return set()
 
     def _lead(self, partition: int, name: str, before: int | None) -> None:
         """Let a partition lead to another one in a chain; None: to none."""
@@ -180,7 +200,7 @@ class Feeds:
                 here.setdefault(partition, []).append(name)
 
         for name in found:
-            go_on(name, self.last.get(name))
+            go_on(name, self.last(name))
         while here:
             partition = max(here)
             record = self.records[partition]
@@ -200,7 +220,8 @@ class Feeds:
 
     def total(self, name: str) -> int:
         """The number of a feed's items."""
-        return self.totals.get(name, 0)
+        end = self.ends.get(name)
+        return end.total if end else 0
 
 
 def _add(counts: dict[str, int], more: Mapping[str, int], sign: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import contract, grid, history, regression_tests, regressions, samples, search
+from exporter.builders import grid, history, regression_tests, regressions, samples, search
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
@@ -30,6 +30,10 @@ class Everything(Container[str]):
         return True
 
 
+Subjects = Everything | set[str]
+"""What may have changed, as `layout.subject_of` names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gather:
     """The documents that are no partition's.
@@ -38,7 +42,7 @@ class Gather:
         catalog: the catalogue.
         main: which line is the main line.
         feeds: folded from the digests of all partitions.
-        subjects: what may have changed, as `layout.subject_of` names it; other documents stay as they are.
+        subjects: what may have changed; other documents stay as they are.
         matrix_of: gives a partition's matrix.
         told_of: gives what a partition's documents tell.
         lines_of: gives the lines after a partition that it has runs of.
@@ -47,7 +51,7 @@ class Gather:
     catalog: Catalog
     main: Main
     feeds: Feeds
-    subjects: Container[str]
+    subjects: Subjects
     matrix_of: Callable[[int], Matrix]
     told_of: Callable[[int], Told]
     lines_of: Callable[[int], Lines]
@@ -55,7 +59,10 @@ class Gather:
     def documents(self) -> Iterator[Document]:
         """All lists of the catalogue, and the documents of the subjects."""
         catalog, subjects = self.catalog, self.subjects
-        yield from contract.documents()
+        if layout.CODE in subjects:
+            from exporter.builders import contract
+
+            yield from contract.documents()
         yield from regression_tests.named_documents(catalog)
         whole = self._lines(all_results)
 
@@ -97,7 +104,7 @@ class Gather:
 
     def _lines(self, name: Callable[[str], str]) -> Mapping[str, Line]:
         """Platform → a line as it stands now."""
-        last = {platform: self.feeds.last.get(name(platform)) for platform in PLATFORMS}
+        last = {platform: self.feeds.last(name(platform)) for platform in PLATFORMS}
         return {
             platform: Line() if number is None else self.lines_of(number)[name(platform)]
             for platform, number in last.items()
@@ -105,8 +112,10 @@ class Gather:
 
     def _runs(self) -> Iterator[Document]:
         """The lists of runs: of commits and pull requests, and the heads of the feeds with their indexes."""
-        lists = [name for name in self.feeds.last if name in self.subjects and layout.is_run_list(name)]
-        for name in sorted(lists, key=self.feeds.last.__getitem__):  # neighbours share what is remembered of partitions
+        ends = self.feeds.ends
+        names = filter(layout.is_run_list, ends if isinstance(self.subjects, Everything) else self.subjects)
+        found = sorted((end.last, name) for name in names if (end := ends.get(name)))
+        for _, name in found:  # neighbours share what is remembered of partitions
             runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).list(name)]
             yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
         totals = {

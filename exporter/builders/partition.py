@@ -80,6 +80,14 @@ class Told:
         return {"runs": self.runs, "changes": self.changes, "named": self.named}
 
 
+def changed_lists(old: Told | None, new: Told | None) -> set[str]:
+    """The names of the feeds and lists of runs, and of changes, in which what a partition told and tells differs."""
+    was, is_ = ({run["run_id"]: run for run in told.runs} if told else {} for told in (old, new))
+    runs = [one.get(run) for run in was.keys() | is_.keys() if was.get(run) != is_.get(run) for one in (was, is_)]
+    names = {name for run in runs if run is not None for name in (*run_feeds(run), *run_lists(run))}
+    return names | ({layout.REGRESSIONS} if (old.changes if old else []) != (new.changes if new else []) else set())
+
+
 class Earlier(NamedTuple):
     """What a partition's documents tell of earlier ones.
 

@@ -4,6 +4,7 @@
 an export is just writing. The shapes are the contract's.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def decode_part(data: bytes) -> Documents:
     return documents
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """What is published. `counts` lacks the contract's `documents` and `bytes`, which are the parts' sums.
 
@@ -97,12 +98,12 @@ class Manifest:
     latest_run_id: int | None
     counts: Mapping[str, int]
 
-    @property
+    @functools.cached_property
     def parts(self) -> dict[str, Part]:
         """All parts by name."""
         return {part.name: part for part in (self.catalog, self.site, *self.partitions) if part is not None}
 
-    @property
+    @functools.cached_property
     def hrefs(self) -> frozenset[str]:
         """The paths of all parts below the API root."""
         return frozenset(part.href for part in self.parts.values())

@@ -93,6 +93,25 @@ def known(store: Store, hrefs: Hrefs) -> Known:
 
 
 @dataclass(frozen=True, slots=True)
+class NewState:
+    """What is to be remembered in the store.
+
+    Args:
+        plan: the bytes of the plan; None if it is as it was.
+        version: the version of the plan that it replaces.
+        files: path below the state's root → file, of what it newly names.
+        named: all such paths that it names.
+        stale: those that the last plan named, and this one does not; None: look for what it does not name.
+    """
+
+    plan: bytes | None
+    version: str
+    files: Mapping[str, pathlib.Path]
+    named: frozenset[str]
+    stale: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What an export is to write and delete.
 
@@ -103,20 +122,14 @@ class Changes:
         waves: each writes some of the documents, yielding the number written now and then, in this order: new
             documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of the
             catalogue and those that readers know without a link.
-        records: path below the state's root → file, of what is newly remembered of partitions.
-        named_records: the paths of all records that the new state names.
-        state: the new state; None if it is as it was.
-        state_version: the version of the state that it replaces.
+        state: what is to be remembered; None: nothing ever is.
     """
 
     manifest: Manifest
     writes: int
     gone: tuple[str, ...]
     waves: tuple[Iterator[int], ...]
-    records: Mapping[str, pathlib.Path]
-    named_records: frozenset[str]
-    state: bytes | None
-    state_version: str
+    state: NewState | None = None
 
 
 @dataclass(slots=True)
@@ -207,7 +220,9 @@ class Publisher:
         same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
         deletions = Deletions.load(self.store)
         deletions.add(map(stored, (*changes.gone, *(base.listed - changes.manifest.hrefs))), self.clock())
-        if same and not (changes.writes or base.pending or changes.state or deletions.due(self.clock())):
+        state = changes.state
+        remembered = state is None or state.plan is None
+        if same and remembered and not (changes.writes or base.pending or deletions.due(self.clock())):
             return 0
         self._take_lease(base, changes)
         self._check_base(base, changes)
@@ -219,14 +234,15 @@ class Publisher:
             for count in wave:
                 written += count
                 self.lease.keep()
-        self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in changes.records.items())
+        if state is not None:
+            self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
         deletions.save()
         self.lease.keep()
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
-        if changes.state is not None:
-            self.store.replace(layout.STATE_PLAN, changes.state, changes.state_version)
+        if state is not None and state.plan is not None:
+            self.store.replace(layout.STATE_PLAN, state.plan, state.version)
         self._delete(deletions, changes)
         self.lease.end()
         return written
@@ -283,9 +299,8 @@ class Publisher:
             self.lease.name(())  # what was pending is published, and the manifests of dead exports are about to go
         else:
             check_lease(self.store, self.owner)
-        records = self.store.list(layout.STATE_ROOT + layout.STATE_RECORDS)
-        named_records = {layout.STATE_ROOT + path for path in changes.named_records}
-        self.store.delete([entry.path for entry in records if entry.path not in named_records])
+        if changes.state is not None:
+            self.store.delete(self._stale(changes.state))
         deletions.drop(self._named(deletions.since, changes.manifest))
         due = deletions.due(self.clock())
         for start in range(0, len(due), _BATCH):
@@ -294,12 +309,21 @@ class Publisher:
         deletions.drop(due)
         deletions.save()
 
+    def _stale(self, state: NewState) -> list[str]:
+        """What the plan named once, or exports that died have left of theirs."""
+        if state.stale is not None:
+            return [layout.STATE_ROOT + path for path in state.stale]
+        named = {layout.STATE_ROOT + path for path in state.named}
+        found = (entry.path for folder in layout.STATE_FOLDERS for entry in self.store.list(folder))
+        return [path for path in found if path not in named]
+
     def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
         """Those of the paths that the manifest names after all: they came back."""
         parts = manifest.parts
         by_part: dict[str, set[str]] = {}
         for path in paths:
-            by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
+            if not path.startswith(stored(layout.MANIFESTS)):  # of those the manifest itself tells
+                by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
         named = set(map(stored, manifest.hrefs))
         for name, candidates in by_part.items():
             if name in parts:

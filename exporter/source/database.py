@@ -99,13 +99,16 @@ class Database:
             reader: reads it; called again after a lost connection.
 
         Raises:
-            SourceError: the database can't be reached or refuses; the message names `what`.
+            SourceError: the database can't be reached or refuses, and the message names `what`; or it lacks a table or
+                column that exports read, and the message names all that it lacks.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.snapshot() as connection:
                     return reader(connection)
             except sa.exc.DBAPIError as error:
+                if _is_absent(error):
+                    self._name_missing()
                 if not _is_lost(error) or attempt == ATTEMPTS:
                     raise SourceError(f"cannot read {what}: {describe(error)}") from None
                 pause = 0.2 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311
@@ -114,23 +117,27 @@ class Database:
         raise AssertionError("unreachable")
 
     def check(self) -> None:
-        """See that the database can be reached and has every table and column that is read.
+        """See that the database can be reached: what never could be is not tried again, as a lost connection is.
 
         Raises:
-            SourceError: it cannot, or has not; the message names what is missing.
+            SourceError: it cannot.
             UsageError: the driver makes nothing of the URL.
         """
         try:
-            with self.engine.connect() as connection:
-                missing = [name for table in schema.METADATA.sorted_tables for name in _missing(connection, table)]
+            self.engine.connect().close()
         except sa.exc.DBAPIError as error:
             raise SourceError(f"cannot open the database: {describe(error)}") from None
         except (TypeError, UnicodeError):  # of the driver, before it connects
             raise UsageError("the database URL has a password or a parameter that its driver does not take") from None
-        if missing:
-            raise SourceError(
-                f"the database lacks {', '.join(missing)}: is it the Sample Platform's, and may the user read it?"
-            )
+
+    def _name_missing(self) -> None:
+        """Name the tables and columns that exports read and the database lacks, if there are any."""
+        with contextlib.suppress(sa.exc.DBAPIError), self.engine.connect() as connection:
+            missing = [name for table in schema.METADATA.sorted_tables for name in _missing(connection, table)]
+            if missing:
+                raise SourceError(
+                    f"the database lacks {', '.join(missing)}: is it the Sample Platform's, and may the user read it?"
+                )
 
 
 def _missing(connection: sa.Connection, table: sa.Table) -> list[str]:

@@ -19,21 +19,31 @@ def test_nothing_secret_can_be_selected() -> None:
     assert not {"user", "api_token", "ftpd", "test_fork", "gcp_instance"} & set(schema.METADATA.tables)
 
 
-def test_a_whole_platform_passes_the_check(platform: Platform) -> None:
+def _read_all(database: Database) -> None:
+    tables = schema.METADATA.sorted_tables
+    database.read("all", lambda connection: [connection.execute(sa.select(table)) for table in tables])
+
+
+def test_a_whole_platform_can_be_read(platform: Platform) -> None:
     Database(platform.url).check()
+    _read_all(Database(platform.url))
 
 
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
-        ("DROP TABLE sample_issue", "table sample_issue"),
-        ("ALTER TABLE test_result DROP COLUMN runtime", "column test_result.runtime"),
+        (["DROP TABLE sample_issue"], "table sample_issue"),
+        (["ALTER TABLE test_result DROP COLUMN runtime"], "column test_result.runtime"),
+        (
+            ["DROP TABLE sample_issue", "ALTER TABLE test_result DROP COLUMN runtime"],
+            "table sample_issue, column test_result.runtime",
+        ),
     ],
 )
-def test_what_is_missing_is_named(platform: Platform, damage: str, named: str) -> None:
-    platform.execute(damage)
+def test_all_that_is_missing_is_named(platform: Platform, damage: list[str], named: str) -> None:
+    platform.execute(*damage)
     with pytest.raises(SourceError, match=re.escape(f"the database lacks {named}:")):
-        Database(platform.url).check()
+        _read_all(Database(platform.url))
 
 
 @pytest.mark.parametrize(
