@@ -33,7 +33,7 @@ PENDING = "pending.json"
 
 ROOTED = "/"
 """How a path begins that is not below the API root but at the store's: that of a document of the site."""
-_BADGES = f"{ROOTED}badges/"
+BADGES = f"{ROOTED}badges/"
 
 OPENAPI = "openapi.json"
 _SCHEMAS = "schemas/"
@@ -284,12 +284,12 @@ _SUBJECT = re.compile(
 def subject_of(path: str) -> str | None:
     """The list, sample, regression test or code whose change alone changes a document that is no partition's.
 
-    None for the lists and indexes of the catalogue and the badges, which every export builds.
+    None for the lists and indexes of the catalogue, which every export builds.
     """
     if path == REGRESSIONS_FEED:
         return REGRESSIONS
     if path == OPENAPI or path.startswith((_SCHEMAS, ROOTED)):
-        return None if path.startswith(_BADGES) else CODE
+        return BADGES if path.startswith(BADGES) else CODE
     found = _SUBJECT.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None
 
@@ -333,13 +333,13 @@ def is_asset(path: str) -> bool:
     return path.startswith(f"{ROOTED}site/")
 
 
-SITE_FOLDERS = ("site/", "badges/")
+SITE_FOLDERS = ("site/", BADGES.removeprefix(ROOTED))
 """The folders at the store's root that are the site's own."""
 
 
 def badge(branch: str, platform: str | None = None) -> str:
     """The path, without its suffix, of the badge of a branch; on one platform, or over all."""
-    return f"{_BADGES}{facet_key(branch)}{f'-{platform}' if platform else ''}"
+    return f"{BADGES}{facet_key(branch)}{f'-{platform}' if platform else ''}"
 
 
 def manifest_part(part: str, digest: str) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from exporter import layout, plan, spool
 from exporter import state as states
-from exporter.builders import site
 from exporter.builders.dependencies import changed, partition_views, subject_views
 from exporter.builders.gather import Everything, Gather
 from exporter.builders.lines import Main
@@ -260,7 +259,7 @@ class _Stages:
         subjects = {layout.subject_of_feed(name) for name in self.touched if not layout.lists_runs(name)}
         for number in (*self.plan.build, *self.plan.gone):
             now = self.shelf.told(number) if number in self.plan.build else None
-            subjects |= changed_lists(self.shelf.told_before(number), now)
+            subjects |= changed_lists(self.shelf.told_before(number), now, self.job.rules.main)
         return subjects | changed(state.subjects, self.views[1])
 
     def gather(self, built: Iterable[int]) -> tuple[Built, Built]:
@@ -289,7 +288,7 @@ class _Stages:
         documents = itertools.chain(compared, gather.documents())
         catalog = collect(self.job, CATALOG, documents, hrefs, before, entries, keep)
         hrefs, before = self._held(SITE)
-        pages = dict(site.documents(self.job.rules.main, gather.finished(), subjects))
+        pages = dict(gather.site())
         known_pages = frozenset(path for path in pages if not layout.is_asset(path))
         return catalog, collect(self.job, SITE, pages.items(), hrefs, before, known_pages, keep)
 

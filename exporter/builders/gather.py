@@ -4,14 +4,14 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import grid, history, regression_tests, regressions, samples, search
+from exporter.builders import grid, history, regression_tests, regressions, samples, search, site
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
-from exporter.builders.matrix import Matrix
+from exporter.builders.matrix import Found, Matrix
 from exporter.builders.partition import Told
 from exporter.builders.stability import NEWEST
-from exporter.documents import Document, HistoryEntry, Run
+from exporter.documents import Document, Run
 from exporter.source.catalog import Catalog
 from exporter.status import PLATFORMS, RUN_STATUSES, ResultStatus
 
@@ -36,7 +36,7 @@ Subjects = Everything | set[str]
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """The documents that are no partition's.
+    """The documents that are no partition's: the catalogue's and the site's.
 
     Args:
         catalog: the catalogue.
@@ -90,7 +90,14 @@ class Gather:
     def _columns(self, number: int, platform: str) -> grid.Columns:
         return grid.Columns(self.told_of(number).on(platform), self.matrix_of(number))
 
-    def finished(self) -> dict[str, Run | None]:
+    def site(self) -> Iterator[Document]:
+        """The pages of the site after what they load, and the badges."""
+        if layout.CODE in self.subjects:
+            yield from site.pages(self.main)
+        if layout.BADGES in self.subjects:
+            yield from site.badges(self.main.branch, self._finished())
+
+    def _finished(self) -> dict[str, Run | None]:
         """Platform → the newest run of the main line that ended with results."""
         found: dict[str, Run | None] = {}
         for platform, line in self._lines(main_line).items():
@@ -99,7 +106,7 @@ class Gather:
             found[platform] = next((run for run in told if run["run_id"] == last), None)
         return found
 
-    def _recent(self, test: int, platform: str) -> list[HistoryEntry]:
+    def _recent(self, test: int, platform: str) -> list[Found]:
         return history.newest(test, platform, NEWEST, self.feeds, self.matrix_of)
 
     def _lines(self, name: Callable[[str], str]) -> Mapping[str, Line]:

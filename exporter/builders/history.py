@@ -4,21 +4,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from exporter import layout
 from exporter.builders.feeds import Feeds, archive_page, head_page
-from exporter.builders.matrix import Matrix
+from exporter.builders.matrix import Found, Matrix, entry
 from exporter.documents import Document, HistoryEntry
 from exporter.source.catalog import Catalog
 
-Entries = Callable[[int], list[HistoryEntry]]
-"""Gives a partition's results of a regression test, newest run first."""
 
-
-def merged(tests: Iterable[int], entries: Entries) -> list[HistoryEntry]:
-    """The results of some tests in the order of a sample's history: newest run first, then by test."""
-    lists = [found for test in tests if (found := entries(test))]
+def merged(tests: Iterable[int], matrix: Matrix) -> list[HistoryEntry]:
+    """A partition's results of some tests in the order of a sample's history: newest run first, then by test."""
+    lists = [found for test in tests if (found := matrix.of_test(test))]
     if len(lists) == 1:
-        return lists[0]
+        return list(map(entry, lists[0]))
     return sorted(
-        (entry for one in lists for entry in one),
+        (entry(found) for one in lists for found in one),
         key=lambda entry: (-entry["run_id"], entry["regression_test_id"]),
     )
 
@@ -26,7 +23,7 @@ def merged(tests: Iterable[int], entries: Entries) -> list[HistoryEntry]:
 def archive(partition: int, catalog: Catalog, found: Matrix, before: Mapping[str, int]) -> Iterator[Document]:
     """The archive pages of one partition of all samples' histories."""
     for sample_id, tests in catalog.tests_of_sample.items():
-        if items := merged(tests, found.entries):
+        if items := merged(tests, found):
             name = layout.sample_history(sample_id)
             yield archive_page(name, partition, items, before.get(name))
 
@@ -35,11 +32,11 @@ MatrixOf = Callable[[int], Matrix]
 """Gives the matrix of a partition."""
 
 
-def newest(test: int, platform: str, least: int, feeds: Feeds, matrix_of: MatrixOf) -> list[HistoryEntry]:
+def newest(test: int, platform: str, least: int, feeds: Feeds, matrix_of: MatrixOf) -> list[Found]:
     """So many of a test's newest results on a platform, or all, newest first."""
     chain = layout.recent_chain(test, platform)
     partitions = feeds.newest([chain], least)[chain].partitions
-    return [entry for number in partitions for entry in matrix_of(number).entries(test, platform)][:least]
+    return [found for number in partitions for found in matrix_of(number).of_test(test, platform)][:least]
 
 
 def head(sample_id: int, catalog: Catalog, feeds: Feeds, matrix_of: MatrixOf) -> Document:
@@ -47,5 +44,5 @@ def head(sample_id: int, catalog: Catalog, feeds: Feeds, matrix_of: MatrixOf) ->
     name = layout.sample_history(sample_id)
     held, before = feeds.head(name)
     tests = catalog.tests_of_sample.get(sample_id, [])
-    items = [entry for number in held for entry in merged(tests, matrix_of(number).entries)]
+    items = [entry for number in held for entry in merged(tests, matrix_of(number))]
     return head_page(name, items, feeds.total(name), before)

@@ -1,6 +1,7 @@
 """All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -43,7 +44,7 @@ class Matrix:
 
     endings: list[Ending]
     runs: dict[int, Row]
-    _of_test: dict[int, list[tuple[int, int, int | None]]] = field(default_factory=dict)
+    _of_test: dict[int, list["Found"]] = field(default_factory=dict)
 
     def endings_of(self, run_id: int) -> dict[int, Ending]:
         """Regression test id → how it ended in one run."""
@@ -63,31 +64,18 @@ class Matrix:
             "href": layout.relative(source, layout.run(run_id)),
         }
 
-    def entries(self, test_id: int, platform: str | None = None) -> list[HistoryEntry]:
-        """A test's results, on one platform or all, as the histories tell them, newest run first."""
+    def of_test(self, test_id: int, platform: str | None = None) -> list["Found"]:
+        """A test's results, on one platform or all, newest run first."""
         if not self._of_test:
+            found: defaultdict[int, list[Found]] = defaultdict(list)
+            endings = self.endings
             for run_id, row in sorted(self.runs.items(), reverse=True):
                 for place, runtime in zip(row.places, row.runtimes, strict=True):
-                    self._of_test.setdefault(self.endings[place].test_id, []).append((run_id, place, runtime))
-        found = self._of_test.get(test_id, ())
-        if platform is not None:
-            found = [one for one in found if self.runs[one[0]].platform == platform]
-        return [self._entry(*one) for one in found]
-
-    def _entry(self, run_id: int, place: int, runtime: int | None) -> HistoryEntry:
-        run, ending = self.runs[run_id], self.endings[place]
-        return {
-            "run_id": run_id,
-            "regression_test_id": ending.test_id,
-            "status": ending.status,
-            "platform": run.platform,
-            "branch": run.branch,
-            "commit_sha": run.commit_sha,
-            "tested_at": run.tested_at,
-            "failure_signature": ending.signature,
-            "runtime_ms": runtime,
-            "exit_code": ending.exit_code,
-        }
+                    ending = endings[place]
+                    found[ending.test_id].append((run_id, row, ending, runtime))
+            self._of_test = dict(found)
+        every = self._of_test.get(test_id, [])
+        return every if platform is None else [one for one in every if one[1].platform == platform]
 
     def digest(self, run_id: int) -> str:
         """The same for two runs exactly if other runs say the same of them."""
@@ -98,6 +86,27 @@ class Matrix:
     def encoded(self) -> dict[str, Any]:
         """As JSON."""
         return {"endings": self.endings, "runs": {str(run): row for run, row in self.runs.items()}}
+
+
+Found = tuple[int, Row, Ending, int | None]
+"""One result: its run's id and row, how it ended, its runtime in ms. There are too many to wrap each."""
+
+
+def entry(found: Found) -> HistoryEntry:
+    """A result as the histories tell it."""
+    run_id, run, ending, runtime = found
+    return {
+        "run_id": run_id,
+        "regression_test_id": ending.test_id,
+        "status": ending.status,
+        "platform": run.platform,
+        "branch": run.branch,
+        "commit_sha": run.commit_sha,
+        "tested_at": run.tested_at,
+        "failure_signature": ending.signature,
+        "runtime_ms": runtime,
+        "exit_code": ending.exit_code,
+    }
 
 
 def matrix(runs: Iterable[tuple[RunFacts, list[Result]]]) -> Matrix:

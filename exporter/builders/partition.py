@@ -80,12 +80,21 @@ class Told:
         return {"runs": self.runs, "changes": self.changes, "named": self.named}
 
 
-def changed_lists(old: Told | None, new: Told | None) -> set[str]:
-    """The names of the feeds and lists of runs, and of changes, in which what a partition told and tells differs."""
+def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
+    """What is made of what partitions tell, and differs in what one told and tells.
+
+    The names of feeds and lists of runs and of changes, as `layout.subject_of` has them; and of the badges.
+    """
     was, is_ = ({run["run_id"]: run for run in told.runs} if told else {} for told in (old, new))
-    runs = [one.get(run) for run in was.keys() | is_.keys() if was.get(run) != is_.get(run) for one in (was, is_)]
-    names = {name for run in runs if run is not None for name in (*run_feeds(run), *run_lists(run))}
-    return names | ({layout.REGRESSIONS} if (old.changes if old else []) != (new.changes if new else []) else set())
+    differ = [run for run in was.keys() | is_.keys() if was.get(run) != is_.get(run)]
+    names: set[str] = set()
+    for run in (of[number] for number in differ for of in (was, is_) if number in of):
+        names.update(run_feeds(run), run_lists(run))
+        if main.holds(run):
+            names.add(layout.BADGES)
+    if (old.changes if old else []) != (new.changes if new else []):
+        names.add(layout.REGRESSIONS)
+    return names
 
 
 class Earlier(NamedTuple):

@@ -6,9 +6,10 @@ from typing import Any
 from exporter import layout
 from exporter.builders.facets import lists, numbered
 from exporter.builders.lines import Line
+from exporter.builders.matrix import Found, entry
 from exporter.builders.results import category_names
 from exporter.builders.stability import stability
-from exporter.documents import Document, ExpectedOutput, HistoryEntry, RegressionTest, encode
+from exporter.documents import Document, ExpectedOutput, RegressionTest, encode
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
 from exporter.status import PLATFORMS
 
@@ -45,7 +46,7 @@ def _output(output: OutputRow) -> ExpectedOutput:
     }
 
 
-Recent = Callable[[int, str], list[HistoryEntry]]
+Recent = Callable[[int, str], list[Found]]
 """Gives a regression test's newest 100 results on a platform, or all, newest first."""
 
 
@@ -92,12 +93,12 @@ def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mappin
                 "outputs": [_output(output) for output in test.outputs],
                 "last_passed_on_linux": test.last_passed_on_linux,
                 "last_passed_on_windows": test.last_passed_on_windows,
-                "recent": {platform: entries[:RECENT] for platform, entries in found.items()},
+                "recent": {platform: list(map(entry, newest[:RECENT])) for platform, newest in found.items()},
                 "stability": {
                     platform: stability(
-                        entries, lines[platform].tests.get(test.id), lines[platform].runtimes.get(test.id, {})
+                        newest, lines[platform].tests.get(test.id), lines[platform].runtimes.get(test.id, {})
                     )
-                    for platform, entries in found.items()
+                    for platform, newest in found.items()
                 },
                 "links": {
                     "sample": None if sample is None else layout.relative(path, layout.sample(sample)),

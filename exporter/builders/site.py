@@ -8,7 +8,7 @@ and all of it may be kept for ever.
 import base64
 import hashlib
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Final
 from urllib.parse import quote
@@ -27,19 +27,6 @@ POLICY: Final = (
 
 STALE_AFTER: Final = 24 * 3600
 """Seconds since the last change after which the site warns."""
-
-
-def documents(main: Main, newest: Mapping[str, Run | None], subjects: Container[str]) -> Iterator[Document]:
-    """The site, what pages load before the pages.
-
-    Args:
-        main: the main line.
-        newest: platform → its newest finished run; None: there is none.
-        subjects: what may have changed: the pages, or the badges alone.
-    """
-    if layout.CODE in subjects:
-        yield from pages(main)
-    yield from badges(main.branch, newest)
 
 
 def pages(main: Main) -> Iterator[Document]:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from exporter.builders.lines import Segment
-from exporter.documents import HistoryEntry, Stability, Window
+from exporter.builders.matrix import Found
+from exporter.documents import Stability, Window
 from exporter.status import WINDOW, bucket_quantile, is_flaky, is_slower, median, quantile, state_changes
 
 NEWEST = 100
 """Results of a test on a platform that its stability looks at one by one."""
 
 
-def stability(newest: list[HistoryEntry], whole: Segment | None, runtimes: Mapping[int, int]) -> Stability:
+def stability(newest: list[Found], whole: Segment | None, runtimes: Mapping[int, int]) -> Stability:
     """A test's stability on a platform.
 
     Args:
@@ -18,7 +19,7 @@ def stability(newest: list[HistoryEntry], whole: Segment | None, runtimes: Mappi
         whole: all its results there; None if there are none.
         runtimes: `runtime_bucket` → number of them.
     """
-    times = [entry["runtime_ms"] for entry in newest if entry["runtime_ms"] is not None]
+    times = _times(newest)
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
     return {
         "windows": {
@@ -42,13 +43,18 @@ def stability(newest: list[HistoryEntry], whole: Segment | None, runtimes: Mappi
     }
 
 
-def _window(entries: list[HistoryEntry]) -> Window:
-    times = [entry["runtime_ms"] for entry in entries if entry["runtime_ms"] is not None]
-    passed = sum(entry["status"] == "pass" for entry in entries)
+def _times(results: list[Found]) -> list[int]:
+    """The runtimes that are known, newest first."""
+    return [runtime for _, _, _, runtime in results if runtime is not None]
+
+
+def _window(results: list[Found]) -> Window:
+    times = _times(results)
+    passed = sum(ending.status == "pass" for _, _, ending, _ in results)
     return {
-        "results": len(entries),
+        "results": len(results),
         "passed": passed,
-        "pass_rate": _rate(passed, len(entries)),
+        "pass_rate": _rate(passed, len(results)),
         "runtime_ms": {"median": median(times), "p95": quantile(times, 95)},
     }
 

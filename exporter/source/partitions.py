@@ -77,7 +77,7 @@ def load(data: bytes) -> list[RunRows]:
     return [RunRows(**row) for row in orjson.loads(data)]
 
 
-def partition_number(run: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def partition_number(run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The partition of a run's id as `layout.partition_of` has it: databases divide negative numbers otherwise."""
     rest = (run % PARTITION_SIZE + PARTITION_SIZE) % PARTITION_SIZE
     return ((run - rest) // PARTITION_SIZE).label("number")
