@@ -166,12 +166,12 @@ def runs_of_commit(sha: str) -> str:
 
 def is_run_list(name: str) -> bool:
     """Whether a name is that of the list of a commit's or pull request's runs."""
-    return name.startswith((f"{RUNS}/by-commit/", f"{RUNS}/by-pr/"))
+    return name.startswith(_RUN_LISTS[:2])
 
 
 def lists_runs(name: str) -> bool:
     """Whether a name is that of a feed or list of runs as they stand in lists."""
-    return name == RUNS or name.startswith(f"{RUNS}/by-")
+    return name == RUNS or name.startswith(_RUN_LISTS)
 
 
 def runs_of_pull_request(number: int) -> str:
@@ -274,11 +274,11 @@ CODE = "code"
 """The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
 
 _SUBJECT = re.compile(
-    rf"(?P<list>runs|runs/by-(?:{'|'.join(RUN_FACETS)})/[^/]+|runs/by-(?:commit|pr)/[^/]+)(?:/page/\d+)?\.json"
-    r"|(?P<sample>samples/-?\d+)(?:/history)?\.json"
+    r"(?P<sample>samples/-?\d+)(?:/history)?\.json"
     r"|(?P<test>regression-tests/-?\d+)\.json"
-    rf"|(?P<feed>{REGRESSIONS}|{GRID}/[^/]+)\.json"
+    rf"|(?P<feed>{RUNS}|{REGRESSIONS}|{GRID}/[^/]+)\.json"
 )
+_RUN_LISTS = tuple(f"{RUNS}/by-{name}/" for name in ("commit", "pr", *RUN_FACETS))
 
 
 def subject_of(path: str) -> str | None:
@@ -286,6 +286,8 @@ def subject_of(path: str) -> str | None:
 
     None for the lists and indexes of the catalogue, which every export builds.
     """
+    if path.startswith(_RUN_LISTS):  # most of all: there are some for each commit
+        return path.removesuffix(".json").partition("/page/")[0]
     if path == REGRESSIONS_FEED:
         return REGRESSIONS
     if path == OPENAPI or path.startswith((_SCHEMAS, ROOTED)):

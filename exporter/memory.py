@@ -1,6 +1,5 @@
 """What is remembered of a store, as far as it may be believed, and what is to be remembered from now on."""
 
-import dataclasses
 import logging
 import pathlib
 from collections.abc import Collection, Mapping
@@ -90,7 +89,7 @@ class Memory:
                 found, counts = rows.get(number, ""), (about.runs, about.results, about.latest)
                 partitions[number] = PartitionState(built[number], found, past, tuple(shelf), *counts)
             elif old is not None:
-                partitions[number] = dataclasses.replace(old, past=past, shelf=tuple(shelf))
+                partitions[number] = old._replace(past=past, shelf=tuple(shelf))
         return partitions, files
 
     def plan(

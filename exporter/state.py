@@ -29,8 +29,7 @@ KINDS: tuple[Kind, ...] = ("record", "matrix", "stretch", "lines", "told")
 """Those that are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
+class PartitionState(NamedTuple):
     """What is remembered of a partition.
 
     Args:
@@ -80,8 +79,8 @@ class State:
     def encode(self) -> bytes:
         """The bytes of `plan.json`."""
         value = {**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, "layout": layout.LAYOUT_VERSION}
-        value["partitions"] = {str(number): dataclasses.astuple(one) for number, one in sorted(self.partitions.items())}
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        value["partitions"] = {str(number): one for number, one in sorted(self.partitions.items())}
+        return orjson.dumps(value, default=tuple, option=orjson.OPT_SORT_KEYS)
 
 
 def decode(data: bytes) -> State | None:

@@ -6,7 +6,7 @@ The rules are those of `docs/contract.md`, "Status rules"; the functions take ro
 import functools
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 ResultStatus = Literal["pass", "fail", "missing_output"]
@@ -176,14 +176,14 @@ def is_flaky(newest: str) -> bool:
     return changes - (1 if lasting and changes else 0) >= _FLAKY_CHANGES
 
 
-def median(values: Sequence[int]) -> int | None:
+def median(values: Iterable[int]) -> int | None:
     """The lower median, a value that was measured; None of nothing."""
-    return quantile(values, 50)
+    return quantile(sorted(values), 50)
 
 
-def quantile(values: Sequence[int], percent: int) -> int | None:
+def quantile(ascending: Sequence[int], percent: int) -> int | None:
     """The nearest-rank quantile: the least value that so many percent of all do not exceed; None of nothing."""
-    return sorted(values)[max(0, -(-len(values) * percent // 100) - 1)] if values else None
+    return ascending[max(0, -(-len(ascending) * percent // 100) - 1)] if ascending else None
 
 
 _GAMMA = 1.02
@@ -198,11 +198,11 @@ def runtime_bucket(runtime: int) -> int:
     return math.ceil(math.log(runtime, _GAMMA)) if runtime > 0 else -1
 
 
-def bucket_quantile(counts: Mapping[int, int], percent: int) -> int | None:
-    """The nearest-rank quantile in ms of counted buckets, to within 1 %; None of nothing."""
-    rank = max(1, -(-sum(counts.values()) * percent // 100))
-    for bucket in sorted(counts):
-        rank -= counts[bucket]
+def bucket_quantile(counts: Sequence[tuple[int, int]], percent: int) -> int | None:
+    """The nearest-rank quantile in ms, to within 1 %, of ascending buckets with their counts; None of nothing."""
+    rank = max(1, -(-sum(count for _, count in counts) * percent // 100))
+    for bucket, count in counts:
+        rank -= count
         if rank <= 0:
             return 0 if bucket < 0 else round(2 * _GAMMA**bucket / (_GAMMA + 1))
     return None

@@ -1,8 +1,7 @@
 """All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ class Matrix:
 
     endings: list[Ending]
     runs: dict[int, Row]
-    _of_test: dict[int, list["Found"]] = field(default_factory=dict)
+    _newest: list["_Column"] = field(default_factory=list)
 
     def endings_of(self, run_id: int) -> dict[int, Ending]:
         """Regression test id → how it ended in one run."""
@@ -66,16 +65,24 @@ class Matrix:
 
     def of_test(self, test_id: int, platform: str | None = None) -> list["Found"]:
         """A test's results, on one platform or all, newest run first."""
-        if not self._of_test:
-            found: defaultdict[int, list[Found]] = defaultdict(list)
-            endings = self.endings
-            for run_id, row in sorted(self.runs.items(), reverse=True):
-                for place, runtime in zip(row.places, row.runtimes, strict=True):
-                    ending = endings[place]
-                    found[ending.test_id].append((run_id, row, ending, runtime))
-            self._of_test = dict(found)
-        every = self._of_test.get(test_id, [])
-        return every if platform is None else [one for one in every if one[1].platform == platform]
+        if not self._newest:
+            self._newest = list(self._columns())
+        endings = self.endings
+        return [
+            (run_id, row, endings[row.places[at]], row.runtimes[at])
+            for run_id, row, positions in self._newest
+            if (at := positions.get(test_id)) is not None and (platform is None or row.platform == platform)
+        ]
+
+    def _columns(self) -> Iterator["_Column"]:
+        """Its runs, newest first. Most have run the same tests, and share where to find each."""
+        test_of = [ending.test_id for ending in self.endings]
+        shared: dict[tuple[int, ...], dict[int, int]] = {}
+        for run_id, row in sorted(self.runs.items(), reverse=True):
+            tests = tuple(map(test_of.__getitem__, row.places))
+            if tests not in shared:
+                shared[tests] = {test: at for at, test in enumerate(tests)}
+            yield run_id, row, shared[tests]
 
     def digest(self, run_id: int) -> str:
         """The same for two runs exactly if other runs say the same of them."""
@@ -87,6 +94,9 @@ class Matrix:
         """As JSON."""
         return {"endings": self.endings, "runs": {str(run): row for run, row in self.runs.items()}}
 
+
+_Column = tuple[int, Row, Mapping[int, int]]
+"""A run's id, its row, and regression test id → place in the row's lists."""
 
 Found = tuple[int, Row, Ending, int | None]
 """One result: its run's id and row, how it ended, its runtime in ms. There are too many to wrap each."""

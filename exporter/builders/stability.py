@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from exporter.builders.lines import Segment
 from exporter.builders.matrix import Found
 from exporter.documents import Stability, Window
-from exporter.status import WINDOW, bucket_quantile, is_flaky, is_slower, median, quantile, state_changes
+from exporter.status import WINDOW, bucket_quantile, is_flaky, is_slower, quantile, state_changes
 
 NEWEST = 100
 """Results of a test on a platform that its stability looks at one by one."""
@@ -19,7 +19,7 @@ def stability(newest: list[Found], whole: Segment | None, runtimes: Mapping[int,
         whole: all its results there; None if there are none.
         runtimes: `runtime_bucket` → number of them.
     """
-    times = _times(newest)
+    times, buckets = _times(newest), sorted(runtimes.items())
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
     return {
         "windows": {
@@ -29,7 +29,7 @@ def stability(newest: list[Found], whole: Segment | None, runtimes: Mapping[int,
                 "results": count,
                 "passed": passed,
                 "pass_rate": _rate(passed, count),
-                "runtime_ms": {"median": bucket_quantile(runtimes, 50), "p95": bucket_quantile(runtimes, 95)},
+                "runtime_ms": {"median": bucket_quantile(buckets, 50), "p95": bucket_quantile(buckets, 95)},
             },
         },
         "state_changes": whole.changes if whole else 0,
@@ -49,13 +49,13 @@ def _times(results: list[Found]) -> list[int]:
 
 
 def _window(results: list[Found]) -> Window:
-    times = _times(results)
+    times = sorted(_times(results))
     passed = sum(ending.status == "pass" for _, _, ending, _ in results)
     return {
         "results": len(results),
         "passed": passed,
         "pass_rate": _rate(passed, len(results)),
-        "runtime_ms": {"median": median(times), "p95": quantile(times, 95)},
+        "runtime_ms": {"median": quantile(times, 50), "p95": quantile(times, 95)},
     }
 
 
