@@ -7,7 +7,7 @@ its further pages lie in the folder of that name. Nobody else joins path strings
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from exporter.status import PLATFORMS
@@ -421,6 +421,12 @@ def end_piece(name: str) -> int:
 def state_ends(piece: int, digest: str) -> str:
     """Where, below the state's root, a piece of the ends stands."""
     return f"ends/{piece}-{digest[:12]}.json"
+
+
+def is_of_run(path: str, runs: Container[str]) -> bool:
+    """Whether the document at a path is one of some runs' own, by their ids."""
+    folder, _, rest = path.partition("/")
+    return folder == RUNS and rest.partition("/")[0].removesuffix(".json") in runs
 
 
 _OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")

@@ -228,13 +228,20 @@ class _Stages:
             reasons |= {number: later[number] for number in fresh}
             gone = set()
         left = {number: reasons[number] for number in sorted(reasons) if number in self.feeds.records}
-        self.plan = Plan(left, tuple(sorted({*self.plan.gone, *(reasons.keys() - left.keys())})))
+        gone = {*self.plan.gone, *(reasons.keys() - left.keys())}
+        self.plan = Plan(left, tuple(sorted(gone)), self.plan.afresh)
         self.touched = fold.touched
 
     def build(self) -> dict[int, Built]:
         """Build all partitions of the plan."""
         tasks = (
-            Build(number, self.feeds.records[number].before, self.base.hrefs(str(number))) for number in self.plan.build
+            Build(
+                number,
+                self.feeds.records[number].before,
+                self.base.hrefs(str(number)),
+                self.memory.consistent and number not in self.plan.afresh,
+            )
+            for number in self.plan.build
         )
         built = {}
         answers = self.workers.map(Worker.build, tasks)

@@ -12,10 +12,17 @@ from exporter.state import State
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Partition → why it is built, ascending; and the partitions that no longer have a run."""
+    """What must be built.
+
+    Args:
+        build: partition → why, ascending.
+        gone: the partitions that no longer have a run.
+        afresh: the partitions that show something of the catalogue that has changed: none of their documents stays.
+    """
 
     build: Mapping[int, str]
     gone: tuple[int, ...] = ()
+    afresh: frozenset[int] = frozenset()
 
 
 def make(
@@ -47,11 +54,13 @@ def make(
     reasons = {number: why for number in fingerprints if (why := _of_rows(number, fingerprints[number], state))}
     others = [number for number in state.partitions if number not in gone and number not in reasons]
     reasons |= {number: why for number in others if (why := _of_store(number, state, base))}
+    afresh: set[int] = set()
     for key in sorted(changed(state.views, views)):
         for number in feeds.chain(key):
             if number not in gone:
                 reasons.setdefault(number, f"it shows what has changed: {key.removeprefix(SHOWS)}")
-    return Plan(dict(sorted(reasons.items())), gone)
+                afresh.add(number)
+    return Plan(dict(sorted(reasons.items())), gone, frozenset(afresh))
 
 
 def _of_rows(number: int, rows: str, state: State) -> str | None:

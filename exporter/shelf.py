@@ -84,7 +84,13 @@ class Shelf:
 
     def told_before(self, number: int) -> Told | None:
         """What its documents told before this export; None if nothing is remembered of it."""
-        return _DECODE["told"](orjson.loads(self._stored("told", number))) if number in self._remembered else None
+        found: Told | None = self._before("told", number)
+        return found
+
+    def stretch_before(self, number: int) -> Lines:
+        """Its stretches before this export; none if nothing is remembered of it."""
+        found: Lines | None = self._before("stretch", number)
+        return found or {}
 
     def fresh(self) -> dict[int, dict[Kind, pathlib.Path]]:
         """Partition → kind → file of what this export has put there to be remembered."""
@@ -94,6 +100,9 @@ class Shelf:
             if kind in KINDS:
                 found.setdefault(int(number), {})[kind] = file
         return found
+
+    def _before(self, kind: Kind, number: int) -> Any:
+        return _DECODE[kind](orjson.loads(self._stored(kind, number))) if number in self._remembered else None
 
     def _get(self, kind: Kind, number: int) -> Any:
         if (kind, number) in self._latest:
@@ -188,5 +197,5 @@ _DECODE: Mapping[Kind, Callable[[Any], Any]] = {
     "stretch": decode_lines,
     "lines": decode_lines,
     "past": decode_lines,
-    "told": lambda value: Told(value["runs"], value["changes"], value["named"]),
+    "told": lambda value: Told(**value),
 }

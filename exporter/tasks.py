@@ -7,6 +7,7 @@ from, whatever the database has done in between.
 """
 
 import functools
+import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from exporter import layout
 from exporter.builders import diffs
 from exporter.builders.feeds import Digest
-from exporter.builders.lines import fingerprint
+from exporter.builders.lines import Lines, fingerprint, told_lines
 from exporter.builders.partition import Earlier, Partition, Rules, Told
 from exporter.builders.results import Pair, Results
 from exporter.documents import Document, digest, encode
@@ -61,11 +62,13 @@ class Build:
         partition: its number.
         before: feed name → the partition of its page before this one's.
         hrefs: the manifests of what the store may hold of it.
+        steady: whether what is published is what is remembered, and shows nothing of the catalogue that has changed.
     """
 
     partition: int
     before: Mapping[str, int]
     hrefs: Hrefs
+    steady: bool
 
 
 class Compared(NamedTuple):
@@ -131,17 +134,40 @@ class Worker:
         """Build a partition from the spool."""
         number, problems = task.partition, list[Problem]()
         file = self._rows(number)
-        partition = self._partition(number, load(file.read_bytes()))
+        rows = file.read_bytes().splitlines()
         file.unlink()
         self._shelf.forget(number)
-        past = self._shelf.past(number)
-        earlier = Earlier(task.before, past, self._shelf.matrix)
-        told = Told([], [], [])
+        past, matrix = self._shelf.past(number), self._shelf.matrix(number)
         files = self._files(problems)
-        documents = partition.documents(self._shelf.matrix(number), earlier, files.log if files else None, told)
-        built = collect(self._job, str(number), documents, task.hrefs, held(self._job, task.hrefs))
+        before, marks = held(self._job, task.hrefs), _marks(matrix.runs, rows, files)
+        told = self._stays(task, past, marks) if task.steady and before.published else Told(marks=marks)
+        stay = frozenset(str(run["run_id"]) for run in told.runs)
+        partition = self._partition(number, load(rows[len(stay) :]))
+        earlier = Earlier(task.before, past, self._shelf.matrix)
+        documents = partition.documents(matrix, earlier, files.log if files else None, told)
+        built = collect(
+            self._job, str(number), documents, task.hrefs, before, keep=lambda path: layout.is_of_run(path, stay)
+        )
         self._shelf.put("told", number, told)
-        return BuiltPartition(built, fingerprint(past), told.named, problems)
+        named = [key for keys in told.named.values() for key in keys]
+        return BuiltPartition(built, fingerprint(past), named, problems)
+
+    def _stays(self, task: Build, past: Lines, marks: list[str]) -> Told:
+        """What the oldest runs tell whose documents stay as they are, with the marks of all runs.
+
+        A run's documents come from its rows and its log, from what they show of the catalogue, and from the runs before
+        it. So they stay up to the first run of which any of this is not as it was.
+        """
+        told = self._shelf.told_before(task.partition)
+        if told is None:
+            return Told(marks=marks)
+        stretches = self._shelf.stretch_before(task.partition)
+        tests = {test for stretch in stretches.values() for test in stretch.tests}
+        same = {name: past[name].of(tests) for name in told_lines(stretches) if name in past}
+        if fingerprint(same) != self._job.remembered[task.partition].past:
+            return Told(marks=marks)
+        pairs = zip(told.marks, marks, strict=False)
+        return told.until(sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)), marks)
 
     def compare(self, pair: Pair) -> Compared:
         """Compare two contents of the sample repository."""
@@ -167,6 +193,13 @@ class Worker:
 
     def _rows(self, number: int) -> pathlib.Path:
         return self._job.spool / f"{number}.rows"
+
+
+def _marks(runs: Iterable[int], rows: Iterable[bytes], files: SampleRepository | None) -> list[str]:
+    """For each run what changes with its rows and its log."""
+    ids = sorted(runs)
+    logs = files.log_marks(ids) if files else {}
+    return [f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)]
 
 
 def held(job: Job, hrefs: Hrefs) -> Known:

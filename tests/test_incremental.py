@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exporter import pipeline
 from exporter.builders import diffs
+from exporter.builders import results as builder
 from exporter.builders.lines import Main
 from exporter.demo import schema as real
 from exporter.errors import SourceError
@@ -254,6 +255,49 @@ def test_a_hook_builds_the_partitions_of_its_runs_alone(rich: Platform, tmp_path
     assert report.plan.build == {0: "its rows have changed", 1: "what came before its runs has changed"}
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+STAYS: dict[str, tuple[Callable[[Platform, pathlib.Path], Any], set[int]]] = {
+    "a new run": (lambda p, _: _run(p, 299, {1: 0}), {299}),
+    "a run between": (lambda p, _: _run(p, 60, {1: 1}), {60, 110, 150}),
+    "a run before others": (lambda p, _: _run(p, 120, {1: 0, 2: 0}), {120, 150, 230}),
+    "a run's rows": (lambda p, _: p.execute("UPDATE test SET branch = 'x' WHERE id = 110"), {110, 150, 230}),
+    "a run that goes": (lambda p, _: _delete(p, 110), {150, 230}),
+    "the last run that goes": (lambda p, _: _delete(p, 60), set()),
+    "a log": (lambda _, root: (root / LOGS / "150.txt").write_text("other"), {150}),
+    "a log that comes": (lambda _, root: (root / LOGS / "110.txt").write_text("new"), {110, 150}),
+    "the catalogue": (lambda p, _: p.execute("UPDATE regression_test SET command = 'x' WHERE id = 3"), {110, 150}),
+    "both": (
+        lambda p, _: (_run(p, 299, {1: 0}), p.execute("UPDATE regression_test SET command = 'x' WHERE id = 1")),
+        {7, 60, 110, 150, 230, 299},
+    ),
+    "what came before": (lambda p, _: _main(p, 8, 1), {8, 60, 110, 150, 230}),
+}
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("change", STAYS)
+def test_documents_of_runs_before_the_first_that_changed_are_not_made_again(
+    rich: Platform, repository: pathlib.Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, options = MemoryStore(), {"sample_repository": repository}
+    rich.execute("DELETE FROM customized_test")
+    export(rich.url, store, **options)
+    made: set[int] = set()
+
+    def documents(run: Any, *others: Any) -> Any:
+        made.add(run["run_id"])
+        return original(run, *others)
+
+    original = builder.documents
+    monkeypatch.setattr(builder, "documents", documents)
+    alter, expected = STAYS[change]
+    alter(rich, repository)
+    export(rich.url, store, **options)
+    assert made == expected
+    fresh = MemoryStore()
+    export(rich.url, fresh, **options)
+    assert published(store) == published(fresh)
 
 
 def test_what_a_quick_export_left_a_full_one_does(rich: Platform, repository: pathlib.Path) -> None:

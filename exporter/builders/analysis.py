@@ -12,12 +12,13 @@ The rules of verdicts, in words:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from exporter import layout
 from exporter.builders.lines import (
     LETTERS,
+    Ended,
     Line,
     Lines,
     Main,
@@ -141,8 +142,22 @@ class Past:
         judged.previous = dict(self._previous(run, platform, results))
         if own == main:
             judged.changes = list(self._changes(run, main, results))
-        self._add(run, own, platform, results)
+        self.add(run, {outcome.test_id: outcome for outcome, _ in results})
         return judged
+
+    def add(self, run: RunFacts, ended: Mapping[int, Ended]) -> None:
+        """Make a run, of which it is known how its tests ended, part of what comes before the next one."""
+        platform, own, run_id = run["platform"], line_of(run, self._main), run["run_id"]
+        if platform is None or own is None:
+            return
+        self._within.setdefault(own, []).append((run_id, ended))
+        self._newest_on(platform).update({test: (run_id, one.status) for test, one in ended.items()})
+        if own == main_line(platform):
+            self._passing_on(own).update({test: one.how is None for test, one in ended.items()})
+        if is_finished(run):
+            self._finished[own] = run_id
+            if run["commit_sha"] is not None:
+                self._finished[commit_line(platform, run["commit_sha"])] = run_id
 
     def _state(self, line: str, test: int) -> Segment | None:
         """A test's results on a line so far."""
@@ -161,10 +176,7 @@ class Past:
         yield "other_platform", self._finished.get(commit_line(other, commit)) if other and commit else None
 
     def _previous(self, run: RunFacts, platform: str, results: list[Result]) -> Iterator[tuple[int, bytes]]:
-        newest = self._newest.get(platform)
-        if newest is None:
-            tests = self._before.get(all_results(platform), _NOTHING).tests
-            newest = self._newest[platform] = {test: (one.last_run, one.status) for test, one in tests.items()}
+        newest = self._newest_on(platform)
         folders: dict[int, str] = {}
         here = layout.run_results(run["run_id"])
         for outcome, _ in results:
@@ -180,17 +192,25 @@ class Past:
                     "href": folders[run_id] + outcome.file if linked else None,
                 }
                 yield outcome.test_id, encode(shown)
-            newest[outcome.test_id] = run["run_id"], outcome.status
+
+    def _newest_on(self, platform: str) -> dict[int, tuple[int, ResultStatus]]:
+        """Regression test id → its newest result on a platform."""
+        if platform not in self._newest:
+            tests = self._before.get(all_results(platform), _NOTHING).tests
+            self._newest[platform] = {test: (one.last_run, one.status) for test, one in tests.items()}
+        return self._newest[platform]
+
+    def _passing_on(self, main: str) -> dict[int, bool]:
+        """Regression test id → whether it passed when it ran last on a main line."""
+        if main not in self._passing:
+            tests = self._before.get(main, _NOTHING).tests
+            self._passing[main] = {test: one.passes for test, one in tests.items()}
+        return self._passing[main]
 
     def _changes(self, run: RunFacts, main: str, results: list[Result]) -> Iterator[Change]:
         """Where the main line's results turn."""
-        passing = self._passing.get(main)
-        if passing is None:
-            tests = self._before.get(main, _NOTHING).tests
-            passing = self._passing[main] = {test: one.passes for test, one in tests.items()}
-        turned = [outcome for outcome, _ in results if passing.get(outcome.test_id) is (outcome.how is not None)]
-        passing.update({outcome.test_id: outcome.how is None for outcome, _ in results})
-        for outcome in turned:
+        passing = self._passing_on(main)
+        for outcome in (one for one, _ in results if passing.get(one.test_id) is (one.how is not None)):
             state = self._state(main, outcome.test_id)
             assert state is not None and run["platform"] is not None
             run_id, linked = run["run_id"], documented(outcome.status, self._result_documents)
@@ -209,14 +229,6 @@ class Past:
                 "at": run["completed_at"] or run["started_at"],
                 "href": layout.run_results(run_id) + outcome.file if linked else None,
             }
-
-    def _add(self, run: RunFacts, own: str, platform: str, results: list[Result]) -> None:
-        run_id = run["run_id"]
-        self._within.setdefault(own, []).append((run_id, {outcome.test_id: outcome for outcome, _ in results}))
-        if is_finished(run):
-            self._finished[own] = run_id
-            if run["commit_sha"] is not None:
-                self._finished[commit_line(platform, run["commit_sha"])] = run_id
 
 
 _NOTHING = Line()

@@ -55,12 +55,14 @@ class Told:
     Args:
         runs: its runs as the lists show them, newest first.
         changes: of the main line, newest first.
-        named: keys of what its comparisons show of the catalogue, of tests that have no result in it.
+        named: run id → keys of what its comparison shows of the catalogue, of tests that have no result in it.
+        marks: the marks of its runs' rows and logs, oldest run first.
     """
 
-    runs: list[Run]
-    changes: list[Change]
-    named: list[str]
+    runs: list[Run] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    named: dict[str, list[str]] = field(default_factory=dict)
+    marks: list[str] = field(default_factory=list)
     _lists: dict[str, list[Run]] = field(default_factory=dict)
 
     def list(self, name: str) -> Sequence[Run]:
@@ -77,7 +79,14 @@ class Told:
 
     def encoded(self) -> dict[str, Any]:
         """As JSON."""
-        return {"runs": self.runs, "changes": self.changes, "named": self.named}
+        return {"runs": self.runs, "changes": self.changes, "named": self.named, "marks": self.marks}
+
+    def until(self, count: int, marks: Sequence[str]) -> "Told":
+        """What its oldest runs tell, so many of them, and all marks as they are now."""
+        runs = self.runs[len(self.runs) - count :]
+        ids = {run["run_id"] for run in runs}
+        named = {run: keys for run, keys in self.named.items() if int(run) in ids}
+        return Told(runs, [change for change in self.changes if change["run_id"] in ids], named, [*marks])
 
 
 def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
@@ -206,15 +215,18 @@ class Partition:
         """Every document of the partition, each after those it links to within it.
 
         Args:
-            found: its matrix.
+            found: the partition's matrix.
             earlier: what came before.
             log_of: gives a run's log; None: there are none.
-            told: gets what gathering needs.
+            told: what its oldest runs tell if these rows are only those of the others, because the documents of the
+                former stay; gets what gathering needs.
         """
         judge = Past(earlier.lines, self._rules.main, self._rules.result_documents)
+        for run in reversed(told.runs):
+            judge.add(run, found.endings_of(run["run_id"]))
         for rows, facts, listed in self._runs:
             judged = judge.judge(facts, listed)
-            run: Run = {**facts, "failures": judged.failures}
+            run = {**facts, "failures": judged.failures}
             log = log_of(run["run_id"]) if log_of else None
             lines = logs.parse(log) if log else None
             verdicts = {test: encode(one) for test, one in judged.verdicts.items()}
@@ -265,7 +277,8 @@ class Partition:
             if run_id is not None:
                 number = layout.partition_of(run_id)
                 references[name] = Reference(run_id, found if number == self._number else earlier.matrix_of(number))
-        told.named.extend(comparison.named(listed, references))
+        if keys := list(comparison.named(listed, references)):
+            told.named[str(run["run_id"])] = keys
         return comparison.document(run, listed, judged, references, self._results, self._rules.result_documents)
 
 

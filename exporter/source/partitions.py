@@ -68,13 +68,13 @@ class PartitionRows(NamedTuple):
 
 
 def dump(rows: Iterable[RunRows]) -> bytes:
-    """Runs as bytes, for a spool file."""
-    return orjson.dumps(list(rows), default=list)
+    """Runs as bytes, for a spool file: a line for each."""
+    return b"\n".join(orjson.dumps(run, default=list) for run in rows)
 
 
-def load(data: bytes) -> list[RunRows]:
-    """The inverse of `dump`."""
-    return [RunRows(**row) for row in orjson.loads(data)]
+def load(lines: Iterable[bytes]) -> list[RunRows]:
+    """The runs in some of those lines."""
+    return [RunRows(**orjson.loads(line)) for line in lines]
 
 
 def partition_number(run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
