@@ -26,6 +26,8 @@ $(INSTALLED): pyproject.toml
 		{ echo "Python cannot make virtual environments here: run 'sudo apt-get install python3-venv', then make again" >&2; exit 1; }
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	@# As pip does for what it installs: who may not write here would compile it at each start.
+	$(BIN)/python -m compileall -q exporter
 	@touch $@
 
 demo: install $(DEMO)/platform.sqlite ## export made-up data and look at it in a browser (DEMO_PORT=8000)

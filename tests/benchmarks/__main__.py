@@ -6,6 +6,7 @@ databases are kept for the next time.
 """
 
 import argparse
+import compileall
 import datetime
 import os
 import pathlib
@@ -46,6 +47,7 @@ def main() -> None:
     chosen = parser.parse_args()
     short, medium, long_ = sorted(chosen.runs)
     options = Options((short, medium, long_), chosen.rounds, chosen.objects)
+    compileall.compile_dir(ROOT / "exporter", quiet=1)  # as an installation is
     for runs in options.runs if chosen.only != ["snapshot"] else options.runs[1:2]:
         database(runs)  # before anything is measured
     for name in chosen.only:
