@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from exporter import layout, plan, spool
 from exporter import state as states
-from exporter.builders.dependencies import changed, partition_views, subject_views
+from exporter.builders.dependencies import Views, changed, partition_views, subject_views
 from exporter.builders.gather import Everything, Gather
 from exporter.builders.lines import Main
 from exporter.builders.partition import Rules, changed_lists
@@ -132,7 +132,8 @@ def _attempt(
         rows = dict.fromkeys(partitions(database), "") if publisher is None else fingerprints(database, chosen)
         if publisher is not None and settings.sample_repository is not None:
             rows = _with_logs(rows, SampleRepository(settings.sample_repository), chosen)
-        todo = plan.make(base, memory.state, memory.feeds, rows, partition_views(catalog), chosen)
+        views = partition_views(catalog), subject_views(catalog)
+        todo = plan.make(base, memory.state, memory.feeds, rows, views[0], chosen)
         job = Job(
             settings.database_url,
             catalog,
@@ -146,7 +147,7 @@ def _attempt(
         )
         # A process takes longer to begin than a partition to build.
         with start(job, min(settings.workers, len(todo.build)) if len(todo.build) > 1 else 0) as workers:
-            stages = _Stages(job, base, memory, todo, workers, progress)
+            stages = _Stages(job, base, memory, todo, views, workers, progress)
             stages.read()
             built = stages.build()
             parts = stages.gather(built)
@@ -182,12 +183,20 @@ def _with_logs(rows: Mapping[int, str], files: SampleRepository, chosen: Contain
 class _Stages:
     """The stages of one export; each takes what the one before gave."""
 
-    def __init__(self, job: Job, base: Base, memory: Memory, todo: Plan, workers: Workers, progress: Progress) -> None:
-        self.job, self.base, self.memory, self.plan = job, base, memory, todo
+    def __init__(
+        self,
+        job: Job,
+        base: Base,
+        memory: Memory,
+        todo: Plan,
+        views: tuple[Views, Views],
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        self.job, self.base, self.memory, self.plan, self.views = job, base, memory, todo, views
         self.workers, self.progress = workers, progress
         self.feeds, self.shelf = memory.feeds, memory.shelf
         self.touched: set[str] = set()
-        self.views = partition_views(job.catalog), subject_views(job.catalog)
         self.pasts: dict[int, str] = {}
         self.incomplete: set[str] = set()
         self.odd = 0
