@@ -14,12 +14,13 @@ from typing import Any
 
 import click
 
-from exporter import __version__, config, logs, options, outcome
-from exporter.bucket_commands import bucket
+from exporter import __version__, config, logs, outcome
+from exporter.commands import options
+from exporter.commands.bucket import bucket
+from exporter.commands.hook import hook, status
+from exporter.commands.readers import get, history, runs
+from exporter.commands.snapshots import download, mirror, snapshot
 from exporter.errors import UsageError
-from exporter.hook_commands import hook, status
-from exporter.reader_commands import get, history, runs
-from exporter.snapshot_commands import download, mirror, snapshot
 
 log = logging.getLogger(__name__)
 

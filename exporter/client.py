@@ -15,25 +15,20 @@ from typing import Any, Self, cast
 import orjson
 
 from exporter import layout
-from exporter.documents import (
+from exporter.documents.catalog import (
     Category,
-    ErrorItem,
-    FailureItem,
-    HistoryEntry,
-    ManifestDocument,
     RegressionTestDocument,
     RegressionTestItem,
-    ResultDocument,
-    ResultItem,
-    RunDocument,
-    RunItem,
     SampleDocument,
     SampleItem,
     Tag,
-    relink,
 )
+from exporter.documents.manifests import ManifestDocument
+from exporter.documents.results import ErrorItem, FailureItem, HistoryEntry, ResultDocument, ResultItem
+from exporter.documents.runs import RunDocument, RunItem
 from exporter.errors import FetchError
 from exporter.fetch import Fetcher, NotFoundError, resolved
+from exporter.links import relink
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
 

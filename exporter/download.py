@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Callable
 
 from exporter import layout
+from exporter.documents.snapshots import Snapshot, SnapshotFile
 from exporter.errors import FetchError
-from exporter.snapshot_index import decode_index
-from exporter.snapshot_shapes import Snapshot, SnapshotFile
+from exporter.snapshots.index import decode_index
 from exporter.transfer import Source
 
 _MOST = 64 << 20

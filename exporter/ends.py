@@ -13,7 +13,7 @@ import orjson
 
 from exporter import layout
 from exporter.builders.feeds import End
-from exporter.documents import digest
+from exporter.encoding import digest
 from exporter.publish.store import Store
 from exporter.shelf import StateLostError
 

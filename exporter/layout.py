@@ -36,7 +36,7 @@ ROOTED = "/"
 BADGES = f"{ROOTED}badges/"
 
 OPENAPI = "openapi.json"
-_SCHEMAS = "schemas/"
+SCHEMAS = "schemas/"
 
 RUNS = "runs"
 SAMPLES = "samples"
@@ -164,16 +164,6 @@ def runs_of_commit(sha: str) -> str:
     return facet_list(RUNS, "commit", sha)
 
 
-def is_run_list(name: str) -> bool:
-    """Whether a name is that of the list of a commit's or pull request's runs."""
-    return name.startswith(_RUN_LISTS[:2])
-
-
-def lists_runs(name: str) -> bool:
-    """Whether a name is that of a feed or list of runs as they stand in lists."""
-    return name == RUNS or name.startswith(_RUN_LISTS)
-
-
 def runs_of_pull_request(number: int) -> str:
     """The name of the list of one pull request's runs."""
     return f"{RUNS}/by-pr/{number}"
@@ -237,16 +227,6 @@ def regression_test(regression_test_id: int) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}.json"
 
 
-def sample_subject(sample_id: int) -> str:
-    """The name under which all that a sample's own documents depend on is looked up."""
-    return f"{SAMPLES}/{sample_id}"
-
-
-def test_subject(regression_test_id: int) -> str:
-    """The name under which all that a regression test's own document depends on is looked up."""
-    return f"{REGRESSION_TESTS}/{regression_test_id}"
-
-
 def recent_chain(regression_test_id: int, platform: str) -> str:
     """The name of the chain of a test's results on one platform."""
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
@@ -254,46 +234,7 @@ def recent_chain(regression_test_id: int, platform: str) -> str:
 
 def schema(shape: str) -> str:
     """The path of the JSON Schema of one kind of document."""
-    return f"{_SCHEMAS}{shape}.json"
-
-
-_PAGED = (*(f"{RUNS}/by-{name}/" for name in RUN_FACETS), f"{SAMPLES}/", f"{GRID}/")
-
-
-def has_pages(name: str) -> bool:
-    """Whether a feed or chain has archive pages that lead to each other."""
-    return name in (RUNS, REGRESSIONS) or name.startswith(_PAGED)
-
-
-def subject_of_feed(name: str) -> str:
-    """The list, sample or regression test whose documents a feed or chain is in."""
-    return name if name.startswith((RUNS, REGRESSIONS, GRID)) else name.rpartition("/")[0]
-
-
-CODE = "code"
-"""The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
-
-_SUBJECT = re.compile(
-    r"(?P<sample>samples/-?\d+)(?:/history)?\.json"
-    r"|(?P<test>regression-tests/-?\d+)\.json"
-    rf"|(?P<feed>{RUNS}|{REGRESSIONS}|{GRID}/[^/]+)\.json"
-)
-_RUN_LISTS = tuple(f"{RUNS}/by-{name}/" for name in ("commit", "pr", *RUN_FACETS))
-
-
-def subject_of(path: str) -> str | None:
-    """The list, sample, regression test or code whose change alone changes a document that is no partition's.
-
-    None for the lists and indexes of the catalogue, which every export builds.
-    """
-    if path.startswith(_RUN_LISTS):  # most of all: there are some for each commit
-        return path.removesuffix(".json").partition("/page/")[0]
-    if path == REGRESSIONS_FEED:
-        return REGRESSIONS
-    if path == OPENAPI or path.startswith((_SCHEMAS, ROOTED)):
-        return BADGES if path.startswith(BADGES) else CODE
-    found = _SUBJECT.fullmatch(path)
-    return found[found.lastgroup] if found is not None and found.lastgroup else None
+    return f"{SCHEMAS}{shape}.json"
 
 
 def entry_documents() -> dict[str, str]:
@@ -442,26 +383,3 @@ def part_of_document(path: str) -> str:
     if found["run"] is not None:
         return str(partition_of(int(found["run"])))
     return found["partition"]
-
-
-_SHORT_LIVED = re.compile(
-    rf"{API_ROOT}(manifest|pending|snapshots|snapshots/latest|runs|{REGRESSIONS}|{GRID}/[^/]+"
-    rf"|runs/by-({'|'.join(RUN_FACETS)})/[^/]+|samples/\d+/history)\.json"
-    r"|index\.html"
-)
-_IMMUTABLE = re.compile(rf"{API_ROOT}(manifests/.+|{_SNAPSHOT_FILE.pattern})|site/[0-9a-f]+/.+", re.DOTALL)
-
-
-def cache_control(path: str) -> str:
-    """Give the Cache-Control of a stored file, by its path relative to the store's root (`v1/runs.json`).
-
-    Few seconds for what tells readers that there is something new (manifest, lease, heads of feeds), a year
-    for what is named by its own content, some minutes for the rest; what is the exporter's own is not to be kept.
-    """
-    if path.startswith(STATE_ROOT):
-        return "private, no-store"
-    if _SHORT_LIVED.fullmatch(path):
-        return "public, max-age=15"
-    if _IMMUTABLE.fullmatch(path):
-        return "public, max-age=31536000, immutable"
-    return "public, max-age=300"

@@ -9,7 +9,7 @@ from exporter import state as states
 from exporter.builders.dependencies import Views
 from exporter.builders.feeds import Feeds
 from exporter.builders.partition import Rules
-from exporter.documents import digest
+from exporter.encoding import digest
 from exporter.ends import Ends
 from exporter.publish.publisher import Base, NewState
 from exporter.publish.store import Store

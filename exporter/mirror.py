@@ -16,7 +16,7 @@ from typing import TypeVar
 import orjson
 
 from exporter import layout
-from exporter.documents import digest
+from exporter.encoding import digest
 from exporter.errors import ConflictError, FetchError, StoreError, TooLargeError, UsageError
 from exporter.layout import stored
 from exporter.progress import Progress, quiet

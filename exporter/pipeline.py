@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from exporter import layout, plan, spool
 from exporter import state as states
+from exporter.builders import subjects
 from exporter.builders.dependencies import Views, changed, partition_views, subject_views
-from exporter.builders.gather import Everything, Gather
+from exporter.builders.gather import Gather
 from exporter.builders.lines import Main
+from exporter.builders.outcomes import Pair
 from exporter.builders.partition import Rules, changed_lists
-from exporter.builders.results import Pair
-from exporter.documents import Document, digest
+from exporter.builders.subjects import Every, Touched
+from exporter.encoding import Document, digest
 from exporter.errors import ConflictError
 from exporter.executor import Workers, start
 from exporter.fold import Fold
@@ -196,7 +198,7 @@ class _Stages:
         self.job, self.base, self.memory, self.plan, self.views = job, base, memory, todo, views
         self.workers, self.progress = workers, progress
         self.feeds, self.shelf = memory.feeds, memory.shelf
-        self.touched: set[str] = set()
+        self.folded: set[str] = set()
         self.pasts: dict[int, str] = {}
         self.incomplete: set[str] = set()
         self.odd = 0
@@ -239,7 +241,7 @@ class _Stages:
         left = {number: reasons[number] for number in sorted(reasons) if number in self.feeds.records}
         gone = {*self.plan.gone, *(reasons.keys() - left.keys())}
         self.plan = Plan(left, tuple(sorted(gone)), self.plan.afresh)
-        self.touched = fold.touched
+        self.folded = fold.touched
 
     def build(self) -> dict[int, Built]:
         """Build all partitions of the plan."""
@@ -266,36 +268,36 @@ class _Stages:
         report_problems(problems)
         self.odd += len(problems)
 
-    def _subjects(self) -> Everything | set[str]:
+    def _touched(self) -> Touched:
         """What may have changed of what goes over all partitions."""
         state = self.memory.state
         if state is None or not self.memory.consistent:
-            return Everything()
+            return Every()
         # A partition has a hundred runs, and mostly one of them is new: the lists of the others stay as they are.
-        subjects = {layout.subject_of_feed(name) for name in self.touched if not layout.lists_runs(name)}
+        touched = {subjects.of_feed(name) for name in self.folded if not subjects.lists_runs(name)}
         for number in (*self.plan.build, *self.plan.gone):
             now = self.shelf.told(number) if number in self.plan.build else None
-            subjects |= changed_lists(self.shelf.told_before(number), now, self.job.rules.main)
-        return subjects | changed(state.subjects, self.views[1])
+            touched |= changed_lists(self.shelf.told_before(number), now, self.job.rules.main)
+        return touched | changed(state.subjects, self.views[1])
 
     def gather(self, built: Iterable[int]) -> tuple[Built, Built]:
         """Build the parts over all partitions: the catalogue's and the site."""
-        subjects = self._subjects()
+        touched = self._touched()
         hrefs, before = self._held(CATALOG)
         compared = self._compare(before, built)
 
         def keep(path: str) -> bool:
             if path.startswith(layout.DIFFS):
                 return path not in self.feeds.ended if self.memory.consistent else path in self.feeds.ends
-            name = layout.subject_of(path)
-            return name is not None and name not in subjects
+            name = subjects.of_document(path)
+            return name is not None and name not in touched
 
         shelf = self.shelf
         gather = Gather(
             self.job.catalog,
             self.job.rules.main,
             self.feeds,
-            subjects,
+            touched,
             shelf.matrix,
             shelf.told,
             shelf.lines,

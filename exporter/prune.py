@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from exporter import layout, state
-from exporter.documents import digest
+from exporter.encoding import digest
 from exporter.errors import StoreError
 from exporter.layout import stored
 from exporter.publish.publisher import Publisher, read_parts

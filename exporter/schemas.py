@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
-from exporter.documents import Keywords
+from exporter.documents.fields import Keywords
 
 Schema = dict[str, Any]
 

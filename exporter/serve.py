@@ -29,8 +29,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
+from exporter.caching import cache_control
 from exporter.errors import StoreError, UsageError
-from exporter.layout import API_ROOT, MANIFEST, STATE_ROOT, cache_control, is_as_it_is
+from exporter.layout import API_ROOT, MANIFEST, STATE_ROOT, is_as_it_is
 from exporter.templating import templates
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from exporter.builders.feeds import Digest, Record
 from exporter.builders.lines import Lines
 from exporter.builders.matrix import Matrix
 from exporter.builders.partition import Told
-from exporter.documents import digest
+from exporter.encoding import digest
 from exporter.publish.store import Store
 from exporter.state import KINDS, Kind, PartitionState
 

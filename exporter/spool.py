@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Literal
 
-from exporter.documents import Document
+from exporter.encoding import Document
 from exporter.errors import ExporterError
 
 _PREFIX = "exporter-spool-"

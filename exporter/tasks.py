@@ -17,9 +17,9 @@ from exporter import layout
 from exporter.builders import diffs
 from exporter.builders.feeds import Digest
 from exporter.builders.lines import Lines, fingerprint, told_lines
+from exporter.builders.outcomes import Pair, Results
 from exporter.builders.partition import Earlier, Partition, Rules, Told
-from exporter.builders.results import Pair, Results
-from exporter.documents import Document, digest, encode
+from exporter.encoding import Document, digest, encode
 from exporter.layout import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Known, Part, encode_part

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import orjson
 
-from exporter.documents import digest, links_of
+from exporter.encoding import digest
+from exporter.links import links_of
 
 ROOTS = ("runs.json", "samples.json", "manifest.json")
 _CONTROL = ("manifest.json", "pending.json")

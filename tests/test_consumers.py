@@ -12,9 +12,9 @@ import duckdb
 import orjson
 import pytest
 
-from exporter import snapshots
 from exporter.demo import create_demo
 from exporter.publish.local import LocalStore
+from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from tests import web
 from tests.platform import export

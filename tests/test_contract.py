@@ -17,7 +17,7 @@ import pytest
 from exporter import layout
 from exporter.builders import contract
 from exporter.demo import create_demo
-from exporter.documents import links
+from exporter.links import links
 from tests import reference
 from tests.contract import RELEASED, Compatibility, Contract
 from tests.platform import export

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from exporter import layout, snapshots
+from exporter import layout
 from exporter.demo import add_run, create_demo
 from exporter.download import download
 from exporter.errors import ConflictError, ExporterError, FetchError, StoreError, UsageError
 from exporter.mirror import mirror
 from exporter.publish.local import LocalStore
 from exporter.publish.verify import verify
+from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from exporter.transfer import source
 from tests import reader

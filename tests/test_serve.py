@@ -22,8 +22,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter import layout
+from exporter.caching import cache_control
 from exporter.errors import StoreError, UsageError
-from exporter.serve import application, cache_control, serve
+from exporter.serve import application, serve
 
 SECRET = b"nobody may read this"
 LONG = json.dumps({"data": list(range(1000))}).encode()

@@ -17,17 +17,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from exporter import layout, snapshot_index, snapshots
+from exporter import layout
 from exporter.builders import contract
 from exporter.demo import create_demo
+from exporter.documents.snapshots import Snapshot
 from exporter.errors import StoreError
 from exporter.layout import stored
 from exporter.publish.local import LocalStore
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.serve import application
-from exporter.snapshot_shapes import Snapshot
-from exporter.snapshot_tables import RESULTS, TABLES, Field, Table
+from exporter.snapshots import create as snapshots
+from exporter.snapshots import index as snapshot_index
+from exporter.snapshots.tables import RESULTS, TABLES, Field, Table
 from exporter.source.database import Database
 from tests.contract import Contract
 from tests.platform import Api, Platform, export

@@ -32,8 +32,12 @@ from exporter.builders.lines import (
     other_platform,
     stretch,
 )
-from exporter.builders.results import Outcome, Result, documented
-from exporter.documents import Change, FailureCounts, PreviousResult, RunFacts, Verdict, encode
+from exporter.builders.outcomes import Outcome, Result
+from exporter.builders.results import documented
+from exporter.documents.analysis import Change
+from exporter.documents.results import PreviousResult, Verdict
+from exporter.documents.runs import FailureCounts, RunFacts
+from exporter.encoding import encode
 from exporter.status import FAILURE_CODES, VERDICT_CODES, WINDOW, ResultStatus, VerdictCode, is_flaky
 
 

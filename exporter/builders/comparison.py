@@ -7,8 +7,11 @@ from exporter import layout
 from exporter.builders.analysis import Judged
 from exporter.builders.dependencies import name_key
 from exporter.builders.matrix import Ending, Matrix
-from exporter.builders.results import Result, Results, documented, run_identity
-from exporter.documents import ComparedResult, Comparison, Document, Run, encode
+from exporter.builders.outcomes import Result, Results
+from exporter.builders.results import documented, run_identity
+from exporter.documents.analysis import ComparedResult, Comparison
+from exporter.documents.runs import Run
+from exporter.encoding import Document, encode
 from exporter.status import ResultStatus
 
 

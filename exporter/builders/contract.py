@@ -5,9 +5,26 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from exporter import documents as shapes
-from exporter import layout, snapshot_shapes
-from exporter.documents import Document, FeedHead, FeedPage, ListPage, encode
+from exporter import layout
+from exporter.caching import cache_control
+from exporter.documents.analysis import Change, RunComparison, Standing
+from exporter.documents.catalog import (
+    Category,
+    RegressionTestDocument,
+    RegressionTestItem,
+    SampleDocument,
+    SampleItem,
+    SearchIndex,
+    Tag,
+)
+from exporter.documents.fields import Platform, RegressionTestId, RunId, SampleId
+from exporter.documents.files import Diff, LogPage
+from exporter.documents.lists import FacetValue, FeedHead, FeedPage, ListPage
+from exporter.documents.manifests import ManifestDocument, ManifestPartDocument, PendingDocument
+from exporter.documents.results import ErrorListPage, FailureItem, HistoryEntry, ResultDocument, ResultItem
+from exporter.documents.runs import GridHead, GridPage, RunDocument, RunItem
+from exporter.documents.snapshots import Snapshot, SnapshotIndex
+from exporter.encoding import Document, encode
 from exporter.schemas import Schema, Schemas, document, name_of
 
 OPENAPI_VERSION = "3.1.1"
@@ -36,15 +53,15 @@ _TAGS = {
 }
 
 _PARAMETERS: dict[str, tuple[Any, str]] = {
-    "run_id": (shapes.RunId, "A run's id."),
-    "regression_test_id": (shapes.RegressionTestId, "A regression test's id."),
-    "sample_id": (shapes.SampleId, "A sample's id."),
+    "run_id": (RunId, "A run's id."),
+    "regression_test_id": (RegressionTestId, "A regression test's id."),
+    "sample_id": (SampleId, "A sample's id."),
     "number": (int, "Number of a pull request."),
     "page": (int, "Number of the page, from 2."),
     "partition": (int, "The page holds what belongs to the runs with ids 100·K to 100·K + 99."),
     "key": (str, "Facet key of the value: mostly the value itself. Take it from the index's `href`."),
     "pair": (str, "The hashes of both, as the `diff` of a result's output has them."),
-    "platform": (shapes.Platform, "A platform."),
+    "platform": (Platform, "A platform."),
     "part": (str, "The part's name and digest, as the manifest's `href` has them."),
 }
 """Name of a path's parameter → its type and description."""
@@ -64,17 +81,17 @@ class Published(NamedTuple):
 
 def published() -> Iterator[Published]:
     """Every kind of document, as the contract's table has them."""
-    yield Published("manifest.json", shapes.ManifestDocument, "What is published", "Manifests")
-    yield Published("pending.json", shapes.PendingDocument, "What is just being published", "Manifests")
-    yield Published("manifests/{part}.json", shapes.ManifestPartDocument, "The documents of one part", "Manifests")
+    yield Published("manifest.json", ManifestDocument, "What is published", "Manifests")
+    yield Published("pending.json", PendingDocument, "What is just being published", "Manifests")
+    yield Published("manifests/{part}.json", ManifestPartDocument, "The documents of one part", "Manifests")
     yield from _runs()
     yield from _grid()
     yield from _samples()
     yield from _regression_tests()
-    yield from _list("categories", ListPage[shapes.Category], "Every category, by name", "Categories and tags")
-    yield from _list("tags", ListPage[shapes.Tag], "Every tag, by name", "Categories and tags")
-    yield Published(layout.SNAPSHOT_INDEX, snapshot_shapes.SnapshotIndex, "The snapshots, newest first", "Snapshots")
-    yield Published(layout.LATEST_SNAPSHOT, snapshot_shapes.Snapshot, "The newest snapshot", "Snapshots")
+    yield from _list("categories", ListPage[Category], "Every category, by name", "Categories and tags")
+    yield from _list("tags", ListPage[Tag], "Every tag, by name", "Categories and tags")
+    yield Published(layout.SNAPSHOT_INDEX, SnapshotIndex, "The snapshots, newest first", "Snapshots")
+    yield Published(layout.LATEST_SNAPSHOT, Snapshot, "The newest snapshot", "Snapshots")
 
 
 def _list(name: str, shape: Any, summary: str, tag: str) -> Iterator[Published]:
@@ -89,32 +106,30 @@ def _feed(name: str, head: Any, page: Any, summary: str, tag: str) -> Iterator[P
 
 def _indexes(family: str, facets: Iterable[str], tag: str) -> Iterator[Published]:
     for facet in facets:
-        yield from _list(
-            layout.facet(family, facet), ListPage[shapes.FacetValue], f"The values of the facet {facet}", tag
-        )
+        yield from _list(layout.facet(family, facet), ListPage[FacetValue], f"The values of the facet {facet}", tag)
 
 
 def _runs() -> Iterator[Published]:
     tag, one = "Runs", "runs/{run_id}"
-    run_feed = FeedHead[shapes.RunItem], FeedPage[shapes.RunItem]
+    run_feed = FeedHead[RunItem], FeedPage[RunItem]
     yield from _feed("runs", *run_feed, "Every run", tag)
     yield from _indexes("runs", layout.RUN_FACETS, tag)
     for facet in layout.RUN_FACETS:
         yield from _feed(f"{layout.facet('runs', facet)}/{{key}}", *run_feed, f"The runs of one {facet}", tag)
-    yield from _list("runs/by-commit/{key}", ListPage[shapes.RunItem], "The runs of one commit, newest first", tag)
-    yield from _list("runs/by-pr/{number}", ListPage[shapes.RunItem], "The runs of one pull request, newest first", tag)
-    yield Published(f"{one}.json", shapes.RunDocument, "A run", tag)
-    yield Published(f"{one}/comparison.json", shapes.RunComparison, "A run against what was known before it", tag)
-    yield from _list(f"{one}/samples", ListPage[shapes.ResultItem], "Every result of a run, by regression test", tag)
-    yield from _list(f"{one}/failures", ListPage[shapes.FailureItem], "Every result that is not `pass`", tag)
-    yield from _list(f"{one}/errors", shapes.ErrorListPage, "Each way in which a result is not as expected", tag)
-    yield Published(f"{one}/samples/{{regression_test_id}}.json", shapes.ResultDocument, "A result", tag)
-    yield from _list(f"{one}/log", shapes.LogPage, "A run's build log", tag)
-    yield Published("diffs/{pair}.json", shapes.Diff, "Expected against actual output", tag)
+    yield from _list("runs/by-commit/{key}", ListPage[RunItem], "The runs of one commit, newest first", tag)
+    yield from _list("runs/by-pr/{number}", ListPage[RunItem], "The runs of one pull request, newest first", tag)
+    yield Published(f"{one}.json", RunDocument, "A run", tag)
+    yield Published(f"{one}/comparison.json", RunComparison, "A run against what was known before it", tag)
+    yield from _list(f"{one}/samples", ListPage[ResultItem], "Every result of a run, by regression test", tag)
+    yield from _list(f"{one}/failures", ListPage[FailureItem], "Every result that is not `pass`", tag)
+    yield from _list(f"{one}/errors", ErrorListPage, "Each way in which a result is not as expected", tag)
+    yield Published(f"{one}/samples/{{regression_test_id}}.json", ResultDocument, "A result", tag)
+    yield from _list(f"{one}/log", LogPage, "A run's build log", tag)
+    yield Published("diffs/{pair}.json", Diff, "Expected against actual output", tag)
     yield from _feed(
         "regressions",
-        FeedHead[shapes.Change],
-        FeedPage[shapes.Change],
+        FeedHead[Change],
+        FeedPage[Change],
         "What broke and what was fixed on the main line",
         tag,
     )
@@ -123,23 +138,23 @@ def _runs() -> Iterator[Published]:
 
 def _grid() -> Iterator[Published]:
     grid = "What every test gave in every run of a platform"
-    yield from _feed("grid/{platform}", shapes.GridHead, shapes.GridPage, grid, "Runs")
-    yield Published("search.json", shapes.SearchIndex, "Samples and regression tests in few words", "Samples")
+    yield from _feed("grid/{platform}", GridHead, GridPage, grid, "Runs")
+    yield Published("search.json", SearchIndex, "Samples and regression tests in few words", "Samples")
 
 
 def _samples() -> Iterator[Published]:
     tag = "Samples"
-    listed = ListPage[shapes.SampleItem]
+    listed = ListPage[SampleItem]
     yield from _list("samples", listed, "Every sample, by id", tag)
     yield from _indexes("samples", layout.SAMPLE_FACETS, tag)
     for facet in layout.SAMPLE_FACETS:
         yield from _list(f"{layout.facet('samples', facet)}/{{key}}", listed, f"The samples of one {facet}", tag)
-    yield Published("samples/by-sha/{key}.json", shapes.SampleItem, "The sample with one hash", tag)
-    yield Published("samples/{sample_id}.json", shapes.SampleDocument, "A sample", tag)
+    yield Published("samples/by-sha/{key}.json", SampleItem, "The sample with one hash", tag)
+    yield Published("samples/{sample_id}.json", SampleDocument, "A sample", tag)
     yield from _feed(
         "samples/{sample_id}/history",
-        FeedHead[shapes.HistoryEntry],
-        FeedPage[shapes.HistoryEntry],
+        FeedHead[HistoryEntry],
+        FeedPage[HistoryEntry],
         "Every result of a sample's tests",
         tag,
     )
@@ -147,14 +162,14 @@ def _samples() -> Iterator[Published]:
 
 def _regression_tests() -> Iterator[Published]:
     tag, family = "Regression tests", layout.REGRESSION_TESTS
-    listed = ListPage[shapes.RegressionTestItem]
+    listed = ListPage[RegressionTestItem]
     yield from _list(family, listed, "Every regression test, by id", tag)
     yield from _indexes(family, layout.REGRESSION_TEST_FACETS, tag)
     for facet in layout.REGRESSION_TEST_FACETS:
         yield from _list(f"{layout.facet(family, facet)}/{{key}}", listed, f"The tests of one {facet}", tag)
-    yield from _list(f"{family}/flaky", ListPage[shapes.Standing], "The flaky tests of the main line", tag)
-    yield from _list(f"{family}/failing", ListPage[shapes.Standing], "The failing tests of the main line", tag)
-    yield Published(f"{family}/{{regression_test_id}}.json", shapes.RegressionTestDocument, "A regression test", tag)
+    yield from _list(f"{family}/flaky", ListPage[Standing], "The flaky tests of the main line", tag)
+    yield from _list(f"{family}/failing", ListPage[Standing], "The failing tests of the main line", tag)
+    yield Published(f"{family}/{{regression_test_id}}.json", RegressionTestDocument, "A regression test", tag)
 
 
 def openapi() -> dict[str, Any]:
@@ -206,7 +221,7 @@ def openapi() -> dict[str, Any]:
 
 def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", one.path)
-    caching = layout.cache_control(layout.API_ROOT + re.sub(r"{\w+}", "1", one.path))
+    caching = cache_control(layout.API_ROOT + re.sub(r"{\w+}", "1", one.path))
     return {
         "operationId": re.sub(r"\W+", "_", one.path.removesuffix(".json")).strip("_"),
         "summary": one.summary,

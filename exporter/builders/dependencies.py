@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from exporter import layout
-from exporter.builders.results import category_names
+from exporter.builders import subjects
+from exporter.builders.outcomes import category_names
 from exporter.source.catalog import Catalog, OutputRow, SampleRow
 from exporter.source.partitions import RunRows
 
@@ -100,10 +100,10 @@ def subject_views(catalog: Catalog) -> Views:
             for test in catalog.tests_of_sample.get(sample.id, ())
         ]
         tags = [catalog.tags[tag].name for tag in sample.tags]
-        views[layout.sample_subject(sample.id)] = _view([sample, tags, tests])
+        views[subjects.sample(sample.id)] = _view([sample, tags, tests])
     for test in catalog.tests.values():
         name = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
-        views[layout.test_subject(test.id)] = _view([test, name, category_names(catalog, test)])
+        views[subjects.regression_test(test.id)] = _view([test, name, category_names(catalog, test)])
     return views
 
 

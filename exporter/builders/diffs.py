@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
-from exporter.documents import Diff, DiffLine, DiffStatus, DiffSummary, Hunk, LineKind
+from exporter.documents.files import Diff, DiffLine, DiffStatus, DiffSummary, Hunk, LineKind
 from exporter.source.files import Content
 
 MAX_SIZE = 10 * 1024 * 1024

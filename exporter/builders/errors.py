@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from exporter import layout
-from exporter.builders.results import Result
-from exporter.documents import Document, ErrorGroup, ErrorItem, encode, listing
+from exporter.builders.outcomes import Result
+from exporter.documents.lists import listing
+from exporter.documents.results import ErrorGroup, ErrorItem
+from exporter.encoding import Document, encode
 
 GROUPINGS = ("type", "severity", "sample_id", "regression_id")
 

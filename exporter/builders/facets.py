@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from exporter import layout
-from exporter.documents import Document, FacetValue, encode, listing
+from exporter.documents.lists import FacetValue, listing
+from exporter.encoding import Document, encode
 
 T = TypeVar("T")
 

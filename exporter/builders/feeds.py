@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter import layout
-from exporter.documents import Document, Encoded, Run, RunFacts, encode, fragment, listing
+from exporter.documents.lists import listing
+from exporter.documents.runs import Run, RunFacts
+from exporter.encoding import Document, Encoded, encode, fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Digest:
         latest: the highest run id.
         counts: name of a feed or chain → how many of its items are the partition's.
         values: facet of the run feed → value → number of its runs.
-        diffs: path → the contents compared there, as `results.Pair`.
+        diffs: path → the contents compared there, as `outcomes.Pair`.
     """
 
     partition: int
@@ -97,7 +99,7 @@ class Feeds:
                 moved = self._link(name, record)
             elif name not in is_:
                 moved = self._unlink(name, partition, before.get(name))
-            if layout.has_pages(name):
+            if _has_pages(name):
                 relinked |= moved
             self._count(name, more)
         for values, sign in ((old.digest.values if old else {}, -1), (new.values if new else {}, 1)):
@@ -222,6 +224,18 @@ class Feeds:
         """The number of a feed's items."""
         end = self.ends.get(name)
         return end.total if end else 0
+
+
+_PAGED = (
+    *(f"{layout.facet(layout.RUNS, name)}/" for name in layout.RUN_FACETS),
+    f"{layout.SAMPLES}/",
+    f"{layout.GRID}/",
+)
+
+
+def _has_pages(name: str) -> bool:
+    """Whether a feed or chain has archive pages that lead to each other."""
+    return name in (layout.RUNS, layout.REGRESSIONS) or name.startswith(_PAGED)
 
 
 def _add(counts: dict[str, int], more: Mapping[str, int], sign: int) -> None:

@@ -1,17 +1,19 @@
 """Gathering: the documents over all partitions, from what is remembered of each."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import layout
-from exporter.builders import grid, history, regression_tests, regressions, samples, search, site
+from exporter.builders import grid, history, regression_tests, regressions, samples, search, site, subjects
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import Feeds, head_page, linked
 from exporter.builders.lines import Line, Lines, Main, all_results, main_line
 from exporter.builders.matrix import Found, Matrix
 from exporter.builders.partition import Told
 from exporter.builders.stability import NEWEST
-from exporter.documents import Document, Run
+from exporter.builders.subjects import Every, Touched
+from exporter.documents.runs import Run
+from exporter.encoding import Document
 from exporter.source.catalog import Catalog
 from exporter.status import PLATFORMS, RUN_STATUSES, ResultStatus
 
@@ -23,17 +25,6 @@ _TOGETHER = 50
 """Heads of feeds made at a time, with some hundred runs each."""
 
 
-class Everything(Container[str]):
-    """All subjects."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-Subjects = Everything | set[str]
-"""What may have changed, as `layout.subject_of` names it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Gather:
     """The documents that are no partition's: the catalogue's and the site's.
@@ -42,7 +33,7 @@ class Gather:
         catalog: the catalogue.
         main: which line is the main line.
         feeds: folded from the digests of all partitions.
-        subjects: what may have changed; other documents stay as they are.
+        touched: the subjects that may have changed; the documents of others stay as they are.
         matrix_of: gives a partition's matrix.
         told_of: gives what a partition's documents tell.
         lines_of: gives the lines after a partition that it has runs of.
@@ -51,15 +42,15 @@ class Gather:
     catalog: Catalog
     main: Main
     feeds: Feeds
-    subjects: Subjects
+    touched: Touched
     matrix_of: Callable[[int], Matrix]
     told_of: Callable[[int], Told]
     lines_of: Callable[[int], Lines]
 
     def documents(self) -> Iterator[Document]:
-        """All lists of the catalogue, and the documents of the subjects."""
-        catalog, subjects = self.catalog, self.subjects
-        if layout.CODE in subjects:
+        """All lists of the catalogue, and the documents of the subjects that were touched."""
+        catalog, touched = self.catalog, self.touched
+        if subjects.CODE in touched:
             from exporter.builders import contract
 
             yield from contract.documents()
@@ -70,20 +61,20 @@ class Gather:
             found = whole[platform].tests.get(test)
             return found.status if found else None
 
-        yield from samples.documents(catalog, subjects, status)
-        yield from regression_tests.documents(catalog, subjects, self._recent, whole)
+        yield from samples.documents(catalog, touched, status)
+        yield from regression_tests.documents(catalog, touched, self._recent, whole)
         for sample_id in catalog.samples:
-            if layout.sample_subject(sample_id) in subjects:
+            if subjects.sample(sample_id) in touched:
                 yield history.head(sample_id, catalog, self.feeds, self.matrix_of)
         for name, standings in regressions.standings(catalog, self._lines(main_line)):
             yield from numbered(name, standings, regressions.shown)
-        if layout.REGRESSIONS in subjects:
+        if layout.REGRESSIONS in touched:
             held, _ = self.feeds.head(layout.REGRESSIONS)
             changes = [change for number in held for change in self.told_of(number).changes]
             yield from regressions.heads(changes, self.feeds, self.main)
         yield search.document(catalog)
         for platform in PLATFORMS:
-            if layout.grid(platform) in subjects:
+            if layout.grid(platform) in touched:
                 yield grid.head(platform, self.feeds, self._columns)
         yield from self._runs()
 
@@ -92,9 +83,9 @@ class Gather:
 
     def site(self) -> Iterator[Document]:
         """The pages of the site after what they load, and the badges."""
-        if layout.CODE in self.subjects:
+        if subjects.CODE in self.touched:
             yield from site.pages(self.main)
-        if layout.BADGES in self.subjects:
+        if layout.BADGES in self.touched:
             yield from site.badges(self.main.branch, self._finished())
 
     def _finished(self) -> dict[str, Run | None]:
@@ -120,7 +111,7 @@ class Gather:
     def _runs(self) -> Iterator[Document]:
         """The lists of runs: of commits and pull requests, and the heads of the feeds with their indexes."""
         ends = self.feeds.ends
-        names = filter(layout.is_run_list, ends if isinstance(self.subjects, Everything) else self.subjects)
+        names = filter(subjects.lists_related_runs, ends if isinstance(self.touched, Every) else self.touched)
         found = sorted((end.last, name) for name in names if (end := ends.get(name)))
         for _, name in found:  # neighbours share what is remembered of partitions
             runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).list(name)]
@@ -129,7 +120,7 @@ class Gather:
             facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet] for facet in layout.RUN_FACETS
         }
         heads = [layout.facet_list(layout.RUNS, facet, value) for facet in totals for value in totals[facet]]
-        yield from self._heads([name for name in (*heads, layout.RUNS) if name in self.subjects])
+        yield from self._heads([name for name in (*heads, layout.RUNS) if name in self.touched])
         for facet, of_facet in totals.items():
             yield from index(layout.RUNS, facet, of_facet)
 

@@ -11,7 +11,9 @@ from exporter import layout
 from exporter.builders.feeds import Feeds
 from exporter.builders.lines import LETTERS
 from exporter.builders.matrix import Matrix
-from exporter.documents import Document, FeedPagination, GridRun, Run, encode
+from exporter.documents.lists import FeedPagination
+from exporter.documents.runs import GridRun, Run
+from exporter.encoding import Document, encode
 
 NO_RESULT: Final = "."
 """The letter of a test that did not run."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from exporter import layout
 from exporter.builders.feeds import Feeds, archive_page, head_page
 from exporter.builders.matrix import Found, Matrix, entry
-from exporter.documents import Document, HistoryEntry
+from exporter.documents.results import HistoryEntry
+from exporter.encoding import Document
 from exporter.source.catalog import Catalog
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from exporter.documents import RunFacts
+from exporter.documents.runs import RunFacts
 from exporter.status import WINDOW, ResultStatus, state_changes
 
 LETTERS: dict[ResultStatus, str] = {"pass": "p", "fail": "f", "missing_output": "m"}
@@ -43,7 +43,7 @@ class Segment(NamedTuple):
         results: how many there are.
         passed: how many of them passed.
         last_run: of the newest result.
-        how: how the newest result failed (`results.Outcome.how`); None if it passed.
+        how: how the newest result failed (`outcomes.Outcome.how`); None if it passed.
         last_pass: the newest run that passed.
         since: the first run of the failing streak at its end; None if it ends with a pass.
         first_failure: the oldest run that did not pass.

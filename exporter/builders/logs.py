@@ -6,7 +6,9 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from exporter import layout
-from exporter.documents import Document, LogCut, LogLine, encode, listing
+from exporter.documents.files import LogCut, LogLine
+from exporter.documents.lists import listing
+from exporter.encoding import Document, encode
 from exporter.source.files import Log
 
 LINES_PER_PAGE = 1_000

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from exporter import layout
-from exporter.builders.results import Result
-from exporter.documents import HistoryEntry, RunFacts, RunIdentity
+from exporter.builders.outcomes import Result
+from exporter.documents.results import HistoryEntry
+from exporter.documents.runs import RunFacts, RunIdentity
 from exporter.status import ResultStatus
 
 
 class Ending(NamedTuple):
-    """How a test ended, without its run and runtime; as `results.Outcome` has it."""
+    """How a test ended, without its run and runtime; as `outcomes.Outcome` has it."""
 
     test_id: int
     status: ResultStatus

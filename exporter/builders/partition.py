@@ -24,8 +24,11 @@ from exporter.builders.lines import (
 )
 from exporter.builders.logs import LogLines
 from exporter.builders.matrix import Matrix, matrix
-from exporter.builders.results import Context, Result, Results, documented
-from exporter.documents import Change, Document, Run, RunFacts, encode
+from exporter.builders.outcomes import Result, Results
+from exporter.builders.results import Context, documented
+from exporter.documents.analysis import Change
+from exporter.documents.runs import Run, RunFacts
+from exporter.encoding import Document, encode
 from exporter.source.catalog import Catalog
 from exporter.source.files import Log
 from exporter.source.partitions import RunRows
@@ -92,7 +95,7 @@ class Told:
 def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
     """What is made of what partitions tell, and differs in what one told and tells.
 
-    The names of feeds and lists of runs and of changes, as `layout.subject_of` has them; and of the badges.
+    The names of feeds and lists of runs and of changes, as `subjects.of_document` has them; and of the badges.
     """
     was, is_ = ({run["run_id"]: run for run in told.runs} if told else {} for told in (old, new))
     differ = [run for run in was.keys() | is_.keys() if was.get(run) != is_.get(run)]

@@ -4,12 +4,14 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from exporter import layout
+from exporter.builders import subjects
 from exporter.builders.facets import lists, numbered
 from exporter.builders.lines import Line
 from exporter.builders.matrix import Found, entry
-from exporter.builders.results import category_names
+from exporter.builders.outcomes import category_names
 from exporter.builders.stability import stability
-from exporter.documents import Document, ExpectedOutput, RegressionTest, encode
+from exporter.documents.catalog import ExpectedOutput, RegressionTest
+from exporter.encoding import Document, encode
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
 from exporter.status import PLATFORMS
 
@@ -51,13 +53,13 @@ Recent = Callable[[int, str], list[Found]]
 
 
 def documents(
-    catalog: Catalog, subjects: Container[str], recent: Recent, lines: Mapping[str, Line]
+    catalog: Catalog, touched: Container[str], recent: Recent, lines: Mapping[str, Line]
 ) -> Iterator[Document]:
-    """Every list and facet of the regression tests, and the documents of those that are among the subjects.
+    """Every list and facet of the regression tests, and the documents of those that were touched.
 
     Args:
         catalog: the catalogue.
-        subjects: what may have changed.
+        touched: the subjects that may have changed.
         recent: gives newest results.
         lines: platform → the sequence of all results there.
     """
@@ -76,7 +78,7 @@ def documents(
     yield from lists(family, "category", items, lambda item: item["categories"], show)
     yield from lists(family, "tag", items, tags, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
-        if layout.test_subject(test.id) in subjects:
+        if subjects.regression_test(test.id) in touched:
             yield _document(item, test, recent, lines)
 
 

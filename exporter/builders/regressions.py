@@ -7,8 +7,9 @@ from typing import Any
 from exporter import layout
 from exporter.builders.feeds import Feeds, archive_page, head_page
 from exporter.builders.lines import Line, Main, Segment
-from exporter.builders.results import category_names
-from exporter.documents import Change, Document, Standing
+from exporter.builders.outcomes import category_names
+from exporter.documents.analysis import Change, Standing
+from exporter.encoding import Document
 from exporter.source.catalog import Catalog, TestRow
 from exporter.status import PLATFORMS, WINDOW, is_flaky, state_changes
 from exporter.templating import templates

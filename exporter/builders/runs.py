@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from exporter import layout
-from exporter.builders.results import Result
-from exporter.documents import Document, InfrastructureError, Progress, Run, RunFacts, Summary, encode
+from exporter.builders.outcomes import Result
+from exporter.documents.runs import InfrastructureError, Progress, Run, RunFacts, Summary
+from exporter.encoding import Document, encode
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
 from exporter.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status

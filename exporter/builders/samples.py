@@ -4,8 +4,10 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from exporter import layout
+from exporter.builders import subjects
 from exporter.builders.facets import lists, numbered
-from exporter.documents import Document, Sample, Upload, encode
+from exporter.documents.catalog import Sample, Upload
+from exporter.encoding import Document, encode
 from exporter.source.catalog import Catalog, SampleRow
 from exporter.status import PLATFORMS, ResultStatus
 
@@ -42,8 +44,8 @@ def _upload(sample: SampleRow) -> Upload | None:
     }
 
 
-def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Iterator[Document]:
-    """Every list and facet of the samples, and the documents of those that are among the subjects."""
+def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iterator[Document]:
+    """Every list and facet of the samples, and the documents of those that were touched."""
     tests_of = catalog.tests_of_sample
     items = [_item(sample, catalog, tests_of.get(sample.id, [])) for sample in catalog.samples.values()]
 
@@ -65,7 +67,7 @@ def documents(catalog: Catalog, subjects: Container[str], newest: Newest) -> Ite
         if item["sha"] is not None:
             path = layout.sample_by_sha(item["sha"])
             yield (path, encode(show(item, path)))
-        if layout.sample_subject(row.id) in subjects:
+        if subjects.sample(row.id) in touched:
             yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
 

@@ -1,8 +1,9 @@
 """The index in which the site looks up samples and tests: for search, for its lists, and to label the grid."""
 
 from exporter import layout
-from exporter.builders.results import category_names
-from exporter.documents import Document, SearchIndex, encode
+from exporter.builders.outcomes import category_names
+from exporter.documents.catalog import SearchIndex
+from exporter.encoding import Document, encode
 from exporter.source.catalog import Catalog
 
 _SHA_DIGITS = 12

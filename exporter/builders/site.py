@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from exporter import layout
 from exporter.builders.lines import Main
-from exporter.documents import Document, Run, digest, encode
+from exporter.documents.runs import Run
+from exporter.encoding import Document, digest, encode
 from exporter.status import RunStatus
 from exporter.templating import names, source, templates
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from exporter.builders.lines import Segment
 from exporter.builders.matrix import Found
-from exporter.documents import Stability, Window
+from exporter.documents.analysis import Stability, Window
 from exporter.status import WINDOW, bucket_quantile, is_flaky, is_slower, quantile, state_changes
 
 NEWEST = 100

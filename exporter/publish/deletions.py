@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from exporter import layout
-from exporter.documents import encode
+from exporter.encoding import encode
 from exporter.errors import StoreError
 from exporter.publish.lease import moment
 from exporter.publish.store import ABSENT, Store

@@ -9,7 +9,8 @@ from typing import Any, Final
 import google_crc32c
 from isal import igzip
 
-from exporter.layout import cache_control, is_as_it_is
+from exporter.caching import cache_control
+from exporter.layout import is_as_it_is
 
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from exporter import layout
-from exporter.documents import digest, encode
+from exporter.encoding import digest, encode
 from exporter.errors import StoreError
 
 Documents = dict[str, list[Any]]

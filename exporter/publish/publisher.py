@@ -17,7 +17,7 @@ from typing import NamedTuple
 import orjson
 
 from exporter import layout
-from exporter.documents import digest, encode
+from exporter.encoding import digest, encode
 from exporter.errors import ConflictError, StoreError
 from exporter.layout import stored
 from exporter.publish.deletions import Deletions

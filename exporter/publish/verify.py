@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter import layout
-from exporter.documents import digest, links_of
+from exporter.encoding import digest
 from exporter.errors import StoreError
 from exporter.layout import stored
+from exporter.links import links_of
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
 from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store, Stored
-from exporter.snapshot_index import check as check_snapshots
+from exporter.snapshots.index import check as check_snapshots
 
 
 @dataclass(slots=True)

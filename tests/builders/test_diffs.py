@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.builders import diffs
-from exporter.documents import Diff, encode
+from exporter.documents.files import Diff
+from exporter.encoding import encode
 from exporter.source.files import Content, SampleRepository
 
 

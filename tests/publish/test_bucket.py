@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from exporter import bucket_commands
 from exporter.cli import run
+from exporter.commands import bucket as bucket_commands
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.bucket import Row, Settings, Wanted, read, rows, setup
 from tests.publish import replies

@@ -6,10 +6,10 @@ import urllib.request
 
 import pytest
 
-from exporter import snapshots
 from exporter.demo import create_demo
 from exporter.download import download
 from exporter.publish.gcs import GcsStore
+from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from exporter.transfer import source
 from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401

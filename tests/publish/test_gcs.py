@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from exporter.caching import cache_control
 from exporter.errors import ConflictError, StoreError
-from exporter.layout import cache_control
 from exporter.publish import bulk, gcs, gcs_client
 from exporter.publish.gcs import GcsStore
 from exporter.publish.gcs_objects import upload_of

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from exporter import layout
-from exporter.documents import digest, encode
+from exporter.documents.snapshots import Snapshot, SnapshotIndex
+from exporter.encoding import digest, encode
 from exporter.errors import ConflictError, StoreError
 from exporter.layout import stored
 from exporter.publish.lease import moment, now
 from exporter.publish.manifest import Pending, decode_pending
 from exporter.publish.publisher import Publisher
 from exporter.publish.store import ABSENT, Store
-from exporter.snapshot_shapes import Snapshot, SnapshotIndex
 
 _LEASE = datetime.timedelta(hours=6)
 """How long writing a snapshot may take before another takes it for left over; not if it ran on this machine."""

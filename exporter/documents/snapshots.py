@@ -5,27 +5,10 @@ Rows have the fields of the documents' shapes and a few of their own. The order 
 
 from typing import Annotated, TypedDict
 
-from exporter.documents import (
-    Count,
-    ExpectedOutput,
-    ExtraFile,
-    Hash,
-    InfrastructureError,
-    Issue,
-    Link,
-    Milliseconds,
-    Output,
-    Progress,
-    RegressionTest,
-    RegressionTestId,
-    RunFacts,
-    RunId,
-    Sample,
-    SampleId,
-    Sha256,
-    Time,
-    Upload,
-)
+from exporter.documents.catalog import ExpectedOutput, ExtraFile, Issue, RegressionTest, Sample, Upload
+from exporter.documents.fields import Count, Hash, Link, Milliseconds, RegressionTestId, RunId, SampleId, Sha256, Time
+from exporter.documents.results import Output
+from exporter.documents.runs import InfrastructureError, Progress, RunFacts
 from exporter.status import FailureCode, ResultStatus
 
 

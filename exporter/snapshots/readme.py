@@ -1,8 +1,8 @@
 """`README.txt` of a snapshot."""
 
 from exporter import layout
-from exporter.snapshot_shapes import SnapshotCounts
-from exporter.snapshot_tables import DOCUMENTED, TABLES
+from exporter.documents.snapshots import SnapshotCounts
+from exporter.snapshots.tables import DOCUMENTED, TABLES
 
 _HEAD = """CCExtractor Sample Platform: a snapshot of what it publishes
 ==========================================================

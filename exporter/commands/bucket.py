@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exporter import layout, options
+from exporter import layout
+from exporter.commands import options
 from exporter.publish.stores import bucket_of
 
 if TYPE_CHECKING:  # these load Google's libraries

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter.snapshot_shapes import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
+from exporter.documents.snapshots import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
 from exporter.status import FAILURE_CODES
 
 Kind = Literal["integer", "text", "boolean", "time", "date"]

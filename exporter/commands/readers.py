@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from exporter import layout, options
+from exporter import layout
+from exporter.commands import options
 from exporter.errors import ExporterError, UsageError
 from exporter.status import PLATFORMS, RUN_STATUSES
 

@@ -11,10 +11,10 @@ from typing import Any
 from exporter.errors import ExporterError
 from exporter.executor import InProcess
 from exporter.processes import processes
-from exporter.snapshot_files import Files, Ndjson, Parquet
-from exporter.snapshot_rows import Outcomes, RunBatch
-from exporter.snapshot_sqlite import Sqlite
-from exporter.snapshot_tables import TABLES, Name
+from exporter.snapshots.files import Files, Ndjson, Parquet
+from exporter.snapshots.rows import Outcomes, RunBatch
+from exporter.snapshots.sqlite import Sqlite
+from exporter.snapshots.tables import TABLES, Name
 
 _AHEAD = 2
 """Partitions that wait to be written."""

@@ -6,7 +6,8 @@ import pathlib
 import click
 
 from exporter import hook as hooks
-from exporter import options, outcome
+from exporter import outcome
+from exporter.commands import options
 
 log = logging.getLogger(__name__)
 

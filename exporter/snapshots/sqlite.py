@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.snapshot_files import BLOCK, Gzip
-from exporter.snapshot_rows import Outcomes, RunBatch
-from exporter.snapshot_tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
+from exporter.snapshots.files import BLOCK, Gzip
+from exporter.snapshots.rows import Outcomes, RunBatch
+from exporter.snapshots.tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
 
 _TYPES: Mapping[Kind | None, str] = {"integer": "INTEGER", "boolean": "INTEGER"}
 _SHOWN: Mapping[Kind | None, str] = {

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from exporter import layout, spool
+from exporter.documents.snapshots import Snapshot, SnapshotCounts, SnapshotFile
 from exporter.layout import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import moment, now
 from exporter.publish.store import Store
-from exporter.snapshot_index import announced, clean, publish, snapshots
-from exporter.snapshot_readme import readme
-from exporter.snapshot_rows import Reader
-from exporter.snapshot_shapes import Snapshot, SnapshotCounts, SnapshotFile
-from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
-from exporter.snapshot_writing import writing
+from exporter.snapshots.index import announced, clean, publish, snapshots
+from exporter.snapshots.readme import readme
+from exporter.snapshots.rows import Reader
+from exporter.snapshots.tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
+from exporter.snapshots.writing import writing
 from exporter.source.database import Database
 from exporter.source.values import Problem
 

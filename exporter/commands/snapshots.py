@@ -6,7 +6,8 @@ import pathlib
 
 import click
 
-from exporter import logs, options
+from exporter import logs
+from exporter.commands import options
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def snapshot(database_url: str, store: str, access: options.Access, keep: int) -
     All of it is read at one moment. Nothing is published if the newest snapshot holds the same. Prints the newest
     snapshot's id.
     """
-    from exporter.snapshots import create
+    from exporter.snapshots.create import create
     from exporter.source.database import Database
 
     options.hide(database_url)

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from exporter import layout
 from exporter.builders import regression_tests, runs, samples
 from exporter.builders.analysis import counts
-from exporter.builders.gather import Everything
 from exporter.builders.lines import Line
-from exporter.builders.results import Outcome, Result, Results
-from exporter.documents import HOLE, Document, encode
-from exporter.snapshot_shapes import SnapshotRun
-from exporter.snapshot_tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
+from exporter.builders.outcomes import Outcome, Result, Results
+from exporter.builders.subjects import Every
+from exporter.documents.snapshots import SnapshotRun
+from exporter.encoding import HOLE, Document, encode
+from exporter.snapshots.tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
 from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
 from exporter.source.values import Problem
@@ -108,13 +108,13 @@ class Reader:
     def samples(self) -> list[dict[str, Any]]:
         """All samples by id."""
         own = {layout.sample(id_) for id_ in self._catalog.samples}
-        return _documents(SAMPLES, samples.documents(self._catalog, Everything(), lambda test, platform: None), own)
+        return _documents(SAMPLES, samples.documents(self._catalog, Every(), lambda test, platform: None), own)
 
     def regression_tests(self) -> list[dict[str, Any]]:
         """All regression tests by id."""
         own = {layout.regression_test(id_) for id_ in self._catalog.tests}
         lines = {platform: Line() for platform in PLATFORMS}
-        found = regression_tests.documents(self._catalog, Everything(), lambda test, platform: [], lines)
+        found = regression_tests.documents(self._catalog, Every(), lambda test, platform: [], lines)
         return _documents(REGRESSION_TESTS, found, own)
 
     def batches(self) -> Iterator[RunBatch]:

@@ -13,8 +13,8 @@ import orjson
 from isal import isal_zlib
 
 from exporter.errors import UsageError
-from exporter.snapshot_rows import Outcomes, RunBatch
-from exporter.snapshot_tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
+from exporter.snapshots.rows import Outcomes, RunBatch
+from exporter.snapshots.tables import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,0 +1,73 @@
+"""Subjects: what documents over all partitions are of, so that only those are made again that may have changed.
+
+A subject's name is that of its list, or the path of its document without `.json`.
+"""
+
+import re
+from collections.abc import Container
+
+from exporter import layout
+
+CODE = "code"
+"""The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
+
+_RUN_LISTS = tuple(f"{layout.facet(layout.RUNS, name)}/" for name in ("commit", "pr", *layout.RUN_FACETS))
+_OTHERS = re.compile(
+    rf"(?P<sample>{layout.SAMPLES}/-?\d+)(?:/history)?\.json"
+    rf"|(?P<test>{layout.REGRESSION_TESTS}/-?\d+)\.json"
+    rf"|(?P<feed>{layout.RUNS}|{layout.REGRESSIONS}|{layout.GRID}/[^/]+)\.json"
+)
+
+
+class Every(Container[str]):
+    """All subjects."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+Touched = Every | set[str]
+"""The subjects that may have changed."""
+
+
+def sample(sample_id: int) -> str:
+    """A sample: its document and the head of its history."""
+    return f"{layout.SAMPLES}/{sample_id}"
+
+
+def regression_test(regression_test_id: int) -> str:
+    """A regression test."""
+    return f"{layout.REGRESSION_TESTS}/{regression_test_id}"
+
+
+def lists_runs(name: str) -> bool:
+    """Whether it is a feed or list of runs as they stand in lists."""
+    return name == layout.RUNS or name.startswith(_RUN_LISTS)
+
+
+def lists_related_runs(name: str) -> bool:
+    """Whether it is the list of a commit's or pull request's runs."""
+    return name.startswith(_RUN_LISTS[:2])
+
+
+def of_feed(name: str) -> str:
+    """The subject whose documents a feed or chain is in."""
+    itself = name.startswith((layout.RUNS, layout.REGRESSIONS, layout.GRID))
+    return name if itself else name.rpartition("/")[0]
+
+
+def of_document(path: str) -> str | None:
+    """The subject whose change alone changes a document that is no partition's.
+
+    None for the lists and indexes of the catalogue, which every export builds.
+    """
+    if path.startswith(_RUN_LISTS):  # most of all: there are some for each commit
+        return path.removesuffix(".json").partition("/page/")[0]
+    if path == layout.REGRESSIONS_FEED:
+        return layout.REGRESSIONS
+    if path.startswith(layout.BADGES):
+        return layout.BADGES
+    if path == layout.OPENAPI or path.startswith((layout.SCHEMAS, layout.ROOTED)):
+        return CODE
+    found = _OTHERS.fullmatch(path)
+    return found[found.lastgroup] if found is not None and found.lastgroup else None

@@ -1,0 +1,134 @@
+"""What results say together: comparisons, changes, stability."""
+
+from typing import Annotated, Literal, TypedDict
+
+from exporter.documents.fields import (
+    Command,
+    CommitSha,
+    Count,
+    Keywords,
+    Link,
+    Milliseconds,
+    Platform,
+    RegressionTestId,
+    RunId,
+    SampleId,
+    SampleName,
+    Time,
+)
+from exporter.documents.runs import RunIdentity
+from exporter.status import FailureCode, ResultStatus, VerdictCode
+
+
+class ComparedResult(TypedDict):
+    """A result in a bucket of a comparison."""
+
+    regression_test_id: RegressionTestId
+    sample_id: SampleId | None
+    sample_name: SampleName | None
+    status: Annotated[ResultStatus | None, "Status here; null where the test has no result here."]
+    code: Annotated[FailureCode | None, "Classification here; null unless it fails."]
+    verdict: Annotated[VerdictCode | None, "Verdict here; null unless it fails."]
+    href: Annotated[Link | None, "The result's document here, if there is one."]
+    reference_status: Annotated[ResultStatus | None, "Status in the reference; null where it has none."]
+    reference_href: Annotated[Link | None, "The result's document in the reference, if there is one."]
+
+
+class Comparison(TypedDict):
+    """A run against one reference."""
+
+    run: Annotated[RunIdentity | None, "The reference; null without one: all failures are under `no_reference`."]
+    broken: Annotated[list[ComparedResult], "Passes there, fails here."]
+    fixed: Annotated[list[ComparedResult], "Fails there, passes here."]
+    failing_identically: Annotated[list[ComparedResult], "Fails in both in the same way."]
+    failing_differently: Annotated[list[ComparedResult], "Fails in both, in different ways."]
+    not_rerun: Annotated[list[ComparedResult], "Fails there, has no result here; never called fixed."]
+    no_reference: Annotated[list[ComparedResult], "Fails here, has no result there."]
+    unchanged_pass: Annotated[Count, "Tests that pass in both."]
+
+
+class ComparisonLinks(TypedDict):
+    """Documents that lead on from a comparison."""
+
+    samples: Annotated[Link, "Every result of the run."]
+    failures: Annotated[Link, "Every result of the run that is not `pass`."]
+
+
+class RunComparison(TypedDict):
+    """A run against what was known before it.
+
+    References: `main`, the newest finished run of the main line on its platform; `previous`, the one before it of its
+    pull request or branch on its platform; `other_platform`, the same commit's newest earlier run on the other one.
+    """
+
+    run: RunIdentity
+    references: Annotated[dict[Literal["main", "previous", "other_platform"], Comparison], "The run against each."]
+    links: ComparisonLinks
+
+
+class Change(TypedDict):
+    """One change of one test on the main line: it passed before and fails now, or the other way round."""
+
+    kind: Annotated[Literal["regression", "fix"], "Which way round."]
+    run_id: Annotated[RunId, "The run that showed it."]
+    platform: Platform
+    regression_test_id: RegressionTestId
+    sample_id: SampleId | None
+    sample_name: SampleName | None
+    status: Annotated[ResultStatus, "Status in that run."]
+    code: Annotated[FailureCode | None, "Classification in that run; null for a fix."]
+    commit_sha: CommitSha | None
+    previous_run: Annotated[RunId, "The run of the test's previous result on the main line."]
+    flaky: Annotated[bool, "Whether it is one of many changes, by the rule of verdicts."]
+    at: Annotated[Time | None, "When the run ended, else began."]
+    href: Annotated[Link | None, "The result's document, if it has one."]
+
+
+class Runtimes(TypedDict):
+    """Runtimes of those results that have one; over all results to within one percent."""
+
+    median: Annotated[Milliseconds | None, "Half are no longer than this, in milliseconds."]
+    p95: Annotated[Milliseconds | None, "95 of 100 are no longer than this, in milliseconds."]
+
+
+class Window(TypedDict):
+    """The newest results of a test on one platform, as many as the window's name says."""
+
+    results: Annotated[Count, "Number of results."]
+    passed: Annotated[Count, "Those that are `pass`."]
+    pass_rate: Annotated[float | None, "`passed` / `results`; null without results.", Keywords(minimum=0, maximum=1)]
+    runtime_ms: Runtimes
+
+
+class Stability(TypedDict):
+    """How steady a regression test's results are on one platform, over all runs."""
+
+    windows: Annotated[dict[Literal["20", "100", "all"], Window], "The newest 20, 100 and all results."]
+    state_changes: Annotated[Count, "Changes between passing and failing, over all results."]
+    state_changes_20: Annotated[Count, "The same over the newest 20 results."]
+    flaky: Annotated[bool, "Whether the test is flaky, by the rule of verdicts, over the newest 20 results."]
+    longest_pass_streak: Annotated[Count, "Results."]
+    longest_fail_streak: Annotated[Count, "Results."]
+    first_failure_run: Annotated[RunId | None, "The first run in which the test failed."]
+    last_failure_run: Annotated[RunId | None, "The last run in which the test failed."]
+    slower: Annotated[
+        bool | None,
+        "Whether the newest 20 runtimes are longer than the 80 before them; null with fewer than 20 of either.",
+    ]
+
+
+class Standing(TypedDict):
+    """Where a test stands on the main line of one platform."""
+
+    regression_test_id: RegressionTestId
+    platform: Platform
+    sample_id: SampleId | None
+    sample_name: SampleName | None
+    command: Command | None
+    categories: Annotated[list[str], "Names."]
+    run_id: Annotated[RunId, "The test's newest run there."]
+    passes: Annotated[bool, "Whether it passes there."]
+    since_run: Annotated[RunId | None, "The first run of the present failing streak; null while it passes."]
+    last_pass_run: Annotated[RunId | None, "The last run in which it passed."]
+    state_changes_20: Annotated[Count, "Changes between passing and failing, over the newest 20 results."]
+    href: Annotated[Link, "The regression test's document."]

@@ -1,0 +1,100 @@
+"""What comes from the sample repository: build logs, and outputs compared."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from exporter.documents.fields import Count, Keywords
+from exporter.documents.lists import ListPagination
+
+
+class LogLine(TypedDict):
+    """A line of a build log."""
+
+    line: Annotated[int | None, "Its number, from 1; null after the part that is left out of a long log."]
+    level: Annotated[
+        str, "The first of these that is in the line.", Keywords(enum=["critical", "error", "warning", "info", "debug"])
+    ]
+    source: Annotated[
+        str,
+        "The first of these that is in the line, else `web`.",
+        Keywords(enum=["orchestrator", "worker", "build", "test_runner", "web"]),
+    ]
+    message: Annotated[str, "The line, without escape sequences and control characters."]
+    cut: NotRequired[Annotated[bool, "There, and true, where `message` is only the line's beginning."]]
+
+
+class LogCut(TypedDict):
+    """What is missing in the middle of a long log."""
+
+    after_line: Annotated[Count, "The last line before the gap."]
+    omitted_bytes: Annotated[Count, "Size of the gap.", Keywords(x_unit="B")]
+    size: Annotated[Count, "Size of the whole log.", Keywords(x_unit="B")]
+
+
+class LogMeta(TypedDict):
+    """What is to be known of a log beside its lines."""
+
+    cut: NotRequired[Annotated[LogCut, "There where a long log's middle is left out."]]
+
+
+class LogPage(TypedDict):
+    """A page of a run's build log."""
+
+    data: Annotated[list[LogLine], "1,000 lines, in their order."]
+    pagination: ListPagination
+    meta: LogMeta
+
+
+class DiffSummary(TypedDict):
+    """How much differs; of the whole diff, also where its hunks are bounded."""
+
+    added_lines: Annotated[Count, "Lines of the actual output alone."]
+    removed_lines: Annotated[Count, "Lines of the expected output alone."]
+    changed_hunks: Annotated[Count, "Hunks."]
+
+
+LineKind = Literal["added", "removed", "context"]
+
+
+class DiffLine(TypedDict):
+    """A line of a hunk."""
+
+    kind: Annotated[LineKind, "Whether only the actual output has it, only the expected one, or both."]
+    expected_line: Annotated[int | None, "Its number in the expected output, from 1; null where it is not there."]
+    actual_line: Annotated[int | None, "Its number in the actual output, from 1; null where it is not there."]
+    text: Annotated[str, "The line, without its end."]
+    cut: NotRequired[Annotated[bool, "There, and true, where `text` is only the line's beginning."]]
+
+
+class Hunk(TypedDict):
+    """Lines that differ, with three lines of context around them."""
+
+    expected_start: Annotated[int, "Where it starts in the expected output, from 1."]
+    actual_start: Annotated[int, "Where it starts in the actual output, from 1."]
+    lines: Annotated[list[DiffLine], "In their order."]
+
+
+class DiffTruncation(TypedDict):
+    """Which limits a diff met."""
+
+    comparison: Annotated[bool, "The diff is right, but not as small as it could be."]
+    hunks: Annotated[bool, "Hunks or lines of them are left out."]
+    text: Annotated[bool, "Lines are cut."]
+    unified: Annotated[bool, "Lines of the text are left out."]
+
+
+DiffStatus = Literal["identical", "different", "missing_expected", "missing_actual", "too_large"]
+
+
+class Diff(TypedDict):
+    """Expected against actual output, by lines."""
+
+    status: Annotated[DiffStatus, "What came of it: `missing_expected` also if both are missing."]
+    expected_size: Annotated[Count | None, "Null where it is missing.", Keywords(x_unit="B")]
+    actual_size: Annotated[Count | None, "Null where it is missing.", Keywords(x_unit="B")]
+    same_bytes: Annotated[
+        bool | None, "False beside `identical` where only line ends differ; null where nothing was compared."
+    ]
+    summary: DiffSummary
+    hunks: Annotated[list[Hunk], "In their order."]
+    unified: Annotated[str, "The same as text, as `diff -u` prints it; empty if nothing differs."]
+    truncated: DiffTruncation

@@ -1,0 +1,1 @@
+"""Snapshots: all rows as files to take home, in several formats."""
