@@ -172,6 +172,9 @@ def test_a_cut_log_of_one_line_keeps_its_ends() -> None:
         ("é.ts", "/é.ts", True),
         ("", "anything", False),
         ("()", "anything ()", False),
+        ("a.ts", "b..a.ts", False),
+        ("a.ts", "a.ts..b", False),
+        ("a.ts", "..a.ts..", True),
     ],
 )
 def test_a_name_counts_where_it_stands_alone(name: str, message: str, named: bool) -> None:
@@ -199,7 +202,7 @@ def test_excerpts_are_those_of_a_plain_search(names: list[str], messages: list[s
         for at in range(len(message)):
             if any(map(word, name)) and message.startswith(name, at):
                 before, after = message[:at], message[at + len(name) :].lstrip(".")
-                joined = before[-1:] == "." and word(before[-2:-1])
+                joined = before[-1:] == "." and word(before.rstrip(".")[-1:])
                 if not word(before[-1:]) and not joined and not word(after[:1]):
                     return True
         return False
