@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from exporter import layout
 from exporter.documents.runs import RunFacts
 from exporter.status import WINDOW, ResultStatus, state_changes
 
@@ -302,7 +303,10 @@ def line_of(run: RunFacts, main: Main) -> str | None:
         return main_line(run["platform"])
     if run["test_type"] == "pr" and run["pr_number"] is not None:
         return f"lines/{run['platform']}/pr/{run['pr_number']}"
-    return f"lines/{run['platform']}/{run['repository']} {run['branch']}"
+    # Keys hold no slash, so that a null branch and one called "None" are two, as are `a/b` of `c` and `b` of `c/a`.
+    key = layout.facet_key
+    branch = "" if run["branch"] is None else f"/{key(run['branch'])}"
+    return f"lines/{run['platform']}/branch/{key(run['repository'])}{branch}"
 
 
 def lines_of(run: RunFacts, main: Main) -> Iterator[str]:

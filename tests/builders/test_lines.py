@@ -3,13 +3,27 @@
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.builders.lines import STATUSES, Line, Mark, Row, decode, fingerprint, follow, segment, segments, stretch
+from exporter.builders.lines import (
+    STATUSES,
+    Line,
+    Main,
+    Mark,
+    Row,
+    decode,
+    fingerprint,
+    follow,
+    line_of,
+    main_line,
+    segment,
+    segments,
+    stretch,
+)
 from exporter.status import ResultStatus
 
 LETTERS = st.text("ppfm", max_size=30)
@@ -66,6 +80,22 @@ def test_lines_join_likewise_and_survive_being_remembered(rows: list[Row], cuts:
     assert line.tests == (segments(rows) if rows else {})
     assert line.finished == (Mark(rows[-1][0], "x") if rows else None)
     assert sum(line.runtimes.get(1, {}).values()) == 2 * sum(a < b for a, b in pairwise(bounds))
+
+
+HOSTILE = st.sampled_from(["a", "b", "a b", "a/b", "a b/c", "c", "None", "main", "pr/7", "branch", "7", "", "../a"])
+
+
+@given(st.lists(st.tuples(HOSTILE, st.none() | HOSTILE, st.sampled_from([None, 7])), min_size=2, max_size=2))
+def test_runs_are_on_one_line_exactly_if_repository_and_branch_or_pull_request_are_the_same(
+    runs: list[tuple[str, str | None, int | None]],
+) -> None:
+    lines = []
+    for of, branch, number in runs:
+        run: Any = {"platform": "linux", "test_type": "pr", "repository": of, "branch": branch, "pr_number": number}
+        lines.append(line_of(run, Main()))
+    told = [number or (of, branch) for of, branch, number in runs]
+    assert (lines[0] == lines[1]) is (told[0] == told[1])
+    assert main_line("linux") not in lines
 
 
 @given(ROWS, ROWS)

@@ -166,7 +166,7 @@ def published(store: MemoryStore) -> dict[str, bytes]:
     return {
         path: b"" if path == "v1/manifest.json" else stored.data
         for path, stored in store.objects.items()
-        if path.startswith("v1/")
+        if not path.startswith("_state/")
     }
 
 
