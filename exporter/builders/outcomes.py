@@ -5,7 +5,7 @@ is worked out once per distinct combination of test, exit codes and result files
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,7 +54,7 @@ class Outcome:
         how: tells how it failed, by exit code and produced hashes; None if it passed.
         failure: why it is not `pass`, and that encoded; None if it is.
         errors: (id suffix, type, severity, message) of the error items.
-        diffs: the comparisons of its outputs that its document leads to.
+        diffs: path → contents, of the comparisons of its outputs that its document leads to.
         listed: the result as its run's lists show it; to fill in: runtime, link to its document.
         document: the result's own document; to fill in: runtime, verdict, previous result, excerpt of the log,
             identity of its run.
@@ -70,7 +70,7 @@ class Outcome:
     how: str | None
     failure: tuple[FailureCode, bytes] | None
     errors: tuple[tuple[str, str, str, str], ...]
-    diffs: tuple[Pair, ...]
+    diffs: Mapping[str, Pair]
     listed: Template
     document: Template
 
@@ -220,7 +220,7 @@ class Results:
                     different,
                 )
             ),
-            diffs=tuple(pair for pair in pairs if pair is not None),
+            diffs={layout.diff(*pair): pair for pair in pairs if pair is not None},
             listed=Template({**shown, "outputs": brief, "href": HOLE}),
             document=Template(
                 {

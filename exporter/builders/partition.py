@@ -24,7 +24,7 @@ from exporter.builders.lines import (
 )
 from exporter.builders.logs import LogLines
 from exporter.builders.matrix import Matrix, matrix
-from exporter.builders.outcomes import Result, Results
+from exporter.builders.outcomes import Pair, Result, Results
 from exporter.builders.results import Context, documented
 from exporter.documents.analysis import Change
 from exporter.documents.runs import Run, RunFacts
@@ -162,7 +162,7 @@ class Partition:
         counts: Counter[str] = Counter()
         values: dict[str, Counter[str]] = {facet: Counter() for facet in layout.RUN_FACETS}
         tests: dict[str | None, Counter[int]] = {}
-        diffs = {}
+        diffs: dict[str, Pair] = {}
         for _, run, found in self._runs:
             counts.update(run_feeds(run))
             counts.update(run_lists(run))
@@ -174,7 +174,7 @@ class Partition:
             tests.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in found])
             for outcome, _ in found:
                 if outcome.diffs and documented(outcome.status, self._rules.result_documents):
-                    diffs.update({layout.diff(*pair): pair for pair in outcome.diffs})
+                    diffs.update(outcome.diffs)
         for platform, of_test in tests.items():
             for test_id, count in of_test.items():
                 test = self._catalog.tests.get(test_id)
