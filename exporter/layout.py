@@ -345,16 +345,16 @@ def state_record(partition: int, kind: str, digest: str) -> str:
 END_PIECES = 257
 """Pieces of where feeds and chains end."""
 
-_MANY = (f"{RUNS}/by-commit/", f"{RUNS}/by-pr/", DIFFS, "commits/", "lines/")
+_MANY = (*(f"{RUNS}/by-{name}/" for name in ("commit", "pr", "branch", "repository")), DIFFS, "commits/", "lines/")
 
 
 def end_piece(name: str) -> int:
     """The piece that holds the end of a feed or chain.
 
-    0 has all of which there are about as many however long the history; the others have what comes with commits, pull
-    requests, branches and outputs, so that what is of the same one stands together.
+    0 has all of which there are about as many however long the history, the main lines among them; the others have what
+    comes with commits, pull requests, branches and outputs, so that what is of the same one stands together.
     """
-    if not name.startswith(_MANY):
+    if not name.startswith(_MANY) or name.endswith("/main"):
         return 0
     return 1 + hashlib.blake2b(name.rpartition("/")[2].encode(), digest_size=1).digest()[0]
 

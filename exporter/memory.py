@@ -129,7 +129,7 @@ class Memory:
             version=self.version,
             files={**files, **pieces},
             named=named,
-            stale=frozenset(self.state.files()) - named if quick and self.consistent and self.state else None,
+            stale=frozenset(self.state.files()) - named if quick and self.state else None,
         )
 
 

@@ -199,6 +199,7 @@ class _Stages:
         self.workers, self.progress = workers, progress
         self.feeds, self.shelf = memory.feeds, memory.shelf
         self.folded: set[str] = set()
+        self.relisted: set[str] = set()
         self.pasts: dict[int, str] = {}
         self.incomplete: set[str] = set()
         self.odd = 0
@@ -250,7 +251,8 @@ class _Stages:
                 number,
                 self.feeds.records[number].before,
                 self.base.hrefs(str(number)),
-                self.memory.consistent and number not in self.plan.afresh,
+                self.memory.consistent,
+                number in self.plan.afresh,
             )
             for number in self.plan.build
         )
@@ -261,6 +263,7 @@ class _Stages:
             built[number], self.pasts[number] = one.built, one.past
             self.shelf.forget(number)
             self.feeds.extend(number, one.named)
+            self.relisted |= one.lists
             self._report(one.problems)
         return built
 
@@ -273,12 +276,10 @@ class _Stages:
         state = self.memory.state
         if state is None or not self.memory.consistent:
             return Every()
-        # A partition has a hundred runs, and mostly one of them is new: the lists of the others stay as they are.
         touched = {subjects.of_feed(name) for name in self.folded if not subjects.lists_runs(name)}
-        for number in (*self.plan.build, *self.plan.gone):
-            now = self.shelf.told(number) if number in self.plan.build else None
-            touched |= changed_lists(self.shelf.told_before(number), now, self.job.rules.main)
-        return touched | changed(state.subjects, self.views[1])
+        for number in self.plan.gone:
+            touched |= changed_lists(self.shelf.told_before(number), None, self.job.rules.main)
+        return touched | self.relisted | changed(state.subjects, self.views[1])
 
     def gather(self, built: Iterable[int]) -> tuple[Built, Built]:
         """Build the parts over all partitions: the catalogue's and the site."""
@@ -327,6 +328,8 @@ class _Stages:
             paths |= dict.fromkeys(path for path in sorted(again) if path in ends)
         else:
             paths = dict.fromkeys(path for path in ends if path.startswith(layout.DIFFS))
+            # An export that died after its manifest was published has not said which of its comparisons may get more.
+            again |= {path for number in built for path in records[number].digest.diffs}
         wanted = [path for path in paths if self.memory.state is None or path in again or path not in before.published]
         pairs = (Pair(*records[ends[path].last].digest.diffs[path]) for path in wanted)
         answers = self.workers.map(Worker.compare, pairs)

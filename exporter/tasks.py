@@ -18,7 +18,7 @@ from exporter.builders import diffs
 from exporter.builders.feeds import Digest
 from exporter.builders.lines import Lines, fingerprint, told_lines
 from exporter.builders.outcomes import Pair, Results
-from exporter.builders.partition import Earlier, Partition, Rules, Told
+from exporter.builders.partition import Earlier, Partition, Rules, Told, changed_lists
 from exporter.encoding import Document, digest, encode
 from exporter.layout import stored
 from exporter.publish.lease import check_lease
@@ -28,7 +28,7 @@ from exporter.publish.store import Store
 from exporter.shelf import Shelf
 from exporter.source.catalog import Catalog
 from exporter.source.database import Database
-from exporter.source.files import SampleRepository
+from exporter.source.files import SampleRepository, log_name
 from exporter.source.partitions import RunRows, dump, load, read_partition
 from exporter.source.values import Problem
 from exporter.spool import Spool, Wave, take
@@ -62,13 +62,15 @@ class Build:
         partition: its number.
         before: feed name → the partition of its page before this one's.
         hrefs: the manifests of what the store may hold of it.
-        steady: whether what is published is what is remembered, and shows nothing of the catalogue that has changed.
+        consistent: whether what is published is what is remembered.
+        afresh: whether it shows something of the catalogue that has changed, so that none of its documents stays.
     """
 
     partition: int
     before: Mapping[str, int]
     hrefs: Hrefs
-    steady: bool
+    consistent: bool
+    afresh: bool
 
 
 class Compared(NamedTuple):
@@ -95,12 +97,14 @@ class BuiltPartition(NamedTuple):
         built: its part.
         past: the fingerprint of what it tells of the runs before it.
         named: keys of what it shows of the catalogue beside what its digest says.
+        lists: if it is known what it told before, the lists in which that differs.
         problems: what made no sense in the sample repository.
     """
 
     built: Built
     past: str
     named: list[str]
+    lists: set[str]
     problems: list[Problem]
 
 
@@ -140,7 +144,12 @@ class Worker:
         past, matrix = self._shelf.past(number), self._shelf.matrix(number)
         files = self._files(problems)
         before, marks = held(self._job, task.hrefs), _marks(matrix.runs, rows, files)
-        told = self._stays(task, past, marks) if task.steady and before.published else Told(marks=marks)
+        told_before = self._shelf.told_before(number) if task.consistent else None
+        told = Told(marks=list(marks.values()))
+        if told_before is not None and before.published and not task.afresh and self._past_stays(number, past):
+            pairs = zip(told_before.marks, told.marks, strict=False)
+            same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            told = told_before.until(same, told.marks)
         stay = frozenset(str(run["run_id"]) for run in told.runs)
         partition = self._partition(number, load(rows[len(stay) :]))
         earlier = Earlier(task.before, past, self._shelf.matrix)
@@ -148,26 +157,23 @@ class Worker:
         built = collect(
             self._job, str(number), documents, task.hrefs, before, keep=lambda path: layout.is_of_run(path, stay)
         )
+        unread = {problem.row for problem in problems}
+        told.marks = ["" if log_name(run) in unread else mark for run, mark in marks.items()]
         self._shelf.put("told", number, told)
         named = [key for keys in told.named.values() for key in keys]
-        return BuiltPartition(built, fingerprint(past), named, problems)
+        lists = changed_lists(told_before, told, self._job.rules.main) if task.consistent else set[str]()
+        return BuiltPartition(built, fingerprint(past), named, lists, problems)
 
-    def _stays(self, task: Build, past: Lines, marks: list[str]) -> Told:
-        """What the oldest runs tell whose documents stay as they are, with the marks of all runs.
+    def _past_stays(self, number: int, past: Lines) -> bool:
+        """Whether what a partition told of the runs before it is as it was.
 
         A run's documents come from its rows and its log, from what they show of the catalogue, and from the runs before
         it. So they stay up to the first run of which any of this is not as it was.
         """
-        told = self._shelf.told_before(task.partition)
-        if told is None:
-            return Told(marks=marks)
-        stretches = self._shelf.stretch_before(task.partition)
+        stretches = self._shelf.stretch_before(number)
         tests = {test for stretch in stretches.values() for test in stretch.tests}
         same = {name: past[name].of(tests) for name in told_lines(stretches) if name in past}
-        if fingerprint(same) != self._job.remembered[task.partition].past:
-            return Told(marks=marks)
-        pairs = zip(told.marks, marks, strict=False)
-        return told.until(sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)), marks)
+        return fingerprint(same) == self._job.remembered[number].past
 
     def compare(self, pair: Pair) -> Compared:
         """Compare two contents of the sample repository."""
@@ -195,11 +201,11 @@ class Worker:
         return self._job.spool / f"{number}.rows"
 
 
-def _marks(runs: Iterable[int], rows: Iterable[bytes], files: SampleRepository | None) -> list[str]:
-    """For each run what changes with its rows and its log."""
+def _marks(runs: Iterable[int], rows: Iterable[bytes], files: SampleRepository | None) -> dict[int, str]:
+    """Run id → what changes with its rows and its log, by ascending id."""
     ids = sorted(runs)
     logs = files.log_marks(ids) if files else {}
-    return [f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)]
+    return {run: f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)}
 
 
 def held(job: Job, hrefs: Hrefs) -> Known:

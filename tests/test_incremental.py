@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import errno
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter import pipeline
+from exporter import layout, pipeline
 from exporter.builders import diffs
 from exporter.builders import results as builder
 from exporter.builders.lines import Main
@@ -72,6 +73,13 @@ def repository(tmp_path: pathlib.Path) -> pathlib.Path:
     (root / LOGS / "7.txt").write_text("worker: first.ts\n")
     (root / LOGS / "150.txt").write_text("ERROR in build\n")
     return root
+
+
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two items a page, so that few rows make lists of several pages, and heads of several archive pages."""
+    monkeypatch.setattr(layout, "PER_PAGE", 2)
+    monkeypatch.setattr(layout.pages, "__defaults__", (2,))
 
 
 ROWS = ("test", "test_progress", "test_result", "test_result_file", "customized_test")
@@ -213,7 +221,7 @@ class Death(BaseException):
     )
 )
 def test_any_sequence_of_changes_and_deaths_ends_in_the_tree_of_a_fresh_export(
-    rich: Platform, repository: pathlib.Path, rounds: list[tuple[list[tuple[str, int]], int, str]]
+    rich: Platform, repository: pathlib.Path, short_pages: None, rounds: list[tuple[list[tuple[str, int]], int, str]]
 ) -> None:
     store, options = MemoryStore(), dict[str, Any]()
     for changes, moment, chosen in rounds:
@@ -255,6 +263,64 @@ def test_a_hook_builds_the_partitions_of_its_runs_alone(rich: Platform, tmp_path
     assert report.plan.build == {0: "its rows have changed", 1: "what came before its runs has changed"}
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("column", ["branch", "commit"])
+def test_pages_of_an_index_go_with_its_values(rich: Platform, short_pages: None, column: str) -> None:
+    store, fresh = MemoryStore(), MemoryStore()
+    for run in range(300, 310):
+        _run(rich, run, {1: 0})
+    rich.execute(f"UPDATE test SET `{column}` = CASE WHEN id < 305 THEN 'page' ELSE id END")
+    export(rich.url, store)
+    assert f"v1/runs/by-{column}/page/2.json" in store.objects or column == "commit"
+    rich.execute(f"UPDATE test SET `{column}` = 'page' WHERE id > 303")
+    export(rich.url, store)
+    export(rich.url, fresh)
+    assert published(store) == published(fresh)
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_a_comparison_that_lacked_a_content_is_made_good_also_after_a_death(
+    rich: Platform, repository: pathlib.Path
+) -> None:
+    store, fresh, options = MemoryStore(), MemoryStore(), {"sample_repository": repository}
+    rich.execute("DELETE FROM test_result_file")
+    export(rich.url, store, **options)
+    files(rich, 230, {20: HASH["d"]})
+
+    def die(operation: str, path: str) -> None:
+        if (operation, path) == ("replace", "v1/manifest.json"):  # it is replaced already
+            raise Death
+
+    store.watch = die
+    with contextlib.suppress(Death):
+        export(rich.url, store, **options)
+    store.watch = None
+    expire(store)
+    (repository / OUTPUTS / f"{HASH['d']}.srt").write_text("came\n")
+    export(rich.url, store, **options)
+    export(rich.url, fresh, **options)
+    assert published(store) == published(fresh)
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_a_log_that_could_not_be_read_is_read_when_its_partition_is_built_again(
+    rich: Platform, repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> bytes:
+        raise OSError(errno.EIO, "passing")
+
+    store, fresh, options = MemoryStore(), MemoryStore(), {"sample_repository": repository}
+    with monkeypatch.context() as patched:
+        patched.setattr("exporter.source.files._read", fail)
+        assert export(rich.url, store, **options).problems
+    for run in (70, 160):
+        _run(rich, run, {1: 0})
+        export(rich.url, store, **options)
+    export(rich.url, fresh, **options)
+    assert {"v1/runs/7/log.json", "v1/runs/150/log.json"} < published(store).keys()
+    assert published(store) == published(fresh)
 
 
 STAYS: dict[str, tuple[Callable[[Platform, pathlib.Path], Any], set[int]]] = {

@@ -114,7 +114,7 @@ class Gather:
         names = filter(subjects.lists_related_runs, ends if isinstance(self.touched, Every) else self.touched)
         found = sorted((end.last, name) for name in names if (end := ends.get(name)))
         for _, name in found:  # neighbours share what is remembered of partitions
-            runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).list(name)]
+            runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).listed(name)]
             yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
         totals = {
             facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet] for facet in layout.RUN_FACETS
@@ -133,7 +133,7 @@ class Gather:
                 told = self.told_of(number)
                 for name, head in heads.items():
                     if number in head.partitions:
-                        runs[name] += told.list(name)
+                        runs[name] += told.listed(name)
             for name, head in heads.items():
                 items = linked(runs[name], layout.document(name))
                 yield head_page(name, items, self.feeds.total(name), head.before)

@@ -68,7 +68,7 @@ class Told:
     marks: list[str] = field(default_factory=list)
     _lists: dict[str, list[Run]] = field(default_factory=dict)
 
-    def list(self, name: str) -> Sequence[Run]:
+    def listed(self, name: str) -> Sequence[Run]:
         """The runs that a feed, or the list of a commit or pull request, holds, newest first."""
         if not self._lists:
             for run in self.runs:
@@ -84,12 +84,12 @@ class Told:
         """As JSON."""
         return {"runs": self.runs, "changes": self.changes, "named": self.named, "marks": self.marks}
 
-    def until(self, count: int, marks: Sequence[str]) -> "Told":
-        """What its oldest runs tell, so many of them, and all marks as they are now."""
+    def until(self, count: int, marks: list[str]) -> "Told":
+        """What its oldest runs tell, so many of them, with the marks of all."""
         runs = self.runs[len(self.runs) - count :]
         ids = {run["run_id"] for run in runs}
         named = {run: keys for run, keys in self.named.items() if int(run) in ids}
-        return Told(runs, [change for change in self.changes if change["run_id"] in ids], named, [*marks])
+        return Told(runs, [change for change in self.changes if change["run_id"] in ids], named, marks)
 
 
 def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
@@ -243,7 +243,7 @@ class Partition:
             told.runs.insert(0, run)
             told.changes[:0] = judged.changes
         for name in dict.fromkeys(name for run in told.runs for name in run_feeds(run)):
-            items = linked(told.list(name), layout.archive(name, self._number))
+            items = linked(told.listed(name), layout.archive(name, self._number))
             yield archive_page(name, self._number, items, earlier.pages.get(name))
         if told.changes:
             yield regressions.archive(self._number, told.changes, earlier.pages.get(layout.REGRESSIONS))

@@ -11,7 +11,8 @@ from exporter import layout
 CODE = "code"
 """The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
 
-_RUN_LISTS = tuple(f"{layout.facet(layout.RUNS, name)}/" for name in ("commit", "pr", *layout.RUN_FACETS))
+_RELATED = tuple(f"{layout.facet(layout.RUNS, name)}/" for name in ("commit", "pr"))
+_RUN_LISTS = (*_RELATED, *(f"{layout.facet(layout.RUNS, name)}/" for name in layout.RUN_FACETS))
 _OTHERS = re.compile(
     rf"(?P<sample>{layout.SAMPLES}/-?\d+)(?:/history)?\.json"
     rf"|(?P<test>{layout.REGRESSION_TESTS}/-?\d+)\.json"
@@ -47,13 +48,12 @@ def lists_runs(name: str) -> bool:
 
 def lists_related_runs(name: str) -> bool:
     """Whether it is the list of a commit's or pull request's runs."""
-    return name.startswith(_RUN_LISTS[:2])
+    return name.startswith(_RELATED)
 
 
 def of_feed(name: str) -> str:
-    """The subject whose documents a feed or chain is in."""
-    itself = name.startswith((layout.RUNS, layout.REGRESSIONS, layout.GRID))
-    return name if itself else name.rpartition("/")[0]
+    """The subject of a feed or chain that does not list runs; where it is in no document, the name of none."""
+    return name if name.startswith((layout.REGRESSIONS, layout.GRID)) else name.rpartition("/")[0]
 
 
 def of_document(path: str) -> str | None:
@@ -62,7 +62,9 @@ def of_document(path: str) -> str | None:
     None for the lists and indexes of the catalogue, which every export builds.
     """
     if path.startswith(_RUN_LISTS):  # most of all: there are some for each commit
-        return path.removesuffix(".json").partition("/page/")[0]
+        name = path.removesuffix(".json")
+        name = name.rpartition("/page/")[0] or name
+        return name if name.startswith(_RUN_LISTS) else None  # a further page of an index begins like a list
     if path == layout.REGRESSIONS_FEED:
         return layout.REGRESSIONS
     if path.startswith(layout.BADGES):

@@ -31,6 +31,11 @@ _NOT_PRINTABLE = re.compile(r"[^!-~]", re.ASCII)
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK
 
 
+def log_name(run_id: int) -> str:
+    """The name of a run's log, by which problems call it."""
+    return f"{run_id}.txt"
+
+
 class Content(NamedTuple):
     """A file: its size in bytes, and its bytes unless it is larger than asked for."""
 
@@ -70,7 +75,7 @@ class SampleRepository:
 
     def log(self, run_id: int) -> Log | None:
         """The build log of a run, the middle left out if it is longer than `LOG_LIMIT`; None without it."""
-        name = f"{run_id}.txt"
+        name = log_name(run_id)
         with self._noting(LOGS, name), self._opened(LOGS, name) as file:
             size = os.fstat(file).st_size
             if size > LOG_LIMIT:
@@ -94,7 +99,7 @@ class SampleRepository:
             if not self.root.is_dir():
                 raise NotADirectoryError
             with self._folder(LOGS) as folder:
-                names = os.listdir(folder) if runs is None else [f"{run}.txt" for run in runs]  # noqa: PTH208 - pathlib knows no descriptors
+                names = os.listdir(folder) if runs is None else [log_name(run) for run in runs]  # noqa: PTH208 - pathlib knows no descriptors
                 for name in names:
                     if found := _LOG_NAME.fullmatch(name):
                         with contextlib.suppress(FileNotFoundError):
