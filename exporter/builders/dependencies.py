@@ -78,17 +78,20 @@ def sample_names(sample: SampleRow) -> list[str]:
 
 
 def shown(runs: list[RunRows], catalog: Catalog) -> Iterator[str]:
-    """Keys of what the documents of these runs show, also of what the catalogue does not (yet) have; with repeats."""
+    """Keys of what the documents of these runs show, also of what the catalogue does not (yet) have."""
+    tests: set[int] = set()
+    files: set[tuple[int, int]] = set()
     for run in runs:
-        if run.fork_id is not None:
-            yield fork_key(run.fork_id)
-        if not run.customized:
-            yield ACTIVE
-        yield from map(test_key, {row[0] for row in run.results})
-        for output_id, test_id in {(row[1], row[0]) for row in run.files}:
-            output = catalog.outputs.get(output_id)
-            if output is None or output.regression_id != test_id:
-                yield output_key(output_id)
+        tests.update([row[0] for row in run.results])
+        files.update([(row[1], row[0]) for row in run.files])
+    yield from map(test_key, tests)
+    for output_id, test_id in files:
+        output = catalog.outputs.get(output_id)
+        if output is None or output.regression_id != test_id:
+            yield output_key(output_id)
+    yield from map(fork_key, {run.fork_id for run in runs if run.fork_id is not None})
+    if not all(run.customized for run in runs):
+        yield ACTIVE
 
 
 def subject_views(catalog: Catalog) -> Views:

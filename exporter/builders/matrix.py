@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from exporter import layout
-from exporter.builders.outcomes import Result
+from exporter.builders.outcomes import Outcome, Result
 from exporter.documents.results import HistoryEntry
 from exporter.documents.runs import RunFacts, RunIdentity
 from exporter.status import ResultStatus
@@ -123,14 +123,16 @@ def entry(found: Found) -> HistoryEntry:
 def matrix(runs: Iterable[tuple[RunFacts, list[Result]]]) -> Matrix:
     """The results of runs."""
     places: dict[Ending, int] = {}
+    known: dict[Outcome, int] = {}  # most results share theirs, and it takes less to find than an ending
+
+    def place(outcome: Outcome) -> int:
+        ending = Ending(outcome.test_id, outcome.status, outcome.exit_code, outcome.signature, outcome.how)
+        found = known[outcome] = places.setdefault(ending, len(places))
+        return found
+
     rows = {}
     for run, results in runs:
-        row = [
-            places.setdefault(
-                Ending(outcome.test_id, outcome.status, outcome.exit_code, outcome.signature, outcome.how), len(places)
-            )
-            for outcome, _ in results
-        ]
+        row = [known[outcome] if outcome in known else place(outcome) for outcome, _ in results]
         rows[run["run_id"]] = Row(
             run["platform"],
             run["test_type"],

@@ -39,9 +39,9 @@ class Pair(NamedTuple):
     extension: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """Everything about a result that its runtime and its run do not change.
+    """Everything about a result that its runtime and its run do not change; hashed by identity.
 
     Args:
         test_id: of the regression test.

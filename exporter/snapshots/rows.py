@@ -51,12 +51,11 @@ class Outcomes:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self._places: dict[bytes, int] = {}
-        self._met: dict[int, int] = {}
-        self._held: list[Outcome] = []
+        self._met: dict[Outcome, int] = {}
 
     def places(self, outcomes: list[Outcome]) -> list[int]:
         """The places of outcomes."""
-        found = list(map(self._met.get, map(id, outcomes)))
+        found = list(map(self._met.get, outcomes))
         return [
             self._place(outcome) if place is None else place for outcome, place in zip(outcomes, found, strict=True)
         ]
@@ -69,9 +68,7 @@ class Outcomes:
             self.lines.append(line)
         if len(self._met) > _MOST_OUTCOMES:
             self._met.clear()
-            self._held.clear()
-        self._met[id(outcome)] = place
-        self._held.append(outcome)  # so that its id stays its own
+        self._met[outcome] = place
         return place
 
     def row(self, place: int) -> dict[str, Any]:
