@@ -63,21 +63,37 @@ def _running(server: str, install: str, folder: pathlib.Path) -> Iterator[str]:
     )
     assert made.returncode == 0, f"mariadb-install-db failed: {made.stdout}{made.stderr}"
     (folder / "users.sql").write_text(USERS)
-    port = _free_port()
-    command = [server, *common, f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
+    command = [server, *common, "--bind-address=127.0.0.1", "--skip-name-resolve"]
     command += [f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--init-file={folder / 'users.sql'}"]
     command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-use-native-aio=0"]
     command += ["--innodb-buffer-pool-size=64M", "--skip-log-bin", "--local-infile=1"]
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    process, url = _started(command, folder / "log")
     try:
-        url = f"mysql+pymysql://root@127.0.0.1:{port}"
-        _wait(url, process, log)
         yield url
     finally:
         process.kill()
         process.wait(30)
+
+
+def _started(command: list[str], log: pathlib.Path) -> "tuple[subprocess.Popen[bytes], str]":
+    """The server's process, when it answers, and its URL.
+
+    A port that was free may be taken before the server has it.
+    """
+    for _ in range(5):
+        port = _free_port()
+        url = f"mysql+pymysql://root@127.0.0.1:{port}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, f"--port={port}"], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        if _answers(url, process):
+            return process, url
+        process.kill()
+        process.wait(30)
+        if b"already in use" not in log.read_bytes():
+            break
+    pytest.fail(f"mariadbd does not answer: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _free_port() -> int:
@@ -87,16 +103,15 @@ def _free_port() -> int:
         return port
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: pathlib.Path) -> None:
-    """Wait until the server answers."""
+def _answers(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until the server answers, or has ended; whether it answers."""
     deadline = time.monotonic() + 180
-    while True:
-        try:
-            return _execute(url, "SELECT 1")
-        except sa.exc.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"mariadbd does not answer: {log.read_text(errors='replace')[-2000:]}")
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(sa.exc.OperationalError):
+            _execute(f"{url}/?read_timeout=5", "SELECT 1")  # whoever else has the port may say nothing
+            return True
         time.sleep(0.05)
+    return False
 
 
 def _execute(url: str, statement: str) -> None:
