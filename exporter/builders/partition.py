@@ -198,6 +198,7 @@ class Partition:
         """Its stretch of every line that it has runs of; `found` is its matrix."""
         lines: Lines = {}
         rows: dict[str, list[Row]] = {}
+        times: dict[str, Counter[tuple[int, int]]] = {}
         for _, run, listed in self._runs:
             run_id, row = run["run_id"], {outcome.test_id: outcome for outcome, _ in listed}
             mark = Mark(run_id, found.digest(run_id)) if is_finished(run) else None
@@ -207,9 +208,14 @@ class Partition:
                 if not is_commit_line(name):
                     rows.setdefault(name, []).append((run_id, row))
             if run["platform"] is not None:
-                _count(lines[all_results(run["platform"])], listed)
+                times.setdefault(all_results(run["platform"]), Counter()).update(
+                    (outcome.test_id, runtime_bucket(runtime)) for outcome, runtime in listed if runtime is not None
+                )
         for name, of_line in rows.items():
             lines[name].tests = segments(of_line)
+        for name, counted in times.items():
+            for (test, bucket), count in counted.items():
+                lines[name].runtimes.setdefault(test, {})[bucket] = count
         return lines
 
     def documents(
@@ -283,12 +289,3 @@ class Partition:
         if keys := list(comparison.named(listed, references)):
             told.named[str(run["run_id"])] = keys
         return comparison.document(run, listed, judged, references, self._results, self._rules.result_documents)
-
-
-def _count(line: Line, results: Sequence[Result]) -> None:
-    """Count a run's runtimes."""
-    for outcome, runtime in results:
-        if runtime is not None:
-            counts = line.runtimes.setdefault(outcome.test_id, {})
-            bucket = runtime_bucket(runtime)
-            counts[bucket] = counts.get(bucket, 0) + 1
