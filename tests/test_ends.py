@@ -60,11 +60,11 @@ def test_the_same_ends_have_the_same_digests(tmp_path: pathlib.Path) -> None:
 def test_a_lost_piece_is_noticed_when_it_is_needed() -> None:
     store = MemoryStore()
     ends = Ends(store, ())
-    ends["runs"] = ends["lines/linux/main"] = End(1, 1)
+    ends["runs"] = ends["runs/by-commit/7"] = End(1, 1)
     ends = _kept(ends, store)
     (path,) = (path for path in store.objects if path.startswith("_state/ends/0-"))
     store.objects[path] = Stored(b"{}", "0")
-    assert ends["lines/linux/main"] == End(1, 1)
+    assert ends["runs/by-commit/7"] == End(1, 1)
     with pytest.raises(StateLostError):
         ends["runs"]
 
