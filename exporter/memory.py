@@ -134,8 +134,8 @@ class Memory:
 
 
 def _warn(store: Store, made_by: str, rules: Rules) -> None:
-    """Say so if the store was last exported with another `--result-documents`."""
-    before = made_by.rpartition("/")[2]
+    """Say so if the store was last exported with other options, so that thousands of documents come or go."""
+    *_, before, files = made_by.split("/")
     if before != rules.result_documents:
         log.warning(
             "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
@@ -144,4 +144,10 @@ def _warn(store: Store, made_by: str, rules: Rules) -> None:
             before,
             rules.result_documents,
             before,
+        )
+    if files and not rules.files:
+        log.warning(
+            "%s was exported with --sample-repository, this is without: all is built again, and all diffs and logs go; "
+            "if that is not wanted, give it to every export and hook",
+            store.name,
         )

@@ -131,6 +131,8 @@ def _attempt(
         chosen = None
         if settings.runs is not None and memory.consistent:
             chosen = {layout.partition_of(run) for run in settings.runs}
+        if settings.sample_repository is not None and base.manifest is not None:
+            SampleRepository(settings.sample_repository).check()
         rows = dict.fromkeys(partitions(database), "") if publisher is None else fingerprints(database, chosen)
         if publisher is not None and settings.sample_repository is not None:
             rows = _with_logs(rows, SampleRepository(settings.sample_repository), chosen)

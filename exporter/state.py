@@ -121,10 +121,15 @@ def load(store: Store) -> Found:
 
 @functools.cache
 def made_by(rules: Rules) -> str:
-    """What documents depend on beside the rows: the exporter's own code and templates, and the rules."""
+    """What documents depend on beside the rows: CODE/RULES/RESULT-DOCUMENTS/FILES.
+
+    Digests of the exporter's own code and templates and of the rules; of these, for messages, which results have
+    documents, and `files` with a sample repository.
+    """
     package = pathlib.Path(__file__).parent
     code = hashlib.sha256()
     templates = (file for file in templating.folder().rglob("*") if file.is_file())
     for file in (*sorted(package.rglob("*.py")), *sorted(templates)):
         code.update(file.read_bytes())
-    return f"{code.hexdigest()[:16]}/{hashlib.sha256(repr(rules).encode()).hexdigest()[:8]}/{rules.result_documents}"
+    digests = code.hexdigest()[:16], hashlib.sha256(repr(rules).encode()).hexdigest()[:8]
+    return "/".join((*digests, rules.result_documents, "files" if rules.files else ""))

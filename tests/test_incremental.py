@@ -493,6 +493,23 @@ def test_without_the_sample_repository_its_documents_go(rich: Platform, reposito
     assert orjson.loads(published(store)["v1/runs/150.json"])["links"]["log"] is None
 
 
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_an_empty_sample_repository_is_not_one_whose_outputs_and_logs_are_gone(
+    rich: Platform, repository: pathlib.Path, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MemoryStore()
+    (tmp_path / "empty").mkdir()
+    export(rich.url, store, sample_repository=repository)
+    before = dict(store.objects)
+    for runs in (None, (150,)):
+        with pytest.raises(SourceError, match="neither TestResults nor LogFiles"):
+            export(rich.url, store, sample_repository=tmp_path / "empty", runs=runs)
+    assert store.objects == before
+    export(rich.url, store)
+    assert "all diffs and logs go" in caplog.text
+    export(rich.url, MemoryStore(), sample_repository=tmp_path / "empty")
+
+
 @pytest.mark.parametrize("runs", [None, (150,)])
 @pytest.mark.parametrize("damage", ["link", "file", "root"])
 def test_a_sample_repository_that_cannot_be_read_is_not_one_without_logs(

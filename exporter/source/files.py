@@ -85,6 +85,18 @@ class SampleRepository:
             return Log(len(data), data, None)
         return None
 
+    def check(self) -> None:
+        """See that, if it is there, it holds at least one of its folders.
+
+        Raises:
+            SourceError: it does not. That is not to be taken for outputs and logs that are gone.
+        """
+        if self.root.is_dir() and not any((self.root / name).exists() for name in (OUTPUTS, LOGS)):
+            raise SourceError(
+                f"{self.root}: the sample repository has neither {OUTPUTS} nor {LOGS}: is it the right folder, and is "
+                "it mounted? Without them all diffs and logs that are published would go"
+            )
+
     def log_marks(self, runs: Iterable[int] | None = None) -> Mapping[int, str]:
         """A mark for each run with a log, which changes when the log does: its size and time of change (ns).
 
