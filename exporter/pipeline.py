@@ -131,11 +131,12 @@ def _attempt(
         chosen = None
         if settings.runs is not None and memory.consistent:
             chosen = {layout.partition_of(run) for run in settings.runs}
-        if settings.sample_repository is not None and base.manifest is not None:
-            SampleRepository(settings.sample_repository).check()
         rows = dict.fromkeys(partitions(database), "") if publisher is None else fingerprints(database, chosen)
         if publisher is not None and settings.sample_repository is not None:
-            rows = _with_logs(rows, SampleRepository(settings.sample_repository), chosen)
+            files = SampleRepository(settings.sample_repository)
+            if base.manifest is not None:
+                files.check()
+            rows = _with_logs(rows, files, chosen)
         views = partition_views(catalog), subject_views(catalog)
         todo = plan.make(base, memory.state, memory.feeds, rows, views[0], chosen)
         job = Job(

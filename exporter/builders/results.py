@@ -8,9 +8,7 @@ from exporter.builders.outcomes import Result
 from exporter.documents.lists import listing
 from exporter.documents.runs import Run, RunIdentity
 from exporter.encoding import Document, encode, joined
-from exporter.status import (
-    ResultStatus,
-)
+from exporter.status import ResultStatus
 
 
 def documented(status: ResultStatus, result_documents: str) -> bool:
