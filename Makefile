@@ -50,10 +50,10 @@ lint: install ## check style and types
 	$(BIN)/mypy
 
 reference: install ## write docs/api.md anew from the shapes
-	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.support.reference
 
 baseline: install ## at a release of the API: keep its contract, for later ones to be held to
-	$(BIN)/python -m tests.contract
+	$(BIN)/python -m tests.support.contract
 
 bench: install ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks

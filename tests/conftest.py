@@ -15,10 +15,10 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from tests import mariadb_load
+from tests.support import mariadb_load
 
-pytest_plugins = ["tests.platform", "tests.publish.emulator"]
-pytest.register_assert_rewrite("tests.publish.store_suite")
+pytest_plugins = ["tests.support.platform", "tests.support.emulator"]
+pytest.register_assert_rewrite("tests.support.store_suite")
 
 PARITY = pathlib.Path(__file__).parent / "data" / "parity"
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])

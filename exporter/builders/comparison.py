@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporter import layout
-from exporter.builders.analysis import Judged
+from exporter import paths
 from exporter.builders.dependencies import name_key
-from exporter.builders.matrix import Ending, Matrix
-from exporter.builders.outcomes import Result, Results
 from exporter.builders.results import documented, run_identity
 from exporter.documents.analysis import ComparedResult, Comparison
+from exporter.documents.encoding import Document, encode
 from exporter.documents.runs import Run
-from exporter.encoding import Document, encode
-from exporter.status import ResultStatus
+from exporter.rules.outcomes import Result, Results
+from exporter.rules.result_matrix import Matrix, ResultOutcome
+from exporter.rules.status import ResultStatus
+from exporter.rules.verdicts import Assessment
 
 
 class Reference(NamedTuple):
@@ -31,15 +31,17 @@ def named(results: list[Result], references: References) -> Iterator[str]:
     here = {outcome.test_id for outcome, _ in results}
     for reference in references.values():
         if reference is not None:
-            endings = reference.matrix.endings_of(reference.run_id)
-            yield from (name_key(test) for test, one in endings.items() if one.how is not None and test not in here)
+            outcomes = reference.matrix.outcomes_of(reference.run_id)
+            yield from (name_key(test) for test, one in outcomes.items() if one.how is not None and test not in here)
 
 
 class _Comparer:
     """Compares one run with others."""
 
-    def __init__(self, run: Run, results: list[Result], judged: Judged, tests: Results, result_documents: str) -> None:
-        self._path = layout.run_comparison(run["run_id"])
+    def __init__(
+        self, run: Run, results: list[Result], judged: Assessment, tests: Results, result_documents: str
+    ) -> None:
+        self._path = paths.run_comparison(run["run_id"])
         self._run_id, self._judged, self._tests = run["run_id"], judged, tests
         self._result_documents = result_documents
         self._here = {outcome.test_id: outcome for outcome, _ in results}
@@ -48,7 +50,7 @@ class _Comparer:
     def with_(self, reference: Reference | None) -> Comparison:
         """The run against one reference."""
         here, failing = self._here, self._failing
-        there = reference.matrix.endings_of(reference.run_id) if reference else {}
+        there = reference.matrix.outcomes_of(reference.run_id) if reference else {}
         failed = {test: ending.how for test, ending in there.items() if ending.how is not None}
         buckets = {
             "broken": [test for test in failing if test in there and test not in failed],
@@ -69,7 +71,7 @@ class _Comparer:
             "unchanged_pass": len((here.keys() & there.keys()) - failing.keys() - failed.keys()),
         }
 
-    def _shown(self, test: int, reference: int, there: Ending | None) -> ComparedResult:
+    def _shown(self, test: int, reference: int, there: ResultOutcome | None) -> ComparedResult:
         outcome, view, verdict = self._here.get(test), self._tests.test(test), self._judged.verdicts.get(test)
         return {
             "regression_test_id": test,
@@ -86,13 +88,13 @@ class _Comparer:
     def _link(self, run_id: int, test: int, status: ResultStatus) -> str | None:
         if not documented(status, self._result_documents):
             return None
-        return layout.relative(self._path, layout.run_results(run_id)) + layout.result_file(test)
+        return paths.relative(self._path, paths.run_results(run_id)) + paths.result_file(test)
 
 
 def document(
     run: Run,
     results: list[Result],
-    judged: Judged,
+    judged: Assessment,
     references: References,
     tests: Results,
     result_documents: str,
@@ -107,7 +109,7 @@ def document(
         tests: tells what is shown of a test.
         result_documents: which results have a document that can be linked to.
     """
-    path = layout.run_comparison(run["run_id"])
+    path = paths.run_comparison(run["run_id"])
     comparer = _Comparer(run, results, judged, tests, result_documents)
     lists = ("samples", "failures")
     return path, encode(
@@ -115,7 +117,7 @@ def document(
             "run": run_identity(run, path),
             "references": {name: comparer.with_(reference) for name, reference in references.items()},
             "links": {
-                name: layout.relative(path, layout.document(layout.run_list(run["run_id"], name))) for name in lists
+                name: paths.relative(path, paths.document(paths.run_list(run["run_id"], name))) for name in lists
             },
         }
     )

@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
-from exporter.builders import subjects
-from exporter.builders.outcomes import category_names
+from exporter.builders import targets
+from exporter.rules.outcomes import category_names
 from exporter.source.catalog import Catalog, OutputRow, SampleRow
 from exporter.source.partitions import RunRows
 
-Views = dict[str, str]
+DependencyFingerprints = dict[str, str]
 """Key → digest of what is shown."""
 
 SHOWS = "shows/"
@@ -46,7 +46,7 @@ def fork_key(fork_id: int) -> str:
     return f"{SHOWS}fork {fork_id}"
 
 
-def partition_views(catalog: Catalog) -> Views:
+def partition_fingerprints(catalog: Catalog) -> DependencyFingerprints:
     """What a partition's documents show of the catalogue."""
     views = {ACTIVE: _view(catalog.active_tests)}
     for output in catalog.outputs.values():
@@ -94,7 +94,7 @@ def shown(runs: list[RunRows], catalog: Catalog) -> Iterator[str]:
         yield ACTIVE
 
 
-def subject_views(catalog: Catalog) -> Views:
+def target_fingerprints(catalog: Catalog) -> DependencyFingerprints:
     """What the documents of each sample and regression test show of the catalogue; keys are subjects' names."""
     views = {}
     for sample in catalog.samples.values():
@@ -103,14 +103,14 @@ def subject_views(catalog: Catalog) -> Views:
             for test in catalog.tests_of_sample.get(sample.id, ())
         ]
         tags = [catalog.tags[tag].name for tag in sample.tags]
-        views[subjects.sample(sample.id)] = _view([sample, tags, tests])
+        views[targets.sample(sample.id)] = _view([sample, tags, tests])
     for test in catalog.tests.values():
         name = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
-        views[subjects.regression_test(test.id)] = _view([test, name, category_names(catalog, test)])
+        views[targets.regression_test(test.id)] = _view([test, name, category_names(catalog, test)])
     return views
 
 
-def changed(old: Views, new: Views) -> set[str]:
+def changed(old: DependencyFingerprints, new: DependencyFingerprints) -> set[str]:
     """Keys of what is shown differently, newly or no longer."""
     return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 

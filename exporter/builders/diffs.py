@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from exporter.documents.files import Diff, DiffLine, DiffStatus, DiffSummary, Hunk, LineKind
-from exporter.source.files import Content
+from exporter.source.sample_repository import Content
 
 MAX_SIZE = 10 * 1024 * 1024
 """Bytes of a content that is compared; a larger one is `too_large` (issue 5)."""

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from exporter import layout
+from exporter import paths
+from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FacetValue, listing
-from exporter.encoding import Document, encode
 
 T = TypeVar("T")
 
 
 def numbered(name: str, items: list[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
     """The pages of a numbered list; `show` turns an item into what stands in the page at a path."""
-    for page in layout.pages(name, len(items)):
+    for page in paths.pages(name, len(items)):
         yield (page.path, encode(listing([show(item, page.path) for item in items[page.items]], page.pagination)))
 
 
@@ -20,10 +20,10 @@ def index(family: str, facet: str, totals: Mapping[str, int]) -> Iterator[Docume
     """A facet's index: its values in code point order."""
 
     def show(value: str, path: str) -> FacetValue:
-        target = layout.document(layout.facet_list(family, facet, value))
-        return {"value": value, "total": totals[value], "href": layout.relative(path, target)}
+        target = paths.document(paths.facet_list(family, facet, value))
+        return {"value": value, "total": totals[value], "href": paths.relative(path, target)}
 
-    yield from numbered(layout.facet(family, facet), sorted(totals), show)
+    yield from numbered(paths.facet(family, facet), sorted(totals), show)
 
 
 def lists(
@@ -50,5 +50,5 @@ def lists(
             if value is not None:
                 found.setdefault(value, []).append(item)
     for value, listed in found.items():
-        yield from numbered(layout.facet_list(family, facet, value), listed, show)
+        yield from numbered(paths.facet_list(family, facet, value), listed, show)
     yield from index(family, facet, {value: len(listed) for value, listed in found.items()})

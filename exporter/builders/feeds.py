@@ -1,8 +1,8 @@
 """Feeds: lists that grow with every run, sealed a hundred runs at a time.
 
-What a partition tells of itself is its `Digest`. `Feeds` holds, for every feed, its `End`: its total and its newest
-partition; each partition's `Record` leads from there to the one before. So what changes with one partition is found by
-walking a few links, however long the history; no result row is read for it.
+The statistics of a partition are its `PartitionStats`. `Feeds` holds the `ListHead` of every feed: its total and its
+newest partition; each partition's `PartitionNode` leads from there to the one before. So the pages that one changed
+partition affects are found by walking a few links, however long the history; no result row is read for it.
 
 Not every such chain has pages of its own. A regression test's results on one platform are one: it tells where the
 newest ones are; so are the lines (`lines`), the lists of a commit's runs, and what partitions show (`dependencies`).
@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from exporter import layout
+from exporter import paths
+from exporter.documents.encoding import Document, Encoded, encode, fragment
 from exporter.documents.lists import listing
 from exporter.documents.runs import Run, RunFacts
-from exporter.encoding import Document, Encoded, encode, fragment
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class PartitionStats:
     """What the rest needs to know of one partition at any time; `matrix` and `lines` hold more.
 
     Args:
@@ -42,14 +42,14 @@ class Digest:
 
 
 @dataclass(slots=True)
-class Record:
+class PartitionNode:
     """A partition's digest, and for each of its feeds that has one the partition of the page before."""
 
-    digest: Digest
+    digest: PartitionStats
     before: dict[str, int] = field(default_factory=dict)
 
 
-class End(NamedTuple):
+class ListHead(NamedTuple):
     """Where a feed or chain ends: the newest partition that has an item, and the number of items of all."""
 
     last: int
@@ -74,12 +74,12 @@ class Feeds:
         ended: the names of those that have lost their last item.
     """
 
-    records: MutableMapping[int, Record]
-    ends: MutableMapping[str, End]
-    values: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in layout.RUN_FACETS})
+    records: MutableMapping[int, PartitionNode]
+    ends: MutableMapping[str, ListHead]
+    values: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in paths.RUN_FACETS})
     ended: set[str] = field(default_factory=set)
 
-    def replace(self, partition: int, new: Digest | None) -> set[int]:
+    def replace(self, partition: int, new: PartitionStats | None) -> set[int]:
         """Put a partition's new digest in the place of the one it had, if it had one; None: it has no run any more.
 
         Gives the other partitions whose page of some feed now leads to another page.
@@ -88,7 +88,7 @@ class Feeds:
         relinked: set[int] = set()
         was, is_ = old.digest.counts if old else {}, new.counts if new else {}
         before = old.before if old else {}
-        record = Record(new, {name: to for name, to in before.items() if name in is_}) if new else None
+        record = PartitionNode(new, {name: to for name, to in before.items() if name in is_}) if new else None
         for name in {**was, **is_}:
             more = is_.get(name, 0) - was.get(name, 0)
             if not more:  # most of a partition's: their ends need not even be read
@@ -143,22 +143,22 @@ class Feeds:
         """Count a name's items; one that has none any more has ended."""
         end = self.ends[name]
         if end.total + more:
-            self.ends[name] = End(end.last, end.total + more)
+            self.ends[name] = ListHead(end.last, end.total + more)
         else:
             del self.ends[name]
             self.ended.add(name)
 
-    def _link(self, name: str, record: Record) -> set[int]:
+    def _link(self, name: str, record: PartitionNode) -> set[int]:
         """Put a partition into a chain; give the one that now leads to it."""
         partition = record.digest.partition
-        end = self.ends.get(name, End(partition, 0))
+        end = self.ends.get(name, ListHead(partition, 0))
         after, before = None, end.last if end.total else None
         while before is not None and before > partition:
             after, before = before, self.records[before].before.get(name)
         if before is not None:
             record.before[name] = before
         if after is None:
-            self.ends[name] = End(partition, end.total)
+            self.ends[name] = ListHead(partition, end.total)
             self.ended.discard(name)
             return set()
         self._lead(after, name, partition)
@@ -174,7 +174,7 @@ class Feeds:
             self._lead(after, name, before)
             return {after}
         if before is not None:
-            self.ends[name] = End(before, end.total)
+            self.ends[name] = ListHead(before, end.total)
         return set()
 
     def _lead(self, partition: int, name: str, before: int | None) -> None:
@@ -214,7 +214,7 @@ class Feeds:
 
     def heads(self, names: Iterable[str]) -> dict[str, Newest]:
         """What the heads of feeds hold, and where their `next` leads to."""
-        return self.newest(names, layout.PER_PAGE)
+        return self.newest(names, paths.PER_PAGE)
 
     def head(self, name: str) -> Newest:
         """The same of one feed."""
@@ -227,15 +227,15 @@ class Feeds:
 
 
 _PAGED = (
-    *(f"{layout.facet(layout.RUNS, name)}/" for name in layout.RUN_FACETS),
-    f"{layout.SAMPLES}/",
-    f"{layout.GRID}/",
+    *(f"{paths.facet(paths.RUNS, name)}/" for name in paths.RUN_FACETS),
+    f"{paths.SAMPLES}/",
+    f"{paths.GRID}/",
 )
 
 
 def _has_pages(name: str) -> bool:
     """Whether a feed or chain has archive pages that lead to each other."""
-    return name in (layout.RUNS, layout.REGRESSIONS) or name.startswith(_PAGED)
+    return name in (paths.RUNS, paths.REGRESSIONS) or name.startswith(_PAGED)
 
 
 def _add(counts: dict[str, int], more: Mapping[str, int], sign: int) -> None:
@@ -248,7 +248,7 @@ def _add(counts: dict[str, int], more: Mapping[str, int], sign: int) -> None:
 
 def facet_values(run: RunFacts) -> Iterator[tuple[str, str]]:
     """The (facet, value) pairs that a run is listed under; a null stands under none."""
-    for name in layout.RUN_FACETS:
+    for name in paths.RUN_FACETS:
         value = run[name]  # type: ignore[literal-required]
         if value is not None:
             yield name, value
@@ -256,35 +256,35 @@ def facet_values(run: RunFacts) -> Iterator[tuple[str, str]]:
 
 def run_feeds(run: RunFacts) -> Iterator[str]:
     """The names of the feeds that list a run."""
-    yield layout.RUNS
+    yield paths.RUNS
     for name, value in facet_values(run):
-        yield layout.facet_list(layout.RUNS, name, value)
+        yield paths.facet_list(paths.RUNS, name, value)
 
 
 def run_lists(run: RunFacts) -> Iterator[str]:
     """The names of the numbered lists that list a run: of its commit and of its pull request."""
     if run["commit_sha"] is not None:
-        yield layout.runs_of_commit(run["commit_sha"])
+        yield paths.runs_of_commit(run["commit_sha"])
     if run["pr_number"] is not None:
-        yield layout.runs_of_pull_request(run["pr_number"])
+        yield paths.runs_of_pull_request(run["pr_number"])
 
 
 def archive_page(name: str, partition: int, items: list[Any], before: int | None) -> Document:
     """A feed's archive page of one partition; `before` is the partition of the next older page."""
-    path = layout.archive(name, partition)
+    path = paths.archive(name, partition)
     return path, encode(listing(items, {"next": _next(path, name, before)}))
 
 
 def head_page(name: str, items: list[Any], total: int, before: int | None) -> Document:
     """A feed's head; `before` is the partition of the newest page that it does not hold."""
-    path = layout.document(name)
+    path = paths.document(name)
     return path, encode(listing(items, {"total": total, "next": _next(path, name, before)}))
 
 
 def _next(path: str, name: str, before: int | None) -> str | None:
-    return None if before is None else layout.relative(path, layout.archive(name, before))
+    return None if before is None else paths.relative(path, paths.archive(name, before))
 
 
 def linked(runs: Iterable[Run], path: str) -> list[Encoded]:
     """Runs as items of the list that stands at `path`, each with a link to its document."""
-    return [fragment({**run, "href": layout.relative(path, layout.run(run["run_id"]))}) for run in runs]
+    return [fragment({**run, "href": paths.relative(path, paths.run(run["run_id"]))}) for run in runs]

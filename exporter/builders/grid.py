@@ -7,13 +7,13 @@ tests the letters of `results` stand for.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from exporter import layout
+from exporter import paths
 from exporter.builders.feeds import Feeds
-from exporter.builders.lines import LETTERS
-from exporter.builders.matrix import Matrix
+from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination
 from exporter.documents.runs import GridRun, Run
-from exporter.encoding import Document, encode
+from exporter.rules.lineage import LETTERS
+from exporter.rules.result_matrix import Matrix
 
 NO_RESULT: Final = "."
 """The letter of a test that did not run."""
@@ -28,32 +28,32 @@ class Columns(NamedTuple):
 
 def archive(platform: str, partition: int, columns: Columns, before: int | None) -> Document:
     """The archive page of one partition; `before` is the partition of the next older page."""
-    return _document(layout.archive(layout.grid(platform), partition), [columns], {"next": _after(platform, before)})
+    return _document(paths.archive(paths.grid(platform), partition), [columns], {"next": _after(platform, before)})
 
 
 def head(platform: str, feeds: Feeds, columns_of: Callable[[int, str], Columns]) -> Document:
     """The feed's head; `columns_of` gives a partition's runs of a platform."""
-    name = layout.grid(platform)
+    name = paths.grid(platform)
     held, before = feeds.head(name)
     parts = [columns_of(number, platform) for number in held]
-    return _document(layout.document(name), parts, {"total": feeds.total(name), "next": _after(platform, before)})
+    return _document(paths.document(name), parts, {"total": feeds.total(name), "next": _after(platform, before)})
 
 
 def _after(platform: str, before: int | None) -> str | None:
     """The path of the page that goes on."""
-    return None if before is None else layout.archive(layout.grid(platform), before)
+    return None if before is None else paths.archive(paths.grid(platform), before)
 
 
 def _document(path: str, parts: Iterable[Columns], pagination: FeedPagination) -> Document:
     found = [
-        (run, {ending.test_id: LETTERS[ending.status] for ending in part.matrix.endings_of(run["run_id"]).values()})
+        (run, {ending.test_id: LETTERS[ending.status] for ending in part.matrix.outcomes_of(run["run_id"]).values()})
         for part in parts
         for run in part.runs
     ]
     tests = sorted({test for _, letters in found for test in letters})
     data = [_item(run, "".join(letters.get(test, NO_RESULT) for test in tests), path) for run, letters in found]
     after = pagination["next"]
-    pagination["next"] = None if after is None else layout.relative(path, after)
+    pagination["next"] = None if after is None else paths.relative(path, after)
     return path, encode({"data": data, "pagination": pagination, "meta": {"tests": tests}})
 
 
@@ -67,5 +67,5 @@ def _item(run: Run, letters: str, path: str) -> GridRun:
         "pr_number": run["pr_number"],
         "at": run["completed_at"] or run["started_at"] or run["created_at"],
         "results": letters,
-        "href": layout.relative(path, layout.run(run["run_id"])),
+        "href": paths.relative(path, paths.run(run["run_id"])),
     }

@@ -5,35 +5,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from exporter import layout
-from exporter.builders import comparison, errors, grid, history, logs, regressions, results, runs
-from exporter.builders.analysis import Judged, Past, is_finished
+from exporter import paths
+from exporter.builders import build_log, comparison, error_items, grid, regressions, results, runs, sample_history
+from exporter.builders.build_log import LogLines
 from exporter.builders.comparison import Reference
 from exporter.builders.dependencies import sample_names, shown
-from exporter.builders.feeds import Digest, archive_page, facet_values, linked, run_feeds, run_lists
-from exporter.builders.lines import (
-    Line,
-    Lines,
-    Main,
-    Mark,
-    Row,
-    all_results,
-    is_commit_line,
-    lines_of,
-    segments,
-)
-from exporter.builders.logs import LogLines
-from exporter.builders.matrix import Matrix, matrix
-from exporter.builders.outcomes import Pair, Result, Results
+from exporter.builders.feeds import PartitionStats, archive_page, facet_values, linked, run_feeds, run_lists
 from exporter.builders.results import Context, documented
 from exporter.documents.analysis import Change
+from exporter.documents.encoding import Document, encode
 from exporter.documents.runs import Run, RunFacts
-from exporter.encoding import Document, encode
+from exporter.rules.lineage import (
+    Lineage,
+    Lineages,
+    MainLine,
+    ReferenceRun,
+    Row,
+    all_results,
+    is_commit_lineage,
+    lineages_of,
+    summaries,
+)
+from exporter.rules.outcomes import Pair, Result, Results
+from exporter.rules.result_matrix import Matrix, matrix
+from exporter.rules.status import PLATFORMS, runtime_bucket
+from exporter.rules.verdicts import Assessment, PriorHistory, is_finished
 from exporter.source.catalog import Catalog
-from exporter.source.files import Log
 from exporter.source.partitions import RunRows
-from exporter.source.values import Problem
-from exporter.status import PLATFORMS, runtime_bucket
+from exporter.source.row_values import InvalidRow
+from exporter.source.sample_repository import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class Rules:
     """
 
     result_documents: str = "all"
-    main: Main = Main()  # noqa: RUF009 - immutable
+    main: MainLine = MainLine()  # noqa: RUF009 - immutable
     files: bool = False
 
 
 @dataclass(slots=True)
-class Told:
+class PartitionSummary:
     """What a partition's documents tell that gathering needs.
 
     Args:
@@ -84,15 +84,15 @@ class Told:
         """As JSON."""
         return {"runs": self.runs, "changes": self.changes, "named": self.named, "marks": self.marks}
 
-    def until(self, count: int, marks: list[str]) -> "Told":
+    def until(self, count: int, marks: list[str]) -> "PartitionSummary":
         """What its oldest runs tell, so many of them, with the marks of all."""
         runs = self.runs[len(self.runs) - count :]
         ids = {run["run_id"] for run in runs}
         named = {run: keys for run, keys in self.named.items() if int(run) in ids}
-        return Told(runs, [change for change in self.changes if change["run_id"] in ids], named, marks)
+        return PartitionSummary(runs, [change for change in self.changes if change["run_id"] in ids], named, marks)
 
 
-def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
+def changed_lists(old: PartitionSummary | None, new: PartitionSummary | None, main: MainLine) -> set[str]:
     """What is made of what partitions tell, and differs in what one told and tells.
 
     The names of feeds and lists of runs and of changes, as `subjects.of_document` has them; and of the badges.
@@ -103,9 +103,9 @@ def changed_lists(old: Told | None, new: Told | None, main: Main) -> set[str]:
     for run in (of[number] for number in differ for of in (was, is_) if number in of):
         names.update(run_feeds(run), run_lists(run))
         if main.holds(run):
-            names.add(layout.BADGES)
+            names.add(paths.BADGES)
     if (old.changes if old else []) != (new.changes if new else []):
-        names.add(layout.REGRESSIONS)
+        names.add(paths.REGRESSIONS)
     return names
 
 
@@ -119,7 +119,7 @@ class Earlier(NamedTuple):
     """
 
     pages: Mapping[str, int]
-    lines: Lines
+    lines: Lineages
     matrix_of: Callable[[int], Matrix]
 
 
@@ -142,7 +142,7 @@ class Partition:
         catalog: Catalog,
         rules: Rules,
         evaluate: Results,
-        problems: list[Problem] | None = None,
+        problems: list[InvalidRow] | None = None,
     ) -> None:
         self._number = number
         self._catalog = catalog
@@ -157,18 +157,18 @@ class Partition:
         """All its results."""
         return matrix((run, found) for _, run, found in self._runs)
 
-    def digest(self) -> Digest:
+    def digest(self) -> PartitionStats:
         """What the rest needs to know at any time."""
         counts: Counter[str] = Counter()
-        values: dict[str, Counter[str]] = {facet: Counter() for facet in layout.RUN_FACETS}
+        values: dict[str, Counter[str]] = {facet: Counter() for facet in paths.RUN_FACETS}
         tests: dict[str | None, Counter[int]] = {}
         diffs: dict[str, Pair] = {}
         for _, run, found in self._runs:
             counts.update(run_feeds(run))
             counts.update(run_lists(run))
             if run["platform"] is not None:
-                counts[layout.grid(run["platform"])] += 1
-            counts.update(lines_of(run, self._rules.main))
+                counts[paths.grid(run["platform"])] += 1
+            counts.update(lineages_of(run, self._rules.main))
             for facet, value in facet_values(run):
                 values[facet][value] += 1
             tests.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in found])
@@ -179,12 +179,12 @@ class Partition:
             for test_id, count in of_test.items():
                 test = self._catalog.tests.get(test_id)
                 if test is not None and test.sample_id is not None:
-                    counts[layout.sample_history(test.sample_id)] += count
+                    counts[paths.sample_history(test.sample_id)] += count
                 if test is not None and platform is not None:
-                    counts[layout.recent_chain(test_id, platform)] += count
+                    counts[paths.recent_chain(test_id, platform)] += count
         counts.update(dict.fromkeys(diffs, 1))
         counts.update(dict.fromkeys(shown([rows for rows, _, _ in self._runs], self._catalog), 1))
-        return Digest(
+        return PartitionStats(
             partition=self._number,
             runs=len(self._runs),
             results=sum(len(found) for _, _, found in self._runs),
@@ -194,32 +194,32 @@ class Partition:
             diffs=dict(sorted(diffs.items())),
         )
 
-    def lines(self, found: Matrix) -> Lines:
+    def lines(self, found: Matrix) -> Lineages:
         """Its stretch of every line that it has runs of; `found` is its matrix."""
-        lines: Lines = {}
+        lines: Lineages = {}
         rows: dict[str, list[Row]] = {}
         times: dict[str, Counter[tuple[int, int]]] = {}
         for _, run, listed in self._runs:
             run_id, row = run["run_id"], {outcome.test_id: outcome for outcome, _ in listed}
-            mark = Mark(run_id, found.digest(run_id)) if is_finished(run) else None
-            for name in lines_of(run, self._rules.main):
-                line = lines.setdefault(name, Line())
+            mark = ReferenceRun(run_id, found.digest(run_id)) if is_finished(run) else None
+            for name in lineages_of(run, self._rules.main):
+                line = lines.setdefault(name, Lineage())
                 line.finished = mark or line.finished
-                if not is_commit_line(name):
+                if not is_commit_lineage(name):
                     rows.setdefault(name, []).append((run_id, row))
             if run["platform"] is not None:
                 times.setdefault(all_results(run["platform"]), Counter()).update(
                     (outcome.test_id, runtime_bucket(runtime)) for outcome, runtime in listed if runtime is not None
                 )
         for name, of_line in rows.items():
-            lines[name].tests = segments(of_line)
+            lines[name].tests = summaries(of_line)
         for name, counted in times.items():
             for (test, bucket), count in counted.items():
                 lines[name].runtimes.setdefault(test, {})[bucket] = count
         return lines
 
     def documents(
-        self, found: Matrix, earlier: Earlier, log_of: Callable[[int], Log | None] | None, told: Told
+        self, found: Matrix, earlier: Earlier, log_of: Callable[[int], Log | None] | None, told: PartitionSummary
     ) -> Iterator[Document]:
         """Every document of the partition, each after those it links to within it.
 
@@ -230,39 +230,39 @@ class Partition:
             told: what its oldest runs tell if these rows are only those of the others, because the documents of the
                 former stay; gets what gathering needs.
         """
-        judge = Past(earlier.lines, self._rules.main, self._rules.result_documents)
+        judge = PriorHistory(earlier.lines, self._rules.main, self._rules.result_documents)
         for run in reversed(told.runs):
-            judge.add(run, found.endings_of(run["run_id"]))
+            judge.add(run, found.outcomes_of(run["run_id"]))
         for rows, facts, listed in self._runs:
             judged = judge.judge(facts, listed)
             run = {**facts, "failures": judged.failures}
             log = log_of(run["run_id"]) if log_of else None
-            lines = logs.parse(log) if log else None
+            lines = build_log.parse(log) if log else None
             verdicts = {test: encode(one) for test, one in judged.verdicts.items()}
             context = Context(verdicts, judged.previous, self._excerpts(lines, listed) if lines else {})
             yield from results.documents(run, listed, context, self._rules.result_documents)
-            yield from errors.documents(run["run_id"], errors.items(run["run_id"], listed, runs.latest(rows)))
+            yield from error_items.documents(run["run_id"], error_items.items(run["run_id"], listed, runs.latest(rows)))
             yield self._comparison(run, listed, judged, found, earlier, told)
             if lines:
-                yield from logs.documents(run["run_id"], lines)
+                yield from build_log.documents(run["run_id"], lines)
             yield runs.document(rows, run, self._catalog, log=lines is not None)
             told.runs.insert(0, run)
             told.changes[:0] = judged.changes
         for name in dict.fromkeys(name for run in told.runs for name in run_feeds(run)):
-            items = linked(told.listed(name), layout.archive(name, self._number))
+            items = linked(told.listed(name), paths.archive(name, self._number))
             yield archive_page(name, self._number, items, earlier.pages.get(name))
         if told.changes:
-            yield regressions.archive(self._number, told.changes, earlier.pages.get(layout.REGRESSIONS))
+            yield regressions.archive(self._number, told.changes, earlier.pages.get(paths.REGRESSIONS))
         for platform in PLATFORMS:
             if columns := told.on(platform):
-                before = earlier.pages.get(layout.grid(platform))
+                before = earlier.pages.get(paths.grid(platform))
                 yield grid.archive(platform, self._number, grid.Columns(columns, found), before)
-        yield from history.archive(self._number, self._catalog, found, earlier.pages)
+        yield from sample_history.archive(self._number, self._catalog, found, earlier.pages)
 
     def _excerpts(self, lines: LogLines, listed: list[Result]) -> dict[int, bytes]:
         """Regression test id → what the log says of its sample."""
         samples = {outcome.sample_id for outcome, _ in listed if outcome.sample_id is not None}
-        found = logs.excerpts(lines, {id_: sample_names(self._catalog.samples[id_]) for id_ in samples})
+        found = build_log.excerpts(lines, {id_: sample_names(self._catalog.samples[id_]) for id_ in samples})
         encoded = {sample: encode(excerpt) for sample, excerpt in found.items()}
         return {
             outcome.test_id: encoded[outcome.sample_id]
@@ -274,17 +274,17 @@ class Partition:
         self,
         run: Run,
         listed: list[Result],
-        judged: Judged,
+        judged: Assessment,
         found: Matrix,
         earlier: Earlier,
-        told: Told,
+        told: PartitionSummary,
     ) -> Document:
         """A run's comparison."""
         references: dict[str, Reference | None] = {}
         for name, run_id in judged.references.items():
             references[name] = None
             if run_id is not None:
-                number = layout.partition_of(run_id)
+                number = paths.partition_of(run_id)
                 references[name] = Reference(run_id, found if number == self._number else earlier.matrix_of(number))
         if keys := list(comparison.named(listed, references)):
             told.named[str(run["run_id"])] = keys

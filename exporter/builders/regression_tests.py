@@ -3,17 +3,17 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from exporter import layout
-from exporter.builders import subjects
+from exporter import paths
+from exporter.builders import targets
 from exporter.builders.facets import lists, numbered
-from exporter.builders.lines import Line
-from exporter.builders.matrix import Found, entry
-from exporter.builders.outcomes import category_names
-from exporter.builders.stability import stability
 from exporter.documents.catalog import ExpectedOutput, RegressionTest
-from exporter.encoding import Document, encode
+from exporter.documents.encoding import Document, encode
+from exporter.rules.lineage import Lineage
+from exporter.rules.outcomes import category_names
+from exporter.rules.result_matrix import Found, entry
+from exporter.rules.stability import stability
+from exporter.rules.status import PLATFORMS
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
-from exporter.status import PLATFORMS
 
 RECENT = 50
 """Results per platform in a regression test's document."""
@@ -53,7 +53,7 @@ Recent = Callable[[int, str], list[Found]]
 
 
 def documents(
-    catalog: Catalog, touched: Container[str], recent: Recent, lines: Mapping[str, Line]
+    catalog: Catalog, touched: Container[str], recent: Recent, lines: Mapping[str, Lineage]
 ) -> Iterator[Document]:
     """Every list and facet of the regression tests, and the documents of those that were touched.
 
@@ -66,27 +66,27 @@ def documents(
     items = [_item(test, catalog) for test in catalog.tests.values()]
 
     def show(item: RegressionTest, path: str) -> dict[str, Any]:
-        return {**item, "href": layout.relative(path, layout.regression_test(item["regression_test_id"]))}
+        return {**item, "href": paths.relative(path, paths.regression_test(item["regression_test_id"]))}
 
     def tags(item: RegressionTest) -> list[str | None]:
         sample = item["sample_id"]
         return [] if sample is None else [catalog.tags[tag].name for tag in catalog.samples[sample].tags]
 
-    family = layout.REGRESSION_TESTS
+    family = paths.REGRESSION_TESTS
     yield from numbered(family, items, show)
     yield from lists(family, "active", items, lambda item: [_ACTIVE[item["active"]]], show, always=("true", "false"))
     yield from lists(family, "category", items, lambda item: item["categories"], show)
     yield from lists(family, "tag", items, tags, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
-        if subjects.regression_test(test.id) in touched:
+        if targets.regression_test(test.id) in touched:
             yield _document(item, test, recent, lines)
 
 
-def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mapping[str, Line]) -> Document:
-    path = layout.regression_test(test.id)
+def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mapping[str, Lineage]) -> Document:
+    path = paths.regression_test(test.id)
     sample = item["sample_id"]
     found = {platform: recent(test.id, platform) for platform in PLATFORMS}
-    history = None if sample is None else layout.document(layout.sample_history(sample))
+    history = None if sample is None else paths.document(paths.sample_history(sample))
     return (
         path,
         encode(
@@ -103,8 +103,8 @@ def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mappin
                     for platform, newest in found.items()
                 },
                 "links": {
-                    "sample": None if sample is None else layout.relative(path, layout.sample(sample)),
-                    "history": None if history is None else layout.relative(path, history),
+                    "sample": None if sample is None else paths.relative(path, paths.sample(sample)),
+                    "history": None if history is None else paths.relative(path, history),
                 },
             }
         ),
@@ -124,5 +124,5 @@ def named_documents(catalog: Catalog) -> Iterator[Document]:
     def category(row: Named, path: str) -> dict[str, Any]:
         return {**tag(row, path), "test_count": catalog.test_counts.get(row.id, 0)}
 
-    yield from numbered(layout.CATEGORIES, sorted(catalog.categories.values(), key=by_name), category)
-    yield from numbered(layout.TAGS, sorted(catalog.tags.values(), key=by_name), tag)
+    yield from numbered(paths.CATEGORIES, sorted(catalog.categories.values(), key=by_name), category)
+    yield from numbered(paths.TAGS, sorted(catalog.tags.values(), key=by_name), tag)

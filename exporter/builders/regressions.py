@@ -4,40 +4,40 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exporter import layout
+from exporter import paths
 from exporter.builders.feeds import Feeds, archive_page, head_page
-from exporter.builders.lines import Line, Main, Segment
-from exporter.builders.outcomes import category_names
 from exporter.documents.analysis import Change, Standing
-from exporter.encoding import Document
+from exporter.documents.encoding import Document
+from exporter.rules.lineage import HistorySummary, Lineage, MainLine
+from exporter.rules.outcomes import category_names
+from exporter.rules.status import PLATFORMS, WINDOW, is_flaky, state_changes
 from exporter.source.catalog import Catalog, TestRow
-from exporter.status import PLATFORMS, WINDOW, is_flaky, state_changes
 from exporter.templating import templates
 
 
 def _linked(changes: list[Change], path: str) -> list[Change]:
     """Changes as items of the document at `path`."""
     return [
-        {**change, "href": layout.relative(path, change["href"]) if change["href"] is not None else None}
+        {**change, "href": paths.relative(path, change["href"]) if change["href"] is not None else None}
         for change in changes
     ]
 
 
 def archive(partition: int, changes: list[Change], before: int | None) -> Document:
     """The archive page of one partition's changes, newest first."""
-    path = layout.archive(layout.REGRESSIONS, partition)
-    return archive_page(layout.REGRESSIONS, partition, _linked(changes, path), before)
+    path = paths.archive(paths.REGRESSIONS, partition)
+    return archive_page(paths.REGRESSIONS, partition, _linked(changes, path), before)
 
 
-def heads(changes: list[Change], feeds: Feeds, main: Main) -> Iterator[Document]:
+def heads(changes: list[Change], feeds: Feeds, main: MainLine) -> Iterator[Document]:
     """The head of the feed, with the changes of its newest pages, and the same as Atom."""
-    path = layout.document(layout.REGRESSIONS)
-    _, before = feeds.head(layout.REGRESSIONS)
-    yield head_page(layout.REGRESSIONS, _linked(changes, path), feeds.total(layout.REGRESSIONS), before)
-    yield layout.REGRESSIONS_FEED, _atom(_linked(changes, layout.REGRESSIONS_FEED), main)
+    path = paths.document(paths.REGRESSIONS)
+    _, before = feeds.head(paths.REGRESSIONS)
+    yield head_page(paths.REGRESSIONS, _linked(changes, path), feeds.total(paths.REGRESSIONS), before)
+    yield paths.REGRESSIONS_FEED, _atom(_linked(changes, paths.REGRESSIONS_FEED), main)
 
 
-def _atom(changes: list[Change], main: Main) -> bytes:
+def _atom(changes: list[Change], main: MainLine) -> bytes:
     # Atom demands a time everywhere; the epoch stands for one that no row tells.
     epoch = f"{datetime.datetime.fromtimestamp(0, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
     page = (
@@ -47,14 +47,14 @@ def _atom(changes: list[Change], main: Main) -> bytes:
             main=main,
             changes=[change | {"at": change["at"] or epoch} for change in changes],
             updated=max((change["at"] for change in changes if change["at"]), default=epoch),
-            self_href=layout.relative(layout.REGRESSIONS_FEED, layout.REGRESSIONS_FEED),
-            json_href=layout.relative(layout.REGRESSIONS_FEED, layout.document(layout.REGRESSIONS)),
+            self_href=paths.relative(paths.REGRESSIONS_FEED, paths.REGRESSIONS_FEED),
+            json_href=paths.relative(paths.REGRESSIONS_FEED, paths.document(paths.REGRESSIONS)),
         )
     )
     return page.encode()
 
 
-def standings(catalog: Catalog, lines: Mapping[str, Line]) -> Iterator[tuple[str, list[Standing]]]:
+def standings(catalog: Catalog, lines: Mapping[str, Lineage]) -> Iterator[tuple[str, list[Standing]]]:
     """The lists of tests that are flaky, and that fail, on the main line now: list name → items by test, platform.
 
     Args:
@@ -67,11 +67,11 @@ def standings(catalog: Catalog, lines: Mapping[str, Line]) -> Iterator[tuple[str
         for platform in PLATFORMS
         if (one := lines[platform].tests.get(test.id)) is not None
     ]
-    yield layout.FLAKY, [_standing(catalog, *one) for one in found if is_flaky(one[2].newest)]
-    yield layout.FAILING, [_standing(catalog, *one) for one in found if not one[2].passes]
+    yield paths.FLAKY, [_standing(catalog, *one) for one in found if is_flaky(one[2].newest)]
+    yield paths.FAILING, [_standing(catalog, *one) for one in found if not one[2].passes]
 
 
-def _standing(catalog: Catalog, test: TestRow, platform: str, one: Segment) -> Standing:
+def _standing(catalog: Catalog, test: TestRow, platform: str, one: HistorySummary) -> Standing:
     sample = catalog.samples[test.sample_id] if test.sample_id is not None else None
     return {
         "regression_test_id": test.id,
@@ -91,4 +91,4 @@ def _standing(catalog: Catalog, test: TestRow, platform: str, one: Segment) -> S
 
 def shown(item: Standing, path: str) -> dict[str, Any]:
     """A standing as an item of the list at `path`."""
-    return {**item, "href": layout.relative(path, layout.regression_test(item["regression_test_id"]))}
+    return {**item, "href": paths.relative(path, paths.regression_test(item["regression_test_id"]))}

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from exporter import layout
-from exporter.builders.outcomes import Result
+from exporter import paths
+from exporter.documents.encoding import Document, encode, joined
 from exporter.documents.lists import listing
 from exporter.documents.runs import Run, RunIdentity
-from exporter.encoding import Document, encode, joined
-from exporter.status import ResultStatus
+from exporter.rules.outcomes import Result
+from exporter.rules.status import ResultStatus
 
 
 def documented(status: ResultStatus, result_documents: str) -> bool:
@@ -34,7 +34,7 @@ class Context:
 def documents(run: Run, results: list[Result], context: Context, result_documents: str) -> Iterator[Document]:
     """The documents of a run's results: one each, then the lists of all and of those that did not pass."""
     run_id = run["run_id"]
-    folder = layout.run_results(run_id)
+    folder = paths.run_results(run_id)
     identity = encode(run_identity(run, folder))
     for outcome, runtime in results:
         if documented(outcome.status, result_documents):
@@ -49,13 +49,13 @@ def documents(run: Run, results: list[Result], context: Context, result_document
                     identity,
                 ),
             )
-    for page in layout.pages(layout.run_list(run_id, "samples"), len(results)):
-        to = layout.relative(page.path, folder)
+    for page in paths.pages(paths.run_list(run_id, "samples"), len(results)):
+        to = paths.relative(page.path, folder)
         items = joined(_listed(result, to, result_documents) for result in results[page.items])
         yield page.path, encode(listing(items, page.pagination))
     failures = [result for result in results if result[0].status != "pass"]
-    for page in layout.pages(layout.run_list(run_id, "failures"), len(failures)):
-        to = layout.relative(page.path, folder)
+    for page in paths.pages(paths.run_list(run_id, "failures"), len(failures)):
+        to = paths.relative(page.path, folder)
         items = joined(
             b'%b,"classification":%b,"verdict":%b}'
             % (
@@ -89,5 +89,5 @@ def run_identity(run: Run, source: str) -> RunIdentity:
         "branch": run["branch"],
         "commit_sha": run["commit_sha"],
         "pr_number": run["pr_number"],
-        "href": layout.relative(source, layout.run(run["run_id"])),
+        "href": paths.relative(source, paths.run(run["run_id"])),
     }

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from exporter import layout
-from exporter.builders.outcomes import Result
+from exporter import paths
+from exporter.documents.encoding import Document, encode
 from exporter.documents.runs import InfrastructureError, Progress, Run, RunFacts, Summary
-from exporter.encoding import Document, encode
+from exporter.rules.outcomes import Result
+from exporter.rules.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
-from exporter.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status
 
 _GITHUB = "https://github.com/"
 _WEB = ("https://", "http://")
@@ -89,7 +89,7 @@ def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
 
 def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool) -> Document:
     """A run's own document; `log` tells whether there is one."""
-    path = layout.run(run.run_id)
+    path = paths.run(run.run_id)
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
     ]
@@ -101,7 +101,7 @@ def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool) -> Docum
                 "config": {"regression_test_ids": run.customized or catalog.active_tests},
                 "progress": progress,
                 "infrastructure_errors": _infrastructure_errors(run),
-                "links": {name: target and layout.relative(path, target) for name, target in _linked(listed, log=log)},
+                "links": {name: target and paths.relative(path, target) for name, target in _linked(listed, log=log)},
             }
         ),
     )
@@ -110,9 +110,9 @@ def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool) -> Docum
 def _linked(run: Run, *, log: bool) -> Iterator[tuple[str, str | None]]:
     """The documents that lead on from a run, by name."""
     for kind in ("samples", "failures", "errors"):
-        yield kind, layout.document(layout.run_list(run["run_id"], kind))
-    yield "comparison", layout.run_comparison(run["run_id"])
-    yield "log", layout.document(layout.run_list(run["run_id"], "log")) if log else None
+        yield kind, paths.document(paths.run_list(run["run_id"], kind))
+    yield "comparison", paths.run_comparison(run["run_id"])
+    yield "log", paths.document(paths.run_list(run["run_id"], "log")) if log else None
     commit, pull_request = run["commit_sha"], run["pr_number"]
-    yield "commit", None if commit is None else layout.document(layout.runs_of_commit(commit))
-    yield "pull_request", None if pull_request is None else layout.document(layout.runs_of_pull_request(pull_request))
+    yield "commit", None if commit is None else paths.document(paths.runs_of_commit(commit))
+    yield "pull_request", None if pull_request is None else paths.document(paths.runs_of_pull_request(pull_request))

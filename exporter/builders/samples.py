@@ -3,13 +3,13 @@
 from collections.abc import Callable, Container, Iterator
 from typing import Any
 
-from exporter import layout
-from exporter.builders import subjects
+from exporter import paths
+from exporter.builders import targets
 from exporter.builders.facets import lists, numbered
 from exporter.documents.catalog import Sample, Upload
-from exporter.encoding import Document, encode
+from exporter.documents.encoding import Document, encode
+from exporter.rules.status import PLATFORMS, ResultStatus
 from exporter.source.catalog import Catalog, SampleRow
-from exporter.status import PLATFORMS, ResultStatus
 
 Newest = Callable[[int, str], ResultStatus | None]
 """Gives the status of a regression test's newest result on a platform."""
@@ -50,13 +50,13 @@ def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iter
     items = [_item(sample, catalog, tests_of.get(sample.id, [])) for sample in catalog.samples.values()]
 
     def show(item: Sample, path: str) -> dict[str, Any]:
-        return {**item, "href": layout.relative(path, layout.sample(item["sample_id"]))}
+        return {**item, "href": paths.relative(path, paths.sample(item["sample_id"]))}
 
-    yield from numbered(layout.SAMPLES, items, show)
-    yield from lists(layout.SAMPLES, "tag", items, lambda item: item["tags"], show)
-    yield from lists(layout.SAMPLES, "extension", items, lambda item: [item["extension"]], show)
+    yield from numbered(paths.SAMPLES, items, show)
+    yield from lists(paths.SAMPLES, "tag", items, lambda item: item["tags"], show)
+    yield from lists(paths.SAMPLES, "extension", items, lambda item: [item["extension"]], show)
     yield from lists(
-        layout.SAMPLES,
+        paths.SAMPLES,
         "status",
         items,
         lambda item: ["active" if item["active"] else "inactive"],
@@ -65,9 +65,9 @@ def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iter
     )
     for item, row in zip(items, catalog.samples.values(), strict=True):
         if item["sha"] is not None:
-            path = layout.sample_by_sha(item["sha"])
+            path = paths.sample_by_sha(item["sha"])
             yield (path, encode(show(item, path)))
-        if subjects.sample(row.id) in touched:
+        if targets.sample(row.id) in touched:
             yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
 
@@ -77,7 +77,7 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
     Of its tests' newest results only the status stands here: it seldom changes, so that a new run does not
     rewrite the documents of all samples; the rest is one link away.
     """
-    path = layout.sample(row.id)
+    path = paths.sample(row.id)
     return (
         path,
         encode(
@@ -94,7 +94,7 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
                         "command": catalog.tests[test].command,
                         "active": catalog.tests[test].active,
                         "newest": {platform: newest(test, platform) for platform in PLATFORMS},
-                        "href": layout.relative(path, layout.regression_test(test)),
+                        "href": paths.relative(path, paths.regression_test(test)),
                     }
                     for test in tests
                 ],
@@ -107,7 +107,7 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
                     }
                     for issue in row.issues
                 ],
-                "links": {"history": layout.relative(path, layout.document(layout.sample_history(row.id)))},
+                "links": {"history": paths.relative(path, paths.document(paths.sample_history(row.id)))},
             }
         ),
     )

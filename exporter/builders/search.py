@@ -1,9 +1,9 @@
 """The index in which the site looks up samples and tests: for search, for its lists, and to label the grid."""
 
-from exporter import layout
-from exporter.builders.outcomes import category_names
+from exporter import paths
 from exporter.documents.catalog import SearchIndex
-from exporter.encoding import Document, encode
+from exporter.documents.encoding import Document, encode
+from exporter.rules.outcomes import category_names
 from exporter.source.catalog import Catalog
 
 _SHA_DIGITS = 12
@@ -32,4 +32,4 @@ def document(catalog: Catalog) -> Document:
             for test in catalog.tests.values()
         ],
     }
-    return layout.document(layout.SEARCH), encode(index)
+    return paths.document(paths.SEARCH), encode(index)

@@ -1,6 +1,6 @@
 """The site beside the API: pages rendered from `templates/site/`, what they load, and the badges.
 
-Paths here begin with `/`: they are relative to the store's root, as `layout.ROOTED` has it. All that the pages load
+Paths here begin with `/`: they are relative to the store's root, as `paths.ROOTED` has it. All that the pages load
 lies in one folder named by the digest of everything in it, so that a page and what it loads always belong together,
 and all of it may be kept for ever.
 """
@@ -13,11 +13,11 @@ from graphlib import TopologicalSorter
 from typing import Final
 from urllib.parse import quote
 
-from exporter import layout
-from exporter.builders.lines import Main
+from exporter import paths
+from exporter.documents.encoding import Document, digest, encode
 from exporter.documents.runs import Run
-from exporter.encoding import Document, digest, encode
-from exporter.status import RunStatus
+from exporter.rules.lineage import MainLine
+from exporter.rules.status import RunStatus
 from exporter.templating import names, source, templates
 
 POLICY: Final = (
@@ -30,7 +30,7 @@ STALE_AFTER: Final = 24 * 3600
 """Seconds since the last change after which the site warns."""
 
 
-def pages(main: Main) -> Iterator[Document]:
+def pages(main: MainLine) -> Iterator[Document]:
     """Everything that depends on no run: first what the pages load, then the pages.
 
     Args:
@@ -39,23 +39,23 @@ def pages(main: Main) -> Iterator[Document]:
     assets = dict(_assets())
     name = digest(encode({path: digest(data) for path, data in assets.items()}))[:12]
     for path, data in assets.items():
-        yield layout.site_asset(name, path), data
+        yield paths.site_asset(name, path), data
     icon = source("site/favicon.svg")
-    yield layout.site_page("favicon.svg"), icon
-    yield layout.site_page("robots.txt"), source("site/robots.txt")
+    yield paths.site_page("favicon.svg"), icon
+    yield paths.site_page("robots.txt"), source("site/robots.txt")
     missing = templates().get_template("site/404.html")
     style = "".join(missing.blocks["style"](missing.new_context())).encode()
     style_digest = "sha256-" + base64.b64encode(hashlib.sha256(style).digest()).decode()
-    yield layout.site_page("404.html"), missing.render(style_digest=style_digest).encode()
+    yield paths.site_page("404.html"), missing.render(style_digest=style_digest).encode()
     index = templates().get_template("site/index.html")
     page = index.render(
         policy=POLICY,
-        assets=layout.site_asset(name, "").removeprefix("/"),
+        assets=paths.site_asset(name, "").removeprefix("/"),
         icon="data:image/svg+xml," + quote(icon.strip()),
         main=main,
         stale_after=STALE_AFTER,
     )
-    yield layout.site_page("index.html"), page.encode()
+    yield paths.site_page("index.html"), page.encode()
 
 
 def _assets() -> Iterator[tuple[str, bytes]]:
@@ -112,8 +112,8 @@ def badges(branch: str, newest: Mapping[str, Run | None]) -> Iterator[Document]:
         newest: platform → the newest finished run of the branch; None: there is none.
     """
     for platform, run in newest.items():
-        yield from _badge(layout.badge(branch, platform), f"{branch} {platform}", [run])
-    yield from _badge(layout.badge(branch), branch, list(newest.values()))
+        yield from _badge(paths.badge(branch, platform), f"{branch} {platform}", [run])
+    yield from _badge(paths.badge(branch), branch, list(newest.values()))
 
 
 def _badge(name: str, label: str, runs: list[Run | None]) -> Iterator[Document]:

@@ -17,7 +17,7 @@ from exporter.documents.fields import (
     Time,
 )
 from exporter.documents.runs import RunIdentity
-from exporter.status import FailureCode, ResultStatus, VerdictCode
+from exporter.rules.status import FailureCode, ResultStatus, VerdictCode
 
 
 class ComparedResult(TypedDict):

@@ -17,7 +17,7 @@ from exporter.documents.fields import (
     Time,
 )
 from exporter.documents.results import HistoryEntry
-from exporter.status import ResultStatus
+from exporter.rules.status import ResultStatus
 
 
 class Sample(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from exporter import layout
+from exporter import paths
 from exporter.documents.fields import Count, Keywords, Link, RunId, Sha256, Time
 
 
@@ -37,7 +37,7 @@ class ManifestPartition(TypedDict):
     bytes: Annotated[Count, "Their size, uncompressed.", Keywords(x_unit="B")]
 
 
-EntryName = Annotated[str, Keywords(enum=list(layout.entry_documents()))]
+EntryName = Annotated[str, Keywords(enum=list(paths.entry_documents()))]
 
 
 class ManifestDocument(TypedDict):

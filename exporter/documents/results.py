@@ -22,7 +22,7 @@ from exporter.documents.fields import (
 from exporter.documents.files import LogLine
 from exporter.documents.lists import ListPage
 from exporter.documents.runs import RunIdentity
-from exporter.status import FailureCode, Match, ResultStatus, VerdictCode
+from exporter.rules.status import FailureCode, Match, ResultStatus, VerdictCode
 
 
 class Classification(TypedDict):

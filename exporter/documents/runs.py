@@ -18,7 +18,7 @@ from exporter.documents.fields import (
     Time,
 )
 from exporter.documents.lists import ArchivePagination, HeadPagination
-from exporter.status import FailureCode, RunStatus, VerdictCode
+from exporter.rules.status import FailureCode, RunStatus, VerdictCode
 
 
 class Summary(TypedDict):

@@ -9,7 +9,7 @@ from exporter.documents.catalog import ExpectedOutput, ExtraFile, Issue, Regress
 from exporter.documents.fields import Count, Hash, Link, Milliseconds, RegressionTestId, RunId, SampleId, Sha256, Time
 from exporter.documents.results import Output
 from exporter.documents.runs import InfrastructureError, Progress, RunFacts
-from exporter.status import FailureCode, ResultStatus
+from exporter.rules.status import FailureCode, ResultStatus
 
 
 class SnapshotFailures(TypedDict):

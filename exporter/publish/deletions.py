@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import orjson
 
-from exporter import layout
-from exporter.encoding import encode
+from exporter import paths
+from exporter.documents.encoding import encode
 from exporter.errors import StoreError
 from exporter.publish.lease import moment
 from exporter.publish.store import ABSENT, Store
 
-_PATH = layout.STATE_ROOT + "deletions.json"
+_PATH = paths.STATE_ROOT + "deletions.json"
 
 
 @dataclass(slots=True)

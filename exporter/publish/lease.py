@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter import layout
+from exporter import paths
 from exporter.errors import ConflictError
 from exporter.publish.manifest import Pending, decode_pending
 from exporter.publish.store import Store
@@ -20,7 +20,7 @@ from exporter.publish.store import Store
 LEASE = datetime.timedelta(minutes=10)
 """How long an export may be silent before another takes its place. It renews the lease at a third of that."""
 
-PENDING = layout.API_ROOT + layout.PENDING
+PENDING = paths.API_ROOT + paths.PENDING
 
 
 def moment(value: datetime.datetime) -> str:

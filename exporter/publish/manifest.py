@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from exporter import layout
-from exporter.encoding import digest, encode
+from exporter import paths
+from exporter.documents.encoding import digest, encode
 from exporter.errors import StoreError
 
 Documents = dict[str, list[Any]]
@@ -40,8 +40,8 @@ class Part:
         entry = {"href": self.href, "digest": self.digest, "documents": self.documents, "bytes": self.bytes}
         if self.name in (CATALOG, SITE):
             return entry
-        first = int(self.name) * layout.PARTITION_SIZE
-        return {"first_run_id": first, "last_run_id": first + layout.PARTITION_SIZE - 1, **entry}
+        first = int(self.name) * paths.PARTITION_SIZE
+        return {"first_run_id": first, "last_run_id": first + paths.PARTITION_SIZE - 1, **entry}
 
 
 def part_of(href: str) -> str:
@@ -62,7 +62,7 @@ def encode_part(name: str, documents: Documents) -> tuple[Part, bytes]:
     sha = digest(data)
     part = Part(
         name,
-        layout.manifest_part(name, sha),
+        paths.manifest_part(name, sha),
         sha,
         len(documents),
         sum(size for _, size in documents.values()),
@@ -112,17 +112,17 @@ class Manifest:
     def snapshot(self) -> str:
         """The digest of all that the manifest names, the same exactly when all of that is."""
         parts = [part.digest for part in self.parts.values()]
-        return digest(encode([layout.API_VERSION, self.counts, self.latest_run_id, layout.entry_documents(), parts]))
+        return digest(encode([paths.API_VERSION, self.counts, self.latest_run_id, paths.entry_documents(), parts]))
 
     def encode(self, generated_at: str) -> bytes:
         """The bytes of `manifest.json`."""
         parts = self.parts.values()
         return encode(
             {
-                "api_version": layout.API_VERSION,
+                "api_version": paths.API_VERSION,
                 "generated_at": generated_at,
                 "snapshot": self.snapshot,
-                "partition_size": layout.PARTITION_SIZE,
+                "partition_size": paths.PARTITION_SIZE,
                 "latest_run_id": self.latest_run_id,
                 "counts": {
                     **self.counts,
@@ -132,7 +132,7 @@ class Manifest:
                 "catalog": self.catalog.shown(),
                 "site": self.site.shown() if self.site else None,
                 "partitions": [part.shown() for part in self.partitions],
-                "links": layout.entry_documents(),
+                "links": paths.entry_documents(),
             }
         )
 
@@ -146,7 +146,7 @@ def decode_manifest(data: bytes) -> Manifest:
     try:
         value = orjson.loads(data)
         major = int(value["api_version"].split(".")[0])
-        if major > int(layout.API_VERSION.split(".")[0]) or value["partition_size"] != layout.PARTITION_SIZE:
+        if major > int(paths.API_VERSION.split(".")[0]) or value["partition_size"] != paths.PARTITION_SIZE:
             raise StoreError(
                 f"the store was published by a newer exporter (API {value['api_version']}): upgrade this one"
             )
@@ -198,7 +198,7 @@ def decode_pending(data: bytes) -> Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PartContents:
     """What the store may hold of one part: as published, and as exports that died were about to publish it."""
 
     published: Documents

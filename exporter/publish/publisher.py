@@ -16,16 +16,16 @@ from typing import NamedTuple
 
 import orjson
 
-from exporter import layout
-from exporter.encoding import digest, encode
+from exporter import paths
+from exporter.documents.encoding import digest, encode
 from exporter.errors import ConflictError, StoreError
-from exporter.layout import stored
+from exporter.paths import stored
 from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
     Documents,
-    Known,
     Manifest,
+    PartContents,
     Pending,
     decode_manifest,
     decode_part,
@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 _BATCH = 1000
 """Documents deleted between two looks at the lease."""
 
-_MANIFEST = layout.API_ROOT + layout.MANIFEST
-_LAYOUT = layout.STATE_ROOT + "layout.json"
+_MANIFEST = paths.API_ROOT + paths.MANIFEST
+_LAYOUT = paths.STATE_ROOT + "layout.json"
 
 
 def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
@@ -49,11 +49,11 @@ def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
     return [
         decode_part(one.data)
         for href, one in found
-        if one is not None and href == layout.manifest_part(part_of(href), digest(one.data))
+        if one is not None and href == paths.manifest_part(part_of(href), digest(one.data))
     ]
 
 
-class Hrefs(NamedTuple):
+class PartManifests(NamedTuple):
     """The manifests of what the store may hold of one part: as published, and as exports that died left pending."""
 
     published: str | None
@@ -61,7 +61,7 @@ class Hrefs(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class PublishedState:
     """What an export begins from: the published manifest and what dead exports left, each with its version.
 
     `listed`: the paths below the API root of all manifests in the store; none unless `Publisher.whole` has asked.
@@ -78,18 +78,18 @@ class Base:
         pending = self.pending.manifests if self.pending else ()
         return {*(self.manifest.parts if self.manifest else ()), *map(part_of, pending)}
 
-    def hrefs(self, name: str) -> Hrefs:
+    def hrefs(self, name: str) -> PartManifests:
         """The manifests of a part."""
         part = self.manifest.parts.get(name) if self.manifest else None
         published = part.href if part else None
         pending = self.pending.manifests if self.pending else ()
-        return Hrefs(published, tuple(href for href in pending if part_of(href) == name and href != published))
+        return PartManifests(published, tuple(href for href in pending if part_of(href) == name and href != published))
 
 
-def known(store: Store, hrefs: Hrefs) -> Known:
+def known(store: Store, hrefs: PartManifests) -> PartContents:
     """What the store may hold of a part."""
     published = read_parts(store, [hrefs.published] if hrefs.published else [])
-    return Known(published[0] if published else {}, tuple(read_parts(store, hrefs.pending)))
+    return PartContents(published[0] if published else {}, tuple(read_parts(store, hrefs.pending)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Publisher:
     def __post_init__(self) -> None:
         self.lease = Lease(self.store, self.owner, self.clock)
 
-    def begin(self) -> Base:
+    def begin(self) -> PublishedState:
         """Read what is published.
 
         Raises:
@@ -159,19 +159,19 @@ class Publisher:
                 raise StoreError(
                     f"{self.store.name}: _state/layout.json is damaged: delete _state and export again"
                 ) from None
-            if version > layout.LAYOUT_VERSION:
+            if version > paths.LAYOUT_VERSION:
                 raise StoreError(
                     f"{self.store.name} was written by a newer exporter (layout {version}): upgrade this one"
                 )
         manifest, pending = self.store.get(_MANIFEST), self.store.get(PENDING)
-        return Base(
+        return PublishedState(
             manifest=decode_manifest(manifest.data) if manifest else None,
             manifest_version=manifest.version if manifest else ABSENT,
             pending=decode_pending(pending.data) if pending else None,
             pending_version=pending.version if pending else ABSENT,
         )
 
-    def whole(self, base: Base) -> Base:
+    def whole(self, base: PublishedState) -> PublishedState:
         """The same with all manifests listed, as if nothing were published if one is lost: then all is built again.
 
         An export that went on from what is left would publish a manifest that lacks the rest.
@@ -209,7 +209,7 @@ class Publisher:
             else:
                 self.lease.abandon()
 
-    def publish(self, base: Base, changes: Changes) -> int:
+    def publish(self, base: PublishedState, changes: Changes) -> int:
         """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.
 
         Raises:
@@ -228,26 +228,26 @@ class Publisher:
         self._check_base(base, changes)
         base = self._fence(base)
         if self.store.get(_LAYOUT) is None:
-            self.store.replace(_LAYOUT, encode({"layout": layout.LAYOUT_VERSION}), ABSENT)
+            self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
         written = 0
         for wave in changes.waves:
             for count in wave:
                 written += count
                 self.lease.keep()
         if state is not None:
-            self.store.write((layout.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
+            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
         deletions.save()
         self.lease.keep()
         if not same:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
         if state is not None and state.plan is not None:
-            self.store.replace(layout.STATE_PLAN, state.plan, state.version)
+            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
         self._delete(deletions, changes)
         self.lease.end()
         return written
 
-    def _take_lease(self, base: Base, changes: Changes) -> None:
+    def _take_lease(self, base: PublishedState, changes: Changes) -> None:
         """Name the new manifests in `pending.json`.
 
         After a death also those of the dead export, and those that are published and replaced: what both knew and the
@@ -262,7 +262,7 @@ class Publisher:
         dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
         self.lease.take(sorted(dead | (new - published)), base.pending_version)
 
-    def _check_base(self, base: Base, changes: Changes) -> None:
+    def _check_base(self, base: PublishedState, changes: Changes) -> None:
         """See that nobody has published, or cleaned up, while this export was building.
 
         A lease that has come and gone since leaves no trace in `pending.json`. Without this an export would write its
@@ -278,7 +278,7 @@ class Publisher:
                 self.lease.end()
             raise ConflictError("another export has published meanwhile")
 
-    def _fence(self, base: Base) -> Base:
+    def _fence(self, base: PublishedState) -> PublishedState:
         """Write the manifest anew when taking another export's place; give the base with its new version.
 
         Should that export not be dead but asleep, it can then no longer replace the manifest when it wakes.
@@ -290,8 +290,8 @@ class Publisher:
 
     def _manifests(self) -> frozenset[str]:
         """The paths, below the API root, of all manifests in the store, whether or not anything names them."""
-        found = self.store.list(stored(layout.MANIFESTS))
-        return frozenset(entry.path.removeprefix(layout.API_ROOT) for entry in found)
+        found = self.store.list(stored(paths.MANIFESTS))
+        return frozenset(entry.path.removeprefix(paths.API_ROOT) for entry in found)
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
         """Delete what is due and what the manifest, now published, indeed does without; and what is forgotten."""
@@ -312,21 +312,21 @@ class Publisher:
     def _stale(self, state: NewState) -> list[str]:
         """What the plan named once, or exports that died have left of theirs."""
         if state.stale is not None:
-            return [layout.STATE_ROOT + path for path in state.stale]
-        named = {layout.STATE_ROOT + path for path in state.named}
-        found = (entry.path for folder in layout.STATE_FOLDERS for entry in self.store.list(folder))
+            return [paths.STATE_ROOT + path for path in state.stale]
+        named = {paths.STATE_ROOT + path for path in state.named}
+        found = (entry.path for folder in paths.STATE_FOLDERS for entry in self.store.list(folder))
         return [path for path in found if path not in named]
 
-    def _named(self, paths: Iterable[str], manifest: Manifest) -> set[str]:
-        """Those of the paths that the manifest names after all: they came back."""
+    def _named(self, candidates: Iterable[str], manifest: Manifest) -> set[str]:
+        """Those of these paths that the manifest names after all: they came back."""
         parts = manifest.parts
         by_part: dict[str, set[str]] = {}
-        for path in paths:
-            if not path.startswith(stored(layout.MANIFESTS)):  # of those the manifest itself tells
-                by_part.setdefault(layout.part_of_document(layout.published(path)), set()).add(path)
+        for path in candidates:
+            if not path.startswith(stored(paths.MANIFESTS)):  # of those the manifest itself tells
+                by_part.setdefault(paths.part_of_document(paths.published(path)), set()).add(path)
         named = set(map(stored, manifest.hrefs))
-        for name, candidates in by_part.items():
+        for name, of_part in by_part.items():
             if name in parts:
                 for documents in read_parts(self.store, [parts[name].href]):
-                    named |= candidates & set(map(stored, documents))
+                    named |= of_part & set(map(stored, documents))
         return named

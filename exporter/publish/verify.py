@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter import layout
-from exporter.encoding import digest
+from exporter import paths
+from exporter.documents.encoding import digest
+from exporter.documents.links import links_of
 from exporter.errors import StoreError
-from exporter.layout import stored
-from exporter.links import links_of
+from exporter.paths import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
 from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store, Stored
-from exporter.snapshots.index import check as check_snapshots
+from exporter.snapshots.snapshot_index import check as check_snapshots
 
 
 @dataclass(slots=True)
@@ -55,10 +55,10 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
     publisher = Publisher(store)
     base = publisher.begin()
     if base.manifest is None:
-        raise StoreError(f"{store.name}: nothing is published here (there is no v1/{layout.MANIFEST})")
+        raise StoreError(f"{store.name}: nothing is published here (there is no v1/{paths.MANIFEST})")
     pending = read_parts(store, base.pending.manifests) if base.pending else []
     check = _Check(store, base.manifest, pending)
-    lists_digests = any(entry.digest for entry in store.list(stored(layout.MANIFEST)))
+    lists_digests = any(entry.digest for entry in store.list(stored(paths.MANIFEST)))
     if content or not lists_digests:
         report = check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
     else:
@@ -91,11 +91,11 @@ class _Check:
             for part in parts
             for path, (sha, size) in self._documents(part, report=True).items()
         }
-        control = (layout.MANIFEST, layout.PENDING, *(part.href for part in parts))
+        control = (paths.MANIFEST, paths.PENDING, *(part.href for part in parts))
         known = {*remembered, *map(stored, control)}
         total = sum(part.documents for part in parts)
         for entry in progress("checking", self.store.list(""), total):
-            if entry.path not in known and not entry.path.startswith(layout.STATE_ROOT):
+            if entry.path not in known and not entry.path.startswith(paths.STATE_ROOT):
                 self._listed(entry, left)
         for part in parts if left else ():
             for path in self._documents(part, report=False):
@@ -106,8 +106,8 @@ class _Check:
 
     def _listed(self, entry: Entry, left: dict[int, int]) -> None:
         """Check one object, and strike it off what is left to be found."""
-        path = layout.published(entry.path)
-        if layout.is_of_snapshots(path):
+        path = paths.published(entry.path)
+        if paths.is_of_snapshots(path):
             return
         if hash(path) not in left and hash(path) not in self.known:
             self._problem(entry.path, _STRAY)
@@ -128,9 +128,9 @@ class _Check:
         parts = list(self.manifest.parts.values())
         for part in parts:
             self.known.update(map(hash, self._documents(part, report=True)))
-        control = {layout.MANIFEST, layout.PENDING, *(part.href for part in parts)}
+        control = {paths.MANIFEST, paths.PENDING, *(part.href for part in parts)}
         self.known.update(map(hash, control))
-        self._links(layout.MANIFEST)
+        self._links(paths.MANIFEST)
         with ThreadPoolExecutor(readers) if readers else contextlib.nullcontext() as threads:
             for part in progress("checking", parts, len(parts)):
                 documents = self._documents(part, report=False)
@@ -178,8 +178,8 @@ class _Check:
     def _strays(self, known: set[str]) -> None:
         for entry in self.store.list(""):
             path = entry.path
-            if path in known or path.startswith(layout.STATE_ROOT):
+            if path in known or path.startswith(paths.STATE_ROOT):
                 continue
-            below = layout.published(path)
-            if not layout.is_of_snapshots(below) and hash(below) not in self.known:
+            below = paths.published(path)
+            if not paths.is_of_snapshots(below) and hash(below) not in self.known:
                 self._problem(path, _STRAY)

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from exporter import layout, spool
+from exporter import paths
 from exporter.documents.snapshots import Snapshot, SnapshotCounts, SnapshotFile
-from exporter.layout import stored
+from exporter.export import work_dir
+from exporter.paths import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import moment, now
 from exporter.publish.store import Store
-from exporter.snapshots.index import announced, clean, publish, snapshots
+from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
 from exporter.snapshots.readme import readme
-from exporter.snapshots.rows import Reader
-from exporter.snapshots.tables import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
-from exporter.snapshots.writing import writing
+from exporter.snapshots.row_reader import Reader
+from exporter.snapshots.snapshot_index import announced, clean, publish, snapshots
+from exporter.snapshots.writer_process import writing
 from exporter.source.database import Database
-from exporter.source.values import Problem
+from exporter.source.row_values import InvalidRow
 
 README, SUMS = "README.txt", "SHA256SUMS"
 CONTENT_TYPES = {
@@ -54,7 +55,7 @@ def create(database: Database, store: Store, keep: int, progress: Progress = qui
     """
     database.check()
     store.sweep()
-    with spool.folder() as folder:
+    with work_dir.folder() as folder:
         made_at = moment(now())
         written = database.read("everything", lambda connection: _write(connection, folder, progress, process=process))
         snapshot = _describe(folder, made_at, written)
@@ -74,7 +75,7 @@ class _Written:
 
     counts: SnapshotCounts
     latest_run_id: int | None
-    problems: list[Problem]
+    problems: list[InvalidRow]
 
 
 def _write(connection: sa.Connection, folder: pathlib.Path, progress: Progress, *, process: bool) -> _Written:
@@ -110,13 +111,13 @@ def _describe(folder: pathlib.Path, made_at: str, written: _Written) -> Snapshot
     (folder / SUMS).write_text(sums)
     digest = _digest(folder / SUMS)
     found.append(_file(folder / SUMS, digest, None))
-    id_ = layout.snapshot_id(made_at, digest)
+    id_ = paths.snapshot_id(made_at, digest)
     for one in found:
-        one["href"] = layout.snapshot_file(id_, one["name"])
+        one["href"] = paths.snapshot_file(id_, one["name"])
     return {
         "id": id_,
         "created_at": made_at,
-        "api_version": layout.API_VERSION,
+        "api_version": paths.API_VERSION,
         "digest": digest,
         "latest_run_id": written.latest_run_id,
         "counts": written.counts,

@@ -1,8 +1,8 @@
 """`README.txt` of a snapshot."""
 
-from exporter import layout
+from exporter import paths
 from exporter.documents.snapshots import SnapshotCounts
-from exporter.snapshots.tables import DOCUMENTED, TABLES
+from exporter.snapshots.columns import DOCUMENTED, TABLES
 
 _HEAD = """CCExtractor Sample Platform: a snapshot of what it publishes
 ==========================================================
@@ -33,7 +33,7 @@ Version {version} of the API; its contract says what the values mean.
 def readme(counts: SnapshotCounts) -> str:
     """The text, from the number of rows by table. It tells no time: equal rows make an equal snapshot."""
     files = [f"  {table.file:<18}{counts[table.name]:>10} rows. {table.about}" for table in TABLES]
-    text = _HEAD.format(files="\n".join(files), version=layout.API_VERSION)
+    text = _HEAD.format(files="\n".join(files), version=paths.API_VERSION)
     for table in TABLES:
         text += f"\n{table.file}\n{'-' * len(table.file)}\n\n"
         text += "".join(f"  {name:<34}{about}\n" for name, about in DOCUMENTED[table.name].items())

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from exporter.source import schema
+from exporter.source import tables
 from exporter.source.database import Database
-from exporter.source.values import Problem, Row
+from exporter.source.row_values import InvalidRow, Row
 
 INPUT_TYPES = ("file", "stdin", "udp")
 OUTPUT_TYPES = ("file", "null", "tcp", "cea708", "multiprogram", "stdout", "report")
@@ -123,13 +123,13 @@ class Catalog:
     test_counts: Mapping[int, int]
 
 
-def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
+def read_catalog(database: Database) -> tuple[Catalog, list[InvalidRow]]:
     """Read the catalogue in one snapshot; and the rows in it that make no sense.
 
     Raises:
         SourceError: it can't be read.
     """
-    problems: list[Problem] = []
+    problems: list[InvalidRow] = []
 
     def read(connection: sa.Connection) -> Catalog:
         problems.clear()
@@ -138,7 +138,7 @@ def read_catalog(database: Database) -> tuple[Catalog, list[Problem]]:
     return database.read("the catalogue", read), problems
 
 
-def catalog_on(connection: sa.Connection, problems: list[Problem]) -> Catalog:
+def catalog_on(connection: sa.Connection, problems: list[InvalidRow]) -> Catalog:
     """The catalogue as a connection sees it; the rows in it that make no sense are added to `problems`."""
     return _Reader(connection, problems).read()
 
@@ -146,7 +146,7 @@ def catalog_on(connection: sa.Connection, problems: list[Problem]) -> Catalog:
 class _Reader:
     """Reads the catalogue on one connection."""
 
-    def __init__(self, connection: sa.Connection, problems: list[Problem]) -> None:
+    def __init__(self, connection: sa.Connection, problems: list[InvalidRow]) -> None:
         self.connection = connection
         self.problems = problems
         self.test_counts: Counter[int] = Counter()
@@ -181,11 +181,11 @@ class _Reader:
         }
 
     def read(self) -> Catalog:
-        categories = self._named(schema.CATEGORY, nullable_name=True, nullable_description=False)
-        tags = self._named(schema.TAG, nullable_name=False, nullable_description=True)
+        categories = self._named(tables.CATEGORY, nullable_name=True, nullable_description=False)
+        tags = self._named(tables.TAG, nullable_name=False, nullable_description=True)
         samples = self._samples(tags)
         tests, outputs = self._tests(samples, categories)
-        forks = {row.id: row.text("github", nullable=True) for row in self._rows(schema.FORK)}
+        forks = {row.id: row.text("github", nullable=True) for row in self._rows(tables.FORK)}
         active = tuple(test.id for test in tests.values() if test.active)
         tests_of_sample: dict[int, list[int]] = {}
         for test in tests.values():
@@ -196,14 +196,14 @@ class _Reader:
     def _samples(self, tags: Mapping[int, Named]) -> dict[int, SampleRow]:
         samples = {
             row.id: SampleRow(row.id, row.text("sha", nullable=True), row.text("extension"), row.text("original_name"))
-            for row in self._rows(schema.SAMPLE)
+            for row in self._rows(tables.SAMPLE)
         }
-        for sample, row in self._attach(schema.SAMPLE_TAG, "sample_id", samples):
+        for sample, row in self._attach(tables.SAMPLE_TAG, "sample_id", samples):
             if (tag := row.reference("tag_id", tags)) is not None:
                 sample.tags.append(tag)
-        for sample, row in self._attach(schema.SAMPLE_EXTRA, "sample_id", samples):
+        for sample, row in self._attach(tables.SAMPLE_EXTRA, "sample_id", samples):
             sample.extra_files.append(ExtraFile(row.id, row.text("original_name"), row.text("extension")))
-        for sample, row in self._attach(schema.ISSUE, "sample_id", samples):
+        for sample, row in self._attach(tables.ISSUE, "sample_id", samples):
             sample.issues.append(
                 IssueRow(
                     row.id,
@@ -214,9 +214,9 @@ class _Reader:
                 )
             )
         versions = {
-            row.id: (row.text("version", nullable=True), row.date("released")) for row in self._rows(schema.VERSION)
+            row.id: (row.text("version", nullable=True), row.date("released")) for row in self._rows(tables.VERSION)
         }
-        for sample, row in self._attach(schema.UPLOAD, "sample_id", samples):
+        for sample, row in self._attach(tables.UPLOAD, "sample_id", samples):
             version = row.reference("version_id", versions)
             name, released = versions[version] if version is not None else (None, None)
             sample.uploads.append(
@@ -246,7 +246,7 @@ class _Reader:
                 row.integer("last_passed_on_linux", nullable=True),
                 row.text("description", nullable=True),
             )
-            for row in self._rows(schema.REGRESSION_TEST)
+            for row in self._rows(tables.REGRESSION_TEST)
         }
         outputs = {
             row.id: OutputRow(
@@ -257,14 +257,14 @@ class _Reader:
                 row.text("expected_filename", nullable=True),
                 row.boolean("ignore"),
             )
-            for row in self._rows(schema.OUTPUT)
+            for row in self._rows(tables.OUTPUT)
         }
         for output in outputs.values():
             if output.regression_id is not None:
                 tests[output.regression_id].outputs.append(output)
-        for output, row in self._attach(schema.VARIANT, "regression_test_output_id", outputs):
+        for output, row in self._attach(tables.VARIANT, "regression_test_output_id", outputs):
             output.variants.append((row.id, row.text("file_hashes", nullable=True)))
-        for row in self._rows(schema.TEST_CATEGORY):
+        for row in self._rows(tables.TEST_CATEGORY):
             category, named = row.reference("category_id", categories), row.reference("regression_id", tests)
             if category is not None:
                 self.test_counts[category] += 1

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from exporter.errors import SourceError, UsageError
-from exporter.source import schema
+from exporter.source import tables
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Database:
     def _name_missing(self) -> None:
         """Name the tables and columns that exports read and the database lacks, if there are any."""
         with contextlib.suppress(sa.exc.DBAPIError), self.engine.connect() as connection:
-            missing = [name for table in schema.METADATA.sorted_tables for name in _missing(connection, table)]
+            missing = [name for table in tables.METADATA.sorted_tables for name in _missing(connection, table)]
             if missing:
                 raise SourceError(
                     f"the database lacks {', '.join(missing)}: is it the Sample Platform's, and may the user read it?"

@@ -14,17 +14,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import NullType
 
-from exporter.layout import PARTITION_SIZE
-from exporter.source import schema
+from exporter.paths import PARTITION_SIZE
+from exporter.source import tables
 from exporter.source.database import Database
 from exporter.source.partitions import partition_number
 
 _TABLES = (
-    (schema.RUN, schema.RUN.c.id, ()),
-    (schema.PROGRESS, schema.PROGRESS.c.test_id, ("id",)),
-    (schema.CUSTOMIZED, schema.CUSTOMIZED.c.test_id, ("id",)),
-    (schema.RESULT, schema.RESULT.c.test_id, ("regression_test_id",)),
-    (schema.RESULT_FILE, schema.RESULT_FILE.c.test_id, ("regression_test_id", "regression_test_output_id")),
+    (tables.RUN, tables.RUN.c.id, ()),
+    (tables.PROGRESS, tables.PROGRESS.c.test_id, ("id",)),
+    (tables.CUSTOMIZED, tables.CUSTOMIZED.c.test_id, ("id",)),
+    (tables.RESULT, tables.RESULT.c.test_id, ("regression_test_id",)),
+    (tables.RESULT_FILE, tables.RESULT_FILE.c.test_id, ("regression_test_id", "regression_test_output_id")),
 )
 """Each table with the column of the run's id and those that tell its rows of one run apart."""
 
@@ -74,7 +74,7 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
 
 def _middle(database: Database) -> int:
     """The first run of a partition with about as many runs before it as from it on."""
-    ids = schema.RUN.c.id
+    ids = tables.RUN.c.id
     query = sa.select(sa.func.min(ids), sa.func.max(ids))
     first, last = database.read("the list of runs", lambda connection: connection.execute(query).one())
     return 0 if first is None else (first + last) // 2 // PARTITION_SIZE * PARTITION_SIZE

@@ -15,11 +15,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.types import NullType
 
-from exporter.layout import PARTITION_SIZE
-from exporter.source import schema
+from exporter.paths import PARTITION_SIZE
+from exporter.rules.status import PLATFORMS
+from exporter.source import tables
 from exporter.source.database import Database
-from exporter.source.values import Problem, Row
-from exporter.status import PLATFORMS
+from exporter.source.row_values import InvalidRow, Row
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class PartitionRows(NamedTuple):
     """The runs of a partition by ascending id, and the rows in it that make no sense."""
 
     runs: list[RunRows]
-    problems: list[Problem]
+    problems: list[InvalidRow]
 
 
 def dump(rows: Iterable[RunRows]) -> bytes:
@@ -90,7 +90,7 @@ def partitions(database: Database) -> list[int]:
 
 def partitions_on(connection: sa.Connection) -> list[int]:
     """The numbers of all partitions in which a connection sees a run, ascending."""
-    number = partition_number(schema.RUN.c.id)
+    number = partition_number(tables.RUN.c.id)
     return [int(n) for n in connection.scalars(sa.select(number).distinct().order_by(number))]
 
 
@@ -123,14 +123,14 @@ class _Reader:
         self.connection = connection
         self.first, self.last = first, first + PARTITION_SIZE - 1
         self.forks = forks
-        self.problems: list[Problem] = []
+        self.problems: list[InvalidRow] = []
 
     def read(self) -> PartitionRows:
         runs = {
             row["id"]: self._run(Row("test", row["id"], row, self.problems))
-            for row in self._rows(schema.RUN, schema.RUN.c.id, schema.RUN.c.id)
+            for row in self._rows(tables.RUN, tables.RUN.c.id, tables.RUN.c.id)
         }
-        progress = schema.PROGRESS
+        progress = tables.PROGRESS
         for row in self._rows(progress, progress.c.test_id, progress.c.id):
             if run := self._owner(runs, progress, row["id"], row["test_id"]):
                 cell = Row(progress.name, row["id"], row, self.problems)
@@ -142,15 +142,15 @@ class _Reader:
                         cell.text("message"),
                     )
                 )
-        customized = schema.CUSTOMIZED
+        customized = tables.CUSTOMIZED
         for row in self._rows(customized, customized.c.test_id, customized.c.id):
             if run := self._owner(runs, customized, row["id"], row["test_id"]):
                 cell = Row(customized.name, row["id"], row, self.problems)
                 run.customized.append(cell.integer("regression_id", nullable=True))
-        for table, attribute in ((schema.RESULT, "results"), (schema.RESULT_FILE, "files")):
+        for table, attribute in ((tables.RESULT, "results"), (tables.RESULT_FILE, "files")):
             for run_id, rows in self._packed(table):
                 self._mend(table, run_id, rows)
-                rows.sort(key=itemgetter(0, 1) if table is schema.RESULT_FILE else itemgetter(0))
+                rows.sort(key=itemgetter(0, 1) if table is tables.RESULT_FILE else itemgetter(0))
                 if run := self._owner(runs, table, run_id, run_id):
                     setattr(run, attribute, rows)
         return PartitionRows(list(runs.values()), self.problems)
@@ -161,7 +161,7 @@ class _Reader:
 
     def _owner(self, runs: dict[int, RunRows], table: sa.Table, row: int, run_id: int) -> RunRows | None:
         if (run := runs.get(run_id)) is None:
-            self.problems.append(Problem(table.name, str(row), "test_id leads to nothing"))
+            self.problems.append(InvalidRow(table.name, str(row), "test_id leads to nothing"))
         return run
 
     def _run(self, row: Row) -> RunRows:

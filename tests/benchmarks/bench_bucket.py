@@ -20,10 +20,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.publish import bulk
-from exporter.publish.gcs import GcsStore
+from exporter.publish.gcs import bulk_upload
+from exporter.publish.gcs.bucket_store import GcsStore
 from tests.benchmarks import sink
-from tests.publish import emulator
+from tests.support import emulator
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SIZE = 4096
@@ -65,7 +65,7 @@ def measure(environment: dict[str, str], way: Way, count: int) -> Measured:
     """Write `count` documents, all of it: asking what is there, hashing, compressing, sending."""
     os.environ.update(environment)
     if not way.uvloop:
-        bulk._loop_factory = lambda: None
+        bulk_upload._loop_factory = lambda: None
     store = GcsStore("sink", plain=way.plain, max_writes_per_second=1_000_000)
     store.write(documents(100))
     wall, cpu = time.perf_counter(), time.process_time()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import bench_bucket, measure
 from tests.benchmarks.measure import Options
-from tests.publish import emulator
+from tests.support import emulator
 
 
 def lines(options: Options) -> Iterator[str]:

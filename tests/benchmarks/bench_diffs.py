@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from exporter.builders import diffs
 from exporter.demo import create_demo
-from exporter.source.files import SampleRepository
+from exporter.source.sample_repository import SampleRepository
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Demand, Options
 

@@ -14,7 +14,7 @@ from exporter.demo import add_run
 from exporter.publish.manifest import decode_manifest
 from tests.benchmarks import bench_variant, measure
 from tests.benchmarks.measure import Demand, Figure, Options
-from tests.platform import Api
+from tests.support.platform import Api
 
 
 class Row(NamedTuple):

@@ -13,8 +13,8 @@ import tempfile
 from playwright.sync_api import sync_playwright
 
 from exporter.builders import site
-from exporter.builders.lines import Main
-from exporter.layout import stored
+from exporter.paths import stored
+from exporter.rules.lineage import MainLine
 from tests.site.conftest import ARGUMENTS, CHROMIUM
 
 RUNS = 300
@@ -48,7 +48,7 @@ def _store(root: pathlib.Path) -> None:
     grid = {"data": runs, "pagination": {"total": RUNS, "next": None}, "meta": {"tests": tests}}
     found = {"samples": samples, "regression_tests": index}
     documents = {"manifest.json": manifest, "grid/linux.json": grid, "search.json": found}
-    for path, data in [*site.pages(Main()), *((path, json.dumps(one).encode()) for path, one in documents.items())]:
+    for path, data in [*site.pages(MainLine()), *((path, json.dumps(one).encode()) for path, one in documents.items())]:
         file = root / stored(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

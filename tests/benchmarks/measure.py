@@ -29,7 +29,7 @@ DUMPED = (
 
 BUILD = """
 import pathlib, sys
-from exporter import pipeline
+from exporter.export import pipeline
 if __name__ == "__main__":
     files = pathlib.Path(sys.argv[3]) if sys.argv[3:] else None
     report = pipeline.export(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from exporter.errors import ExporterError
-from exporter.publish.local import LocalStore
+from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.verify import verify
-from tests.platform import HASH, Api, Platform, export, files
+from tests.support.platform import HASH, Api, Platform, export, files
 
 
 @pytest.fixture

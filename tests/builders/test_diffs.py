@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.builders import diffs
+from exporter.documents.encoding import encode
 from exporter.documents.files import Diff
-from exporter.encoding import encode
-from exporter.source.files import Content, SampleRepository
+from exporter.source.sample_repository import Content, SampleRepository
 
 
 def of(data: bytes | None) -> Content | None:

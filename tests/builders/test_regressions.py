@@ -8,10 +8,10 @@ import feedparser
 import orjson
 import pytest
 
-from exporter.builders.lines import Main
-from exporter.demo import schema as real
-from tests.platform import Platform, export
-from tests.publish.memory_store import MemoryStore
+from exporter.demo import demo_tables as real
+from exporter.rules.lineage import MainLine
+from tests.support.memory_store import MemoryStore
+from tests.support.platform import Platform, export
 
 FEED = "v1/feeds/regressions.xml"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -140,7 +140,7 @@ def test_hostile_values_are_text(small: Platform, value: str) -> None:
 @pytest.mark.parametrize("value", HOSTILE)
 def test_the_main_lines_name_is_text(small: Platform, value: str) -> None:
     store = MemoryStore()
-    export(small.url, store, main=Main(value, value))
+    export(small.url, store, main=MainLine(value, value))
     assert _read(store).feed.title == f"Regressions and fixes of {_plain(value)}, branch {_plain(value)}".strip()
 
 

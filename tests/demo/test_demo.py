@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from exporter.demo import add_run, create_demo, schema
+from exporter.demo import add_run, create_demo, demo_tables
 from exporter.errors import UsageError
 
 RUNS, TESTS = 300, 60
@@ -86,12 +86,12 @@ def test_every_reference_leads_somewhere(db):
 
 
 def test_every_table_has_rows(db):
-    for name in schema.metadata.tables:
+    for name in demo_tables.metadata.tables:
         assert db.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] > 0, name
 
 
 def test_secrets_are_marked_and_nothing_else_is(db):
-    for table in schema.metadata.tables.values():
+    for table in demo_tables.metadata.tables.values():
         for column in table.columns:
             marked, filled = db.execute(
                 f"""SELECT COALESCE(SUM("{column.name}" LIKE '%CANARY%'), 0), COUNT(*) FROM "{table.name}" """
@@ -309,7 +309,7 @@ def test_a_run_is_added_to_nothing_but_a_demo(tmp_path):
 @pytest.mark.parametrize("infile", [True, False])
 def test_mariadb_holds_the_same_rows_as_sqlite(tmp_path, mariadb_url, monkeypatch, infile):
     if not infile:
-        monkeypatch.setattr("exporter.demo.data._permits_infile", lambda connection: False)
+        monkeypatch.setattr("exporter.demo.platform._permits_infile", lambda connection: False)
     sqlite_url = create(tmp_path / "x.sqlite")
     create_demo(mariadb_url, runs=40, tests=20, seed=1)
     with pytest.raises(UsageError, match="already holds tables"):
@@ -317,7 +317,7 @@ def test_mariadb_holds_the_same_rows_as_sqlite(tmp_path, mariadb_url, monkeypatc
     assert add_run(mariadb_url) == add_run(sqlite_url) == 41
     one, other = sa.create_engine(sqlite_url), sa.create_engine(mariadb_url)
     with one.connect() as left, other.connect() as right:
-        for table in schema.metadata.sorted_tables:
+        for table in demo_tables.metadata.sorted_tables:
             query = table.select().order_by(*(table.primary_key.columns or table.columns))
             assert left.execute(query).fetchall() == right.execute(query).fetchall(), table.name
     one.dispose()

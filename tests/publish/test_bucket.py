@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from exporter.cli import run
-from exporter.commands import bucket as bucket_commands
+from exporter.cli import bucket as bucket_commands
+from exporter.cli.main import run
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.bucket import Row, Settings, Wanted, read, rows, setup
-from tests.publish import replies
+from exporter.publish.gcs.bucket_settings import Row, Settings, Wanted, read, rows, setup
+from tests.support import replies
 
 ACCOUNT = "serviceAccount:exporter@p.iam.gserviceaccount.com"
 VIEWER = "roles/storage.objectViewer"

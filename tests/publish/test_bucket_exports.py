@@ -17,18 +17,18 @@ from dataclasses import dataclass
 import orjson
 import pytest
 
-from exporter import pipeline, prune
-from exporter.cli import run
-from exporter.publish import publisher
-from exporter.publish.gcs import GcsStore
+from exporter.cli.main import run
+from exporter.export import pipeline
+from exporter.publish import prune, publisher
+from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
-from tests.processes import Commands, commands
-from tests.publish import faulty_proxy
-from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
-from tests.publish.faulty_proxy import Fault, Proxy, Refusal
-from tests.reader import look
-from tests.test_kill import History, history  # noqa: F401
+from tests.export.test_kill import History, history  # noqa: F401
+from tests.support import faulty_proxy
+from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
+from tests.support.faulty_proxy import Fault, Proxy, Refusal
+from tests.support.processes import Commands, commands
+from tests.support.reader import look
 
 pytestmark = pytest.mark.soak
 

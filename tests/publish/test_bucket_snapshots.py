@@ -6,13 +6,13 @@ import urllib.request
 
 import pytest
 
+from exporter.client.download import download
+from exporter.client.transfer import source
 from exporter.demo import create_demo
-from exporter.download import download
-from exporter.publish.gcs import GcsStore
+from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
-from exporter.transfer import source
-from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
+from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
 
 pytestmark = pytest.mark.soak
 

@@ -22,17 +22,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from exporter.caching import cache_control
+from exporter.cache_control import cache_control
 from exporter.errors import ConflictError, StoreError
-from exporter.publish import bulk, gcs, gcs_client
-from exporter.publish.gcs import GcsStore
-from exporter.publish.gcs_objects import upload_of
+from exporter.publish.gcs import bucket_store, bulk_upload, session
+from exporter.publish.gcs.bucket_store import GcsStore
+from exporter.publish.gcs.objects import upload_of
 from exporter.publish.store import ABSENT
 from tests.benchmarks import sink
-from tests.publish import faulty_proxy, replies
-from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
-from tests.publish.faulty_proxy import Proxy, script, some
-from tests.publish.store_suite import NewStore, Rules, _Model
+from tests.support import faulty_proxy, replies
+from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
+from tests.support.faulty_proxy import Proxy, script, some
+from tests.support.store_suite import NewStore, Rules, _Model
 
 pytestmark = pytest.mark.soak
 
@@ -47,7 +47,7 @@ PRIVATE = "private, no-store"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcs_client, "PAUSE", 0.05)
+    monkeypatch.setattr(session, "PAUSE", 0.05)
 
 
 @pytest.fixture(params=["bulk", "plain"])
@@ -237,7 +237,7 @@ def test_a_pickled_store_opens_its_own_connection(store: GcsStore) -> None:
 
 
 def test_what_is_there_is_told_by_few_requests(store: GcsStore, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcs, "_PAGE", 100)
+    monkeypatch.setattr(bucket_store, "_PAGE", 100)
     proxy = front(lambda _: None)
     many = documents(450)
     store.get("v1/manifest.json")
@@ -260,9 +260,9 @@ def test_memory_is_bounded() -> None:
         for number in itertools.count():
             yield f"{number}", bytes(1_000_000)
 
-    windows = gcs._windows(endless())
+    windows = bucket_store._windows(endless())
     assert len(next(windows)) == 16
-    small = gcs._windows((str(number), b"") for number in range(4001))
+    small = bucket_store._windows((str(number), b"") for number in range(4001))
     assert [len(window) for window in small] == [2000, 2000, 1]
 
 
@@ -494,7 +494,7 @@ def test_tokens_are_renewed_and_refusals_said(tmp_path: pathlib.Path, monkeypatc
             good.clear()
             assert store.write(documents(20)) == 20
         store = GcsStore("b", credentials=file, deadline=5)
-        with bulk.Bulk("b", "b", store._link().trusted, bulk.Rate(1000), timeout=5, deadline=5) as send:
+        with bulk_upload.Bulk("b", "b", store._link().trusted, bulk_upload.Rate(1000), timeout=5, deadline=5) as send:
             good.clear()
             before = next(made)
             assert send([upload_of(path, path, data, 0, "") for path, data in documents(50)]) == []
@@ -555,7 +555,7 @@ def test_a_damaged_download_is_never_taken(store: GcsStore, emulator: Emulator, 
 
 
 def test_what_is_damaged_in_the_bucket_is_said(store: GcsStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.publish.gcs_objects.igzip.compress", lambda data, *_, **__: data)
+    monkeypatch.setattr("exporter.publish.gcs.bucket_store.objects.igzip.compress", lambda data, *_, **__: data)
     store.replace("v1/manifest.json", b"{}" * 1000, ABSENT)
     with pytest.raises(StoreError, match=r"v1/manifest\.json is not the gzip that it claims to be"):
         store.get("v1/manifest.json")
@@ -563,7 +563,7 @@ def test_what_is_damaged_in_the_bucket_is_said(store: GcsStore, monkeypatch: pyt
 
 def test_rate() -> None:
     now = 100.0
-    rate = bulk.Rate(10, clock=lambda: now)
+    rate = bulk_upload.Rate(10, clock=lambda: now)
     waits = [rate.take() for _ in range(5)]
     assert waits == pytest.approx([0, 0, 0, 0.05, 0.15])
     now += 10
@@ -581,7 +581,7 @@ def test_the_bulk_path_backs_off_and_comes_back(bucket: str, front: Front) -> No
     store = GcsStore(bucket)
     link = store._link()
     front(script(*["503"] * 10, *["429"] * 10, only="POST"))
-    with bulk.Bulk(store.name, bucket, link.trusted, link.rate, timeout=5, deadline=60) as send:
+    with bulk_upload.Bulk(store.name, bucket, link.trusted, link.rate, timeout=5, deadline=60) as send:
         send([upload_of(path, path, data, 0, "") for path, data in documents(60)])
         assert 4 <= send._limit < 64
         assert send._repeated == 20

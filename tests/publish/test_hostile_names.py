@@ -5,11 +5,11 @@ import unicodedata
 
 import pytest
 
-from exporter import layout
-from exporter.publish.gcs import GcsStore
-from exporter.publish.local import LocalStore
+from exporter import paths
+from exporter.publish.gcs.bucket_store import GcsStore
+from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.store import Store, is_path
-from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
+from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
 
 DOTS = ["", ".", "..", "...", ".hidden", "a.", "a..b", ". .", "..\\..", "%2e%2e", ".git", ".tmp", ".lock", "..;"]
 SLASHES = ["/", "//", "/etc/passwd", "../../escaped", "a/../b", "a/./b", "a//b", "a/", "/a", "\\", "a\\b", "C:\\x", "∕"]
@@ -29,20 +29,20 @@ VALUES = [
 ]
 
 
-def paths(value: str) -> dict[str, str]:
+def made_of(value: str) -> dict[str, str]:
     """Every path that is made of a value, and the folder in which it must stay."""
     lists = [
-        *(("runs", facet) for facet in layout.RUN_FACETS),
-        *(("samples", facet) for facet in layout.SAMPLE_FACETS),
-        *(("regression-tests", facet) for facet in layout.REGRESSION_TEST_FACETS),
+        *(("runs", facet) for facet in paths.RUN_FACETS),
+        *(("samples", facet) for facet in paths.SAMPLE_FACETS),
+        *(("regression-tests", facet) for facet in paths.REGRESSION_TEST_FACETS),
     ]
     made = {}
     for family, facet in lists:
-        name, folder = layout.facet_list(family, facet, value), f"v1/{family}/by-{facet}/"
-        for path in (layout.document(name), layout.page(name, 2), layout.archive(name, 93)):
-            made[layout.API_ROOT + path] = folder
-    made[layout.API_ROOT + layout.document(layout.runs_of_commit(value))] = "v1/runs/by-commit/"
-    made[layout.API_ROOT + layout.sample_by_sha(value)] = "v1/samples/by-sha/"
+        name, folder = paths.facet_list(family, facet, value), f"v1/{family}/by-{facet}/"
+        for path in (paths.document(name), paths.page(name, 2), paths.archive(name, 93)):
+            made[paths.API_ROOT + path] = folder
+    made[paths.API_ROOT + paths.document(paths.runs_of_commit(value))] = "v1/runs/by-commit/"
+    made[paths.API_ROOT + paths.sample_by_sha(value)] = "v1/samples/by-sha/"
     return made
 
 
@@ -53,7 +53,7 @@ def test_the_table_is_long() -> None:
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:40])
 def test_a_name_stays_in_its_folder_and_needs_no_quoting(value: str) -> None:
-    for path, folder in paths(value).items():
+    for path, folder in made_of(value).items():
         assert is_path(path)
         rest = path.removeprefix(folder)
         assert rest != path and rest.isascii() and not set(rest) - set(SAFE)
@@ -74,7 +74,7 @@ def test_all_names_together_are_kept_apart(
     documents = {
         path: ascii(value).encode()
         for value in VALUES
-        for path, folder in paths(value).items()
+        for path, folder in made_of(value).items()
         if folder.endswith(("by-branch/", "by-sha/"))
     }
     assert len(documents) == 4 * len(set(VALUES))

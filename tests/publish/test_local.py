@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 import pytest
 
 from exporter.errors import ConflictError, StoreError
-from exporter.publish import tree
-from exporter.publish.local import LocalStore
+from exporter.publish.local import tree
+from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.store import ABSENT
-from tests.publish.store_suite import contents
+from tests.support.store_suite import contents
 
 NOBODY = 65534
 

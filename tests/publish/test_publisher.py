@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from exporter import pipeline, prune
 from exporter.errors import ConflictError, StoreError
-from exporter.publish import publisher
+from exporter.export import pipeline
+from exporter.publish import prune, publisher
 from exporter.publish.deletions import Deletions
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
-from tests.platform import HASH, Platform, files
-from tests.publish.memory_store import Fault, MemoryStore, expire, published
-from tests.reader import look
+from tests.support.memory_store import Fault, MemoryStore, expire, published
+from tests.support.platform import HASH, Platform, files
+from tests.support.reader import look
 
 
 class Death(BaseException):

@@ -6,11 +6,11 @@ import secrets
 
 import pytest
 
-from exporter.publish.gcs import GcsStore
-from exporter.publish.local import LocalStore
-from tests.publish.emulator import Emulator, bucket, emulator  # noqa: F401
-from tests.publish.memory_store import MemoryStore
-from tests.publish.store_suite import NewStore, Rules, SharedRules
+from exporter.publish.gcs.bucket_store import GcsStore
+from exporter.publish.local.folder_store import LocalStore
+from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
+from tests.support.memory_store import MemoryStore
+from tests.support.store_suite import NewStore, Rules, SharedRules
 
 multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-from exporter import pipeline
-from exporter.demo.data import create_demo
-from exporter.publish.local import LocalStore
+from exporter.demo.platform import create_demo
+from exporter.export import pipeline
+from exporter.publish.local.folder_store import LocalStore
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [

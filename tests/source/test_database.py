@@ -8,20 +8,20 @@ import pytest
 import sqlalchemy as sa
 
 from exporter.errors import ExporterError, SourceError, UsageError
-from exporter.source import database, schema
+from exporter.source import database, tables
 from exporter.source.database import Database
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 
 def test_nothing_secret_can_be_selected() -> None:
-    columns = {f"{table.name}.{column.name}" for table in schema.METADATA.sorted_tables for column in table.columns}
+    columns = {f"{table.name}.{column.name}" for table in tables.METADATA.sorted_tables for column in table.columns}
     assert not columns & {"test.token", "upload.user_id", "sample_issue.user"}
-    assert not {"user", "api_token", "ftpd", "test_fork", "gcp_instance"} & set(schema.METADATA.tables)
+    assert not {"user", "api_token", "ftpd", "test_fork", "gcp_instance"} & set(tables.METADATA.tables)
 
 
 def _read_all(database: Database) -> None:
-    tables = schema.METADATA.sorted_tables
-    database.read("all", lambda connection: [connection.execute(sa.select(table)) for table in tables])
+    found = tables.METADATA.sorted_tables
+    database.read("all", lambda connection: [connection.execute(sa.select(table)) for table in found])
 
 
 def test_a_whole_platform_can_be_read(platform: Platform) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from exporter.source import database, partitions
 from exporter.source.database import Database
 from exporter.source.partitions import PartitionRows, dump, load, read_partition
-from tests.platform import HASH, Platform, files
+from tests.support.platform import HASH, Platform, files
 
 
 def _read(platform: Platform, number: int = 0) -> PartitionRows:
@@ -104,6 +104,6 @@ def test_what_only_sqlite_can_hold_is_mended(small: Platform) -> None:
 
 
 def _day(platform: Platform) -> Any:
-    from tests.platform import DAY
+    from tests.support.platform import DAY
 
     return DAY

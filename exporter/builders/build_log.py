@@ -1,0 +1,133 @@
+"""A run's build log: the pages of `runs/ID/log.json`, and the lines in which it names a sample."""
+
+import functools
+import re
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
+
+from exporter import paths
+from exporter.documents.encoding import Document, encode
+from exporter.documents.files import LogCut, LogLine
+from exporter.documents.lists import listing
+from exporter.source.sample_repository import Log
+
+LINES_PER_PAGE = 1_000
+MAX_MESSAGE = 10_000
+"""Characters of a line that are shown."""
+MAX_EXCERPT = 20
+"""Lines of an excerpt."""
+
+_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+_SOURCES = ("orchestrator", "worker", "build", "test_runner", "web")
+
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI: colours, movements
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\r\n]*+(?:\x07|\x1b\\|\x9c)?"  # strings: titles, links
+    r"|\x1b[ -/]*+[0-~]?"
+)
+"""Control sequences of ECMA-48, also such as a line's end cuts off."""
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
+
+
+class LogLines(NamedTuple):
+    """A log, line by line, of which `cut` says what is missing.
+
+    Attributes:
+        messages: the lines without their ends, escape sequences and control characters.
+        cut: what was left out in the middle, if the log is too long.
+    """
+
+    messages: list[str]
+    cut: LogCut | None
+
+    def line(self, index: int) -> LogLine:
+        """The line at an index, from 0, as it is published."""
+        message = self.messages[index]
+        upper, lower = message.upper(), message.lower()
+        line: LogLine = {
+            "line": index + 1 if self.cut is None or index < self.cut["after_line"] else None,
+            "level": next((level.lower() for level in _LEVELS if level in upper), "info"),
+            "source": next((source for source in _SOURCES if source in lower), "web"),
+            "message": message[:MAX_MESSAGE],
+        }
+        if len(message) > MAX_MESSAGE:
+            line["cut"] = True
+        return line
+
+
+def parse(log: Log) -> LogLines:
+    """Split a log into lines, which end with LF, CR LF or CR; blank ones are lines like any other.
+
+    Of a log whose middle was left out, the incomplete lines next to the gap are left out as well.
+    """
+    if log.tail is None:
+        return LogLines(_messages(log.head), None)
+    head = log.head[: log.head.rfind(b"\n") + 1] or log.head
+    tail = log.tail[log.tail.find(b"\n") + 1 :] or log.tail
+    before = _messages(head)
+    omitted = log.size - len(head) - len(tail)
+    cut: LogCut = {"after_line": len(before), "omitted_bytes": omitted, "size": log.size}
+    return LogLines(before + _messages(tail), cut)
+
+
+def _messages(data: bytes) -> list[str]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    lines = _CONTROLS.sub("", _ESCAPES.sub("", text)).split("\n")
+    if not lines[-1]:
+        del lines[-1]
+    return lines
+
+
+def documents(run_id: int, log: LogLines) -> Iterator[Document]:
+    """The pages of a run's log: one, empty, for an empty log."""
+    meta = {} if log.cut is None else {"cut": log.cut}
+    total = len(log.messages)
+    for page in paths.pages(paths.run_list(run_id, "log"), total, LINES_PER_PAGE):
+        lines = [log.line(index) for index in range(*page.items.indices(total))]
+        yield page.path, encode({**listing(lines, page.pagination), "meta": meta})
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+_TOKEN = re.compile(r"[\w-]++(?:\.++[\w-]++)*+")
+
+
+def excerpts(log: LogLines, names: Mapping[Key, Collection[str]]) -> dict[Key, list[LogLine]]:
+    r"""The first lines, at most `MAX_EXCERPT` each, that name a thing by one of its names; no entry without any.
+
+    A name counts where it stands alone: not next to a letter, digit, `_` or `-`, nor joined to one by dots, so that
+    `a.ts` is named by `/data/a.ts:` and not by `ba.ts`, `b-a.ts` or `a.ts.bak`. Names without a letter, digit, `_`
+    or `-` are never found.
+    """
+    wanted: dict[str, dict[Key, list[re.Pattern[str]]]] = {}
+    for key, alternatives in names.items():
+        for token, pattern in filter(None, map(_pattern, alternatives)):
+            wanted.setdefault(token, {}).setdefault(key, []).append(pattern)
+    found: dict[Key, list[LogLine]] = {}
+    full: set[Key] = set()
+    for index, message in enumerate(log.messages):
+        named = {
+            key: None
+            for token in dict.fromkeys(_TOKEN.findall(message))
+            if token in wanted
+            for key, patterns in wanted[token].items()
+            if key not in full and any(pattern.search(message) for pattern in patterns)
+        }
+        for key in named:
+            lines = found.setdefault(key, [])
+            lines.append(log.line(index))
+            if len(lines) == MAX_EXCERPT:
+                full.add(key)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _pattern(name: str) -> tuple[str, re.Pattern[str]] | None:
+    """A token that each line with this name holds, and what then finds the name; None for a name without any."""
+    if token := _TOKEN.search(name):
+        return token[0], re.compile(rf"(?<![\w-])(?<![\w-]\.){re.escape(name)}(?!\.*[\w-])")
+    return None

@@ -1,0 +1,1 @@
+"""One export: plan, read, build, aggregate, publish."""

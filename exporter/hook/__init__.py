@@ -1,0 +1,1 @@
+"""Publication when a CI run ends, and its monitoring."""

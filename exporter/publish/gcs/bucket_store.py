@@ -1,0 +1,365 @@
+"""A Google Cloud Storage bucket as a store: the client library for control, `bulk.py` for documents.
+
+Each object carries its SHA-256, its size before compression and who wrote it as custom metadata. So what is there
+can be told without reading it, and the writer of a control object can tell its own write after a lost reply.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import itertools
+import os
+import pathlib
+import threading
+import time
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeVar
+
+from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.auth.credentials import Credentials
+from google.cloud import storage
+
+from exporter.errors import ConflictError, StoreError
+from exporter.publish.gcs.bulk_upload import Bulk, Rate
+from exporter.publish.gcs.objects import Upload, upload_of
+from exporter.publish.gcs.session import FAILURES, READ_WRITE, credentials, explain, patience, session
+from exporter.publish.store import Entry, Stored, check_path, nothing
+
+T = TypeVar("T")
+
+GRACE = 86_400
+"""Seconds: what a mirror or a cache may hold on to, over night and over a failure of its own."""
+_THREADS = 64
+_WINDOW, _WINDOW_BYTES = 2_000, 16_000_000
+"""What `write` holds in memory at once."""
+_PAGE = 1000
+_PAGE_PAYS = 12
+"""A listing page costs as much as so many reads, in money and, roughly, in time."""
+_FIRST_CONTACT = 60.0
+"""Seconds after which a service that never answered yet is given up."""
+
+_FIELDS = "items(name,size,generation,contentEncoding,metadata),nextPageToken"
+
+_LINKING = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Link:
+    """A process's connection: the client may not cross a fork, nor be pickled."""
+
+    process: int
+    trusted: Credentials
+    bucket: storage.Bucket
+    rate: Rate
+
+
+@dataclass
+class GcsStore:
+    """The bucket `gs://BUCKET/PREFIX` as a store.
+
+    Args:
+        bucket: its name.
+        prefix: of all object names; slashes at its ends don't matter.
+        credentials: a file of any kind that Google issues; the application default credentials without one.
+        grace: seconds for which readers may still hold links to what is no longer published.
+        max_writes_per_second: by this process. Several that write to one bucket share what it can take.
+        timeout: seconds that one request may take; a stalled one is then repeated.
+        deadline: seconds after which what failed again and again is given up.
+        plain: write documents with the client library's threads too.
+    """
+
+    bucket: str
+    prefix: str = ""
+    _: KW_ONLY
+    credentials: pathlib.Path | None = None
+    grace: int = GRACE
+    max_writes_per_second: int = 900
+    timeout: float = 20.0
+    deadline: float = 300.0
+    plain: bool = False
+    _linked: _Link | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._root = f"{self.prefix.strip('/')}/".removeprefix("/")
+        check_path(f"{self._root}x")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_linked": None}
+
+    @property
+    def name(self) -> str:
+        """The bucket's URL."""
+        return f"gs://{self.bucket}/{self._root}".rstrip("/")
+
+    def get(self, path: str) -> Stored | None:
+        """Read one object; None where there is none."""
+        name = self._name(path)
+
+        def attempt() -> Stored | None:
+            blob = self._link().bucket.blob(name)
+            try:
+                data = blob.download_as_bytes(raw_download=True, checksum="crc32c", timeout=self.timeout, retry=None)
+            except NotFound:
+                return None
+            if blob.content_encoding == "gzip":
+                try:
+                    data = gzip.decompress(data)
+                except (OSError, EOFError, zlib.error) as error:
+                    raise StoreError(f"{self.name}: {path} is not the gzip that it claims to be: {error}") from error
+            return Stored(data, str(blob.generation))
+
+        return self._patiently(attempt)
+
+    def replace(self, path: str, data: bytes, version: str) -> str:
+        """Write one object if it is still at `version`, a generation or `ABSENT`; give its new generation.
+
+        Raises:
+            ConflictError: it is at another generation.
+        """
+        upload = upload_of(self._name(path), path, data, int(version or 0), hashlib.sha256(data).hexdigest())
+        doubt = False
+
+        def attempt() -> str:
+            try:
+                return self._put(upload)
+            except PreconditionFailed:
+                if doubt and (own := self._generation_of(upload)):
+                    return own
+                raise
+
+        def failed(_: Exception) -> None:
+            nonlocal doubt
+            doubt = True
+
+        return self._patiently(attempt, failed)
+
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
+        """Write each (path, bytes) whose bytes are not already there; give the number written.
+
+        Whether they are there is told by listing where many stand together, else object by object. Each write names
+        the generation that was seen then; `check` is called in between.
+
+        Raises:
+            ConflictError: another writer changed one of them at the same time.
+        """
+        written = 0
+        with contextlib.ExitStack() as stack:
+            send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
+            for window in _windows(documents):
+                uploads = self._lacking(window)
+                if uploads:
+                    check()
+                if uploads and send is None:
+                    send = stack.enter_context(self._sender())
+                if uploads and send is not None:
+                    self._settle(send(uploads))
+                    written += len(uploads)
+        return written
+
+    def delete(self, paths: Iterable[str]) -> int:
+        """Delete what exists of these; give the number deleted, counting what is gone after a lost reply."""
+        names = [self._name(path) for path in paths]
+        with ThreadPoolExecutor(_THREADS) as threads:
+            return sum(threads.map(self._delete, names))
+
+    def delete_at(self, path: str, version: str) -> None:
+        """Delete one object if it is still at `version`, a generation."""
+        name = self._name(path)
+
+        def attempt() -> None:
+            blob = self._link().bucket.blob(name)
+            with contextlib.suppress(NotFound, PreconditionFailed):
+                blob.delete(if_generation_match=int(version), timeout=self.timeout, retry=None)
+
+        self._patiently(attempt)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Every object whose path starts with `prefix`, by name."""
+        for blob in self._list(prefix=self._root + prefix):
+            metadata = blob.metadata or {}
+            size = metadata.get("size", "-1" if blob.content_encoding else str(blob.size))
+            yield Entry(blob.name.removeprefix(self._root), int(size), metadata.get("sha256", ""))
+
+    def sweep(self) -> None:
+        """Do nothing: an upload that was not finished leaves nothing behind."""
+
+    def _name(self, path: str) -> str:
+        """The name of the object at a path.
+
+        Raises:
+            StoreError: it could not be in every store, or is too long behind the prefix.
+        """
+        check_path(path)
+        name = self._root + path
+        if len(name.encode()) > 1024:
+            raise StoreError(f"{self.name}: the name of {path[:100]!r} is longer than 1,024 bytes")
+        return name
+
+    def _link(self) -> _Link:
+        """This process's connection."""
+        with _LINKING:
+            if self._linked is None or self._linked.process != os.getpid():
+                self._linked = self._connect()
+            return self._linked
+
+    def _connect(self) -> _Link:
+        """Connect, and ask for something that must work.
+
+        So whatever is wrong with network, credentials, role or bucket is said at once, and later a 404 means an object.
+        """
+        # Or else the library asks for the bucket's settings behind our back, which takes another permission.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+        trusted = credentials(self.credentials, READ_WRITE)
+        client = storage.Client(project=None, credentials=trusted, _http=session(trusted, _THREADS))
+        bucket = client.bucket(self.bucket)
+        retry = patience(min(_FIRST_CONTACT, self.deadline))
+        try:
+            next(bucket.list_blobs(max_results=1, timeout=self.timeout, retry=retry).pages, None)
+        except FAILURES as error:
+            raise explain(self.name, error) from error
+        return _Link(os.getpid(), trusted, bucket, Rate(self.max_writes_per_second))
+
+    def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
+        """Call until it succeeds or fails for good; `failed` hears of each failure that is followed by another try."""
+        try:
+            result: T = patience(self.deadline, failed)(call)()
+        except FAILURES as error:
+            raise explain(self.name, error) from error
+        return result
+
+    def _put(self, upload: Upload) -> str:
+        """Send one upload once, with the client library; give the new generation."""
+        blob = self._link().bucket.blob(upload.resource["name"])
+        blob.cache_control = upload.resource["cacheControl"]
+        blob.content_encoding = upload.resource.get("contentEncoding")
+        blob.metadata = upload.resource["metadata"]
+        if wait := self._link().rate.take():
+            time.sleep(wait)
+        blob.upload_from_string(
+            upload.body,
+            content_type=upload.resource["contentType"],
+            if_generation_match=upload.generation,
+            checksum="crc32c",
+            timeout=self.timeout,
+            retry=None,
+        )
+        return str(blob.generation)
+
+    def _generation_of(self, upload: Upload) -> str | None:
+        """The generation that an upload made, if it is what stands there."""
+        blob = self._link().bucket.get_blob(upload.resource["name"], timeout=self.timeout, retry=None)
+        mine = blob is not None and (blob.metadata or {}).get("write") == upload.resource["metadata"]["write"]
+        return str(blob.generation) if blob is not None and mine else None
+
+    @contextlib.contextmanager
+    def _sender(self) -> Iterator[Callable[[Sequence[Upload]], Sequence[Upload]]]:
+        """Something that sends uploads and gives those that were refused."""
+        if self.plain:
+            with ThreadPoolExecutor(_THREADS) as threads:
+                yield lambda uploads: [one for one in threads.map(self._send_plain, uploads) if one]
+        else:
+            link = self._link()
+            with Bulk(
+                self.name, self.bucket, link.trusted, link.rate, timeout=self.timeout, deadline=self.deadline
+            ) as bulk:
+                yield bulk
+
+    def _send_plain(self, upload: Upload) -> Upload | None:
+        try:
+            self._patiently(lambda: self._put(upload))
+        except ConflictError:
+            return upload
+        return None
+
+    def _settle(self, refused: Sequence[Upload]) -> None:
+        """Make sure that what was refused is there all the same: written by a request whose reply was lost."""
+        found = self._found(sorted(upload.resource["name"] for upload in refused))
+        for upload in refused:
+            name = upload.resource["name"]
+            if found.get(name, (0, None))[1] != upload.resource["metadata"]["sha256"]:
+                raise ConflictError(f"{self.name}: another writer changed {name} at the same time")
+
+    def _lacking(self, window: dict[str, bytes]) -> Sequence[Upload]:
+        """The uploads of those documents whose bytes are not there."""
+        names = {self._name(path): path for path in window}
+        found = self._found(sorted(names))
+        uploads = []
+        for name, path in names.items():
+            digest = hashlib.sha256(window[path]).hexdigest()
+            generation, there = found.get(name, (0, None))
+            if there != digest:
+                uploads.append(upload_of(name, path, window[path], generation, digest))
+        return uploads
+
+    def _found(self, names: Sequence[str]) -> dict[str, tuple[int, str | None]]:
+        """Name → generation and SHA-256 of those of the names, which are sorted, that exist.
+
+        A page of the listing from the first undecided name on decides all names up to the page's last one. Where that
+        are too few, the rest is asked for one by one.
+        """
+        found: dict[str, tuple[int, str | None]] = {}
+        wanted = set(names)
+        begin = 0
+        while len(names) - begin >= _PAGE_PAYS:
+            page = list(itertools.islice(self._list(start_offset=names[begin], end_offset=names[-1] + "\0"), _PAGE))
+            found.update((blob.name, _seen(blob)) for blob in page if blob.name in wanted)
+            end = bisect_right(names, page[-1].name) if len(page) == _PAGE else len(names)
+            begin, decided = end, end - begin
+            if decided < _PAGE_PAYS:
+                break
+        with ThreadPoolExecutor(_THREADS) as threads:
+            blobs = threads.map(self._look, names[begin:])
+            found.update((blob.name, _seen(blob)) for blob in blobs if blob is not None)
+        return found
+
+    def _look(self, name: str) -> storage.Blob | None:
+        return self._patiently(lambda: self._link().bucket.get_blob(name, timeout=self.timeout, retry=None))
+
+    def _list(self, **which: str) -> Iterator[storage.Blob]:
+        bucket = self._link().bucket
+        retry = patience(self.deadline)
+        try:
+            yield from bucket.list_blobs(**which, page_size=_PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry)
+        except FAILURES as error:
+            raise explain(self.name, error) from error
+
+    def _delete(self, name: str) -> bool:
+        """Delete one object; whether it was there."""
+        doubt = False
+
+        def attempt() -> bool:
+            try:
+                self._link().bucket.blob(name).delete(timeout=self.timeout, retry=None)
+            except NotFound:
+                return doubt
+            return True
+
+        def failed(_: Exception) -> None:
+            nonlocal doubt
+            doubt = True
+
+        if wait := self._link().rate.take():
+            time.sleep(wait)
+        return self._patiently(attempt, failed)
+
+
+def _seen(blob: storage.Blob) -> tuple[int, str | None]:
+    return int(blob.generation), (blob.metadata or {}).get("sha256")
+
+
+def _windows(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
+    """The documents in portions that fit into memory."""
+    window: dict[str, bytes] = {}
+    size = 0
+    for path, data in documents:
+        window[path] = data
+        size += len(data)
+        if len(window) >= _WINDOW or size >= _WINDOW_BYTES:
+            yield window
+            window, size = {}, 0
+    if window:
+        yield window

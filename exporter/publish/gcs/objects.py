@@ -1,0 +1,71 @@
+"""What an object of the bucket looks like: bytes, headers and metadata of the document at a path."""
+
+import base64
+import pathlib
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+import google_crc32c
+from isal import igzip
+
+from exporter.cache_control import cache_control
+from exporter.paths import is_as_it_is
+
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".gz": "application/gzip",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".xml": "application/xml",
+    ".zip": "application/zip",
+    ".zst": "application/zstd",
+}
+"""Not the machine's table: the same document gets the same type from every machine."""
+
+_COMPRESSED = frozenset(
+    {"application/gzip", "application/vnd.apache.parquet", "application/zip", "application/zstd", "image/png"}
+)
+_GZIP_FROM = 1024
+"""Bytes from which compression pays."""
+_GZIP_LEVEL = 1
+"""Of ISA-L; docs/bucket.md has sizes and times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One object to write: its resource as the JSON API names it, its bytes as stored, the generation it replaces."""
+
+    resource: dict[str, Any]
+    body: bytes
+    generation: int
+
+
+def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -> Upload:
+    """What to send so that the object `name`, at a path of the store, holds `data`, whose SHA-256 is `digest`.
+
+    The same document makes the same body on every machine.
+    """
+    content_type = _TYPES.get(pathlib.PurePosixPath(path).suffix or ".txt", "application/octet-stream")
+    compressed = len(data) >= _GZIP_FROM and content_type not in _COMPRESSED and not is_as_it_is(path)
+    body = igzip.compress(data, _GZIP_LEVEL, mtime=0) if compressed else data
+    resource: dict[str, Any] = {
+        "name": name,
+        "contentType": content_type,
+        "cacheControl": cache_control(path),
+        "crc32c": base64.b64encode(google_crc32c.value(body).to_bytes(4, "big")).decode(),
+        "metadata": {
+            "sha256": digest,
+            "size": str(len(data)),
+            "write": secrets.token_hex(8),
+        },
+    }
+    if compressed:
+        resource["contentEncoding"] = "gzip"
+    return Upload(resource, body, generation)

@@ -1,0 +1,180 @@
+"""A folder as a store: each object a file that appears whole or not at all.
+
+`tree.py` has the work; here stand the rules, and what to do about what went wrong.
+"""
+
+import contextlib
+import errno
+import hashlib
+import math
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
+
+from exporter.errors import ConflictError, StoreError
+from exporter.publish.local.tree import SCRATCH, Tree
+from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path, nothing
+
+_CHECK = 1.0
+"""Seconds between two checks while documents are written."""
+
+_FULL = "disk full or quota used up: free some space (or inodes) and export again"
+_FORBIDDEN = "not permitted: give the user that exports access to the folder"
+_IN_THE_WAY = "a file stands where a folder is needed, or the reverse: move it away"
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: "the file system is read-only: mount it writable or choose another folder",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ELOOP: "a symbolic link is in the way: remove it",
+    errno.EXDEV: "another file system is mounted inside: choose a folder that lies on one",
+    errno.EFBIG: "larger than a file may be: raise the limit (ulimit -f)",
+    errno.EMFILE: "too many open files: raise the limit (ulimit -n)",
+    errno.ENOENT: "its folder is deleted again and again: see that nothing else works in there, and export again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """The folder `root` as a store. It is made when something is first written.
+
+    An object's version is the SHA-256 of its bytes in hex. A symbolic link is no object; one in place of a folder
+    is refused. `.tmp` and `.lock` in the root are the store's own.
+
+    Args:
+        root: the folder; a symbolic link to one will do.
+        grace: seconds for which readers may still hold links to what is no longer published.
+    """
+
+    root: pathlib.Path
+    _: KW_ONLY
+    grace: int = 0
+
+    @property
+    def name(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    def get(self, path: str) -> Stored | None:
+        """Read one object; None where there is none.
+
+        Raises:
+            StoreError: the path is none, or cannot be read.
+        """
+        check_path(path)
+        with _explaining(self.root, path), Tree(self.root) as tree:
+            data = tree.read(path)
+        return None if data is None else Stored(data, _version(data))
+
+    def replace(self, path: str, data: bytes, version: str) -> str:
+        """Write one object if it is still at `version` (`ABSENT`: if it does not exist); give its new version.
+
+        It is then durable, also against the death of the machine, and so is all that was written before it.
+
+        Raises:
+            ConflictError: it is at another version; nothing was written.
+            StoreError: the path is none, or cannot be written.
+        """
+        check_path(path)
+        with _explaining(self.root, path), Tree(self.root, create=True) as tree, tree.locked():
+            found = self.get(path)
+            if (found.version if found else ABSENT) != version:
+                raise ConflictError(f"{self.root}: another writer changed {path} at the same time")
+            tree.put(path, data, durable=True)
+        return _version(data)
+
+    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
+        """Write each (path, bytes) whose bytes are not already there; give the number written.
+
+        `check` is called before the first, and before one that comes a second or more after the last call: so by
+        whoever wakes from a sleep.
+
+        Raises:
+            StoreError: a path is none, or cannot be written; what was there before it is whole.
+        """
+        written = 0
+        checked = -math.inf
+        with Tree(self.root, create=True) as tree:
+            for path, data in documents:
+                check_path(path)
+                if not 0 <= time.time() - checked < _CHECK:
+                    check()
+                    checked = time.time()
+                try:
+                    written += tree.put(path, data)
+                except OSError as error:
+                    raise _explained(self.root, path, error) from error
+        return written
+
+    def delete(self, paths: Iterable[str]) -> int:
+        """Delete what exists of these, and the folders that are empty then; give the number deleted.
+
+        Raises:
+            StoreError: a path is none, or cannot be deleted.
+        """
+        deleted = 0
+        folders = set()
+        with Tree(self.root) as tree:
+            for path in paths:
+                check_path(path)
+                with _explaining(self.root, path):
+                    if tree.remove(path):
+                        deleted += 1
+                        folders.add(path.rpartition("/")[0])
+            for folder in sorted(folders, key=len, reverse=True):
+                with _explaining(self.root, folder):
+                    tree.prune(folder)
+        return deleted
+
+    def delete_at(self, path: str, version: str) -> None:
+        """Delete one object if it is still at `version`.
+
+        Raises:
+            StoreError: the path is none, or cannot be deleted.
+        """
+        check_path(path)
+        with _explaining(self.root, path), Tree(self.root, create=True) as tree, tree.locked():
+            found = self.get(path)
+            if found is not None and found.version == version:
+                tree.remove(path)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Every object whose path starts with `prefix`, in no promised order.
+
+        Raises:
+            StoreError: no path can start so, or a folder cannot be read.
+        """
+        check_path(prefix + "x")
+        with _explaining(self.root, prefix or "the folder"), Tree(self.root) as tree:
+            yield from (entry for entry in tree.walk(prefix) if is_path(entry.path))
+
+    def sweep(self) -> None:
+        """Remove what a writer that died left half-written.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        with _explaining(self.root, SCRATCH), Tree(self.root) as tree:
+            tree.sweep()
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def _explaining(root: pathlib.Path, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _explained(root, path, error) from error
+
+
+def _explained(root: pathlib.Path, path: str, error: OSError) -> StoreError:
+    what = _ADVICE.get(error.errno or 0) or f"{error.strerror or error}: check the disk, and export again"
+    return StoreError(f"{root}: {path}: {what}")

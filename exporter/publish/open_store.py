@@ -1,0 +1,68 @@
+"""A store by its name, as the command line gives it."""
+
+import pathlib
+import re
+
+from exporter.errors import StoreError, UsageError
+from exporter.publish.local.folder_store import LocalStore
+from exporter.publish.store import Store
+
+WRITES_PER_SECOND = 900
+"""What a new bucket takes, and a little less: about 1,000."""
+
+_BUCKET = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{0,221})(?:/(?P<prefix>.*))?", re.DOTALL)
+
+
+def bucket_of(name: str) -> tuple[str, str]:
+    """The bucket and the prefix that `gs://BUCKET[/PREFIX]` names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    found = _BUCKET.fullmatch(name)
+    if found is None:
+        raise UsageError(f"{name[:100]!r} names no bucket: write gs://BUCKET or gs://BUCKET/PREFIX")
+    return found["bucket"], (found["prefix"] or "").strip("/")
+
+
+def open_store(
+    name: str,
+    *,
+    credentials: pathlib.Path | None = None,
+    max_writes_per_second: int = WRITES_PER_SECOND,
+    grace: int | None = None,
+    writers: int = 1,
+) -> Store:
+    """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. Nothing is asked of it yet.
+
+    Args:
+        name: what to open.
+        credentials: a file of Google's; the application default credentials without one. Of no use to a folder.
+        max_writes_per_second: to a bucket, by all writers together.
+        grace: seconds for which readers may still hold links to what is no longer published; None: as the kind of
+            store has it.
+        writers: how many processes write at the same time, each with a copy of this store.
+
+    Raises:
+        UsageError: there is no such kind of store.
+    """
+    if not name:
+        raise UsageError("the store has an empty name; name a folder or gs://BUCKET")
+    kind, separator, _ = name.partition("://")
+    if not separator:
+        return LocalStore(pathlib.Path(name)) if grace is None else LocalStore(pathlib.Path(name), grace=grace)
+    if kind != "gs":
+        raise UsageError(f"there is no store for {kind}://; name a folder or gs://BUCKET")
+    bucket, prefix = bucket_of(name)
+    from exporter.publish.gcs.bucket_store import GRACE, GcsStore  # Google's libraries take a second to load
+
+    try:
+        return GcsStore(
+            bucket,
+            prefix,
+            credentials=credentials,
+            max_writes_per_second=max(1, max_writes_per_second // max(1, writers)),
+            grace=GRACE if grace is None else grace,
+        )
+    except StoreError as error:
+        raise UsageError(f"gs://{bucket}: the prefix cannot begin the names of objects: {error}") from None

@@ -1,0 +1,67 @@
+"""Objects in a store that nothing names any more, and their removal."""
+
+import itertools
+from collections.abc import Iterator
+
+from exporter import paths
+from exporter.documents.encoding import digest
+from exporter.errors import StoreError
+from exporter.paths import stored
+from exporter.publish.publisher import Publisher, read_parts
+from exporter.publish.store import Entry, Store
+from exporter.state import state_file
+
+_BATCH = 5_000
+"""Deletions between two looks at the lease: some seconds' worth."""
+
+
+def strays(store: Store) -> Iterator[Entry]:
+    """What stands below `v1/`, in the site's folders and among what is remembered, and is named by nothing.
+
+    What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
+    is building has manifests that nothing names yet; they are among these. Snapshots are not:
+    `exporter snapshot` cleans up after its like.
+
+    Raises:
+        StoreError: the store can't be read, or its manifests are not whole, so that nobody can tell.
+    """
+    publisher = Publisher(store)
+    base = publisher.begin()
+    if base.manifest is None:
+        raise StoreError(f"{store.name}: nothing is published here, so that nothing can be told to be left over")
+    pending = base.pending.manifests if base.pending else ()
+    # By hash, as in verify: there are millions.
+    known = {hash(stored(path)) for path in (paths.MANIFEST, paths.PENDING, *pending)}
+    known.update(map(hash, publisher.remembered(due=False)))
+    for part in base.manifest.parts.values():
+        found = store.get(stored(part.href))
+        if found is None or digest(found.data) != part.digest:
+            raise StoreError(
+                f"{store.name}: {part.href} is missing or damaged: delete v1/manifest.json and export again"
+            )
+        known.add(hash(stored(part.href)))
+    for documents in read_parts(store, [*(part.href for part in base.manifest.parts.values()), *pending]):
+        known.update(hash(stored(path)) for path in documents)
+    remembered = state_file.load(store).state
+    if remembered:
+        known.update(hash(paths.STATE_ROOT + path) for path in remembered.files())
+    for prefix in (paths.API_ROOT, *paths.SITE_FOLDERS, *paths.STATE_FOLDERS):
+        for entry in store.list(prefix):
+            if hash(entry.path) not in known and not paths.is_of_snapshots(paths.published(entry.path)):
+                yield entry
+
+
+def prune(store: Store) -> int:
+    """Delete the strays; give their number. No export publishes meanwhile; one that is building begins again.
+
+    Raises:
+        StoreError: as `strays`; or an export is publishing.
+    """
+    publisher = Publisher(store)
+    deleted = 0
+    with publisher.alone():
+        found = strays(store)
+        while batch := list(itertools.islice(found, _BATCH)):
+            deleted += store.delete(entry.path for entry in batch)
+            publisher.lease.keep()
+    return deleted

@@ -1,0 +1,1 @@
+"""Judgements on rows and histories: pure functions, no documents, no I/O."""

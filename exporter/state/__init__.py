@@ -1,0 +1,1 @@
+"""What is remembered between exports, in the store's `_state/`."""

@@ -1,0 +1,164 @@
+"""`exporter get`, `runs` and `history`: JSON lines in a pipe, a table on a terminal."""
+
+import os
+import pathlib
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from exporter.cli import main
+from exporter.client.api import Api
+from exporter.demo import create_demo
+from exporter.errors import ExporterError
+from tests.support import web
+from tests.support.platform import Platform, export
+from tests.support.web import Reply
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    root = tmp_path_factory.mktemp("reader")
+    create_demo(f"sqlite:///{root}/platform.sqlite", runs=60, tests=6, seed=1)
+    export(f"sqlite:///{root}/platform.sqlite", root / "tree")
+    return root / "tree"
+
+
+@pytest.fixture
+def run(published: pathlib.Path) -> Run:
+    def run(*arguments: object, base: str | None = None) -> Result:
+        return CliRunner().invoke(main.cli, [*map(str, arguments), "--base", base or str(published)])
+
+    return run
+
+
+def lines(result: Result) -> list[Any]:
+    assert result.exit_code == 0, result.exception
+    return [orjson.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("path", ["runs/12.json", "v1/runs/12.json", "/v1/runs/12.json", "/runs/12.json"])
+def test_get_prints_the_documents_bytes(run: Run, published: pathlib.Path, path: str) -> None:
+    result = run("get", path)
+    assert result.stdout_bytes.rstrip(b"\n") == (published / "v1/runs/12.json").read_bytes()
+
+
+def test_runs_are_those_of_the_api(run: Run, published: pathlib.Path) -> None:
+    with Api(str(published)) as api:
+        everything = list(api.runs())
+        assert lines(run("runs")) == everything
+        pr = next(item["pr_number"] for item in everything if item["pr_number"])
+        assert lines(run("runs", "--pr", pr, "--platform", "linux")) == list(api.runs(pr=pr, platform="linux"))
+        commit = everything[3]["commit_sha"]
+        assert lines(run("runs", "--commit", commit)) == list(api.runs(commit=commit)) != []
+        wanted = {"branch": "master", "status": "fail"}
+        assert (
+            lines(run("runs", "--branch", "master", "--status", "fail", "--limit", 2)) == list(api.runs(**wanted))[:2]
+        )
+        assert lines(run("runs", "--branch", "no such branch")) == []
+
+
+def test_a_history_is_found_by_id_hash_and_name(run: Run, published: pathlib.Path) -> None:
+    with Api(str(published)) as api:
+        names = [sample["original_name"] for sample in api.samples()]
+        sample = next(one for one in api.samples() if names.count(one["original_name"]) == 1)
+        wanted = list(api.history(sample["sample_id"]))
+    assert wanted
+    for name in ("sample_id", "sha", "original_name", "filename"):
+        assert lines(run("history", sample[name])) == wanted  # type: ignore[literal-required]
+    assert lines(run("history", sample["sample_id"], "--limit", 3)) == wanted[:3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("get", "runs/0.json"), 1, "does not exist"),
+        (("get", "../_state/plan.json"), 1, "no path of this API"),
+        (("history", "no such sample"), 1, "no sample is called 'no such sample'"),
+        (("history", "f" * 64), 1, "no sample has the hash"),
+        (("history", 10**9), 1, "does not exist"),
+        (("runs", "--base", "ftp://example.org"), 2, "is no base"),
+        (("runs", "--base", "/no/such/folder"), 1, "v1/runs.json does not exist"),
+        (("runs", "--branch", "master", "--base", "/no/such/folder"), 1, "v1/manifest.json does not exist"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(
+    run: Run, arguments: tuple[object, ...], code: int, message: str
+) -> None:
+    result = run(*arguments) if "--base" not in arguments else run(*arguments[:-2], base=str(arguments[-1]))
+    assert isinstance(result.exception, ExporterError)
+    assert result.exception.exit_code == code and message in str(result.exception) and not result.stdout
+
+
+def test_a_name_of_several_samples_is_not_enough(small: Platform, tmp_path: pathlib.Path, run: Run) -> None:
+    small.insert("sample", id=7, sha="7" * 64, extension="ts", original_name="first")
+    export(small.url, tmp_path / "tree")
+    result = run("history", "first", base=str(tmp_path / "tree"))
+    assert isinstance(result.exception, ExporterError) and result.exception.exit_code == 2
+    assert "2 samples are called 'first'; name one by its id: 1, 7" in str(result.exception)
+
+
+def on_a_terminal(*arguments: object, kind: str = "dumb") -> tuple[int, str]:
+    """A real process whose standard output is a terminal of 160 columns: exit code, and what it shows."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "160", "TERM": kind},
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += (part := os.read(ours, 1 << 16))
+            except OSError:  # Linux: everybody else has closed it
+                break
+            if not part:
+                break
+        os.close(ours)
+        return process.wait(60), shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_is_shown_a_table(published: pathlib.Path) -> None:
+    code, shown = on_a_terminal("runs", "--base", published, kind="xterm")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    head, *rows, more = shown.rstrip("\n").split("\n")
+    assert (code, len(rows)) == (0, 20) and more == "… and more; --limit shows more than 20"
+    assert head.split()[:4] == ["run", "status", "platform", "of"]
+    with Api(str(published)) as api:
+        for row, item in zip(rows, api.runs(), strict=False):
+            assert row.split()[:3] == [str(item["run_id"]), item["status"], item["platform"]]
+
+
+def test_a_terminal_is_shown_no_control_characters(published: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with Api(str(published)) as api:
+        page: Any = {"data": list(api.history(1))[:1], "pagination": {"total": 1, "next": None}, "meta": {}}
+    page["data"][0] |= {"branch": "a\x1b[31m\x9b\x07b", "failure_signature": "[bold]x"}
+    with web.running(lambda _: Reply(orjson.dumps(page))) as server:
+        for arguments in (("history", 1), ("get", "samples/1/history.json")):
+            code, shown = on_a_terminal(*arguments, "--base", server.url)
+            assert code == 0 and "[bold]x" in shown
+            assert not {"\x1b", "\x9b", "\x07"}.intersection(shown)
+
+
+def test_what_is_not_as_the_contract_says_is_said(tmp_path: pathlib.Path) -> None:
+    answer = Reply(b'{"data": [{"run_id": 1}], "pagination": {"total": 1, "next": null}, "meta": {}}')
+    with web.running(lambda _: answer) as server:
+        code, shown = on_a_terminal("runs", "--base", server.url)
+    assert code == 1 and "error: what is published is not as the contract says" in shown
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(published: pathlib.Path) -> None:
+    command = f"{sys.executable} -m exporter runs --base {published} | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert orjson.loads(done.stdout)["run_id"] == 60 and done.stderr == b""

@@ -1,0 +1,355 @@
+"""The reader: the same documents from wherever they are served, and clear errors from whoever answers wrongly."""
+
+import gzip
+import itertools
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from exporter.client import http
+from exporter.client.api import Api, FetchError, NotFoundError
+from exporter.client.http import root_url
+from exporter.demo import create_demo
+from exporter.errors import UsageError
+from exporter.publish.gcs.bucket_store import GcsStore
+from tests.support import platform, web
+from tests.support.platform import export
+from tests.support.web import RESET, Asked, Reply
+
+
+@pytest.fixture(scope="module")
+def published(parity_sqlite: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    root = tmp_path_factory.mktemp("client") / "tree"
+    export(f"sqlite:///{parity_sqlite}", root)
+    return root
+
+
+@pytest.fixture
+def api(published: pathlib.Path) -> Iterator[Api]:
+    with Api(str(published)) as api:
+        yield api
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that a reader makes; none of them takes any time."""
+    made: list[float] = []
+    monkeypatch.setattr(time, "sleep", made.append)
+    return made
+
+
+# The same from everywhere.
+
+
+@pytest.fixture(params=["folder", "file", "http", "v1"])
+def base(request: pytest.FixtureRequest, published: pathlib.Path) -> Iterator[str]:
+    match request.param:
+        case "folder":
+            yield str(published)
+        case "file":
+            yield f"{published.as_uri()}/"
+        case "v1":
+            yield f"{published}/v1"
+        case "http":
+            with web.running(web.files(published)) as server:
+                yield server.url
+
+
+def test_every_list_and_document_reads_the_same(published: pathlib.Path, base: str) -> None:
+    raw = platform.Api(published)
+
+    def ids(items: Any, key: str) -> list[Any]:
+        return [item[key] for item in items]
+
+    with Api(base) as api:
+        runs = ids(api.runs(), "run_id")
+        assert runs == ids(raw.items("runs.json"), "run_id") and len(runs) > 50
+        assert list(api.history(1)) == raw.items("samples/1/history.json")
+        assert list(api.errors(runs[-1])) == raw.items(f"runs/{runs[-1]}/errors.json")
+        assert ids(api.results(runs[-1]), "regression_test_id") == ids(
+            raw.items(f"runs/{runs[-1]}/samples.json"), "regression_test_id"
+        )
+        assert [item["status"] for item in api.failures(runs[-1])] == [
+            item["status"] for item in api.results(runs[-1]) if item["status"] != "pass"
+        ]
+        assert api.manifest() == raw("manifest.json")
+        assert list(api.tags()) == raw.items("tags.json") and list(api.categories()) == raw.items("categories.json")
+        sample = next(sample for sample in api.samples() if sample["sha"])
+        assert api.sample(str(sample["sha"])) == api.sample(sample["sample_id"])
+        test = next(api.regression_tests())["regression_test_id"]
+        assert api.regression_test(test)["recent"] == raw(f"regression-tests/{test}.json")["recent"]
+        assert api.read("runs.json") == (published / "v1/runs.json").read_bytes()
+
+
+def test_links_can_be_handed_to_get(api: Api) -> None:
+    run = next(run for run in api.runs() if run["summary"]["fail_count"])
+    result = next(result for result in api.failures(run["run_id"]) if result["href"])
+    document = api.get(str(result["href"]))
+    assert document == api.result(run["run_id"], result["regression_test_id"])
+    assert api.get(document["run"]["href"]) == api.run(run["run_id"])
+    assert list(api.items(document["links"]["history"])) == list(api.history(document["sample_id"]))
+
+
+def test_what_was_published_to_a_bucket_is_read(tmp_path: pathlib.Path, bucket: str) -> None:
+    url = f"sqlite:///{tmp_path}/platform.sqlite"
+    create_demo(url, runs=4, tests=2, seed=1)
+    export(url, GcsStore(bucket, "a b"))
+    export(url, tmp_path / "tree")
+    with Api(f"gs://{bucket}/a b") as remote, Api(str(tmp_path / "tree")) as local:
+        assert list(remote.runs()) == list(local.runs()) != []
+        assert list(remote.history(1)) == list(local.history(1)) != []
+        with pytest.raises(NotFoundError):
+            remote.run(10**9)
+
+
+FILTERS: list[dict[str, Any]] = [
+    {"branch": "master"},
+    {"platform": "linux"},
+    {"status": "fail", "platform": "windows"},
+    {"branch": "master", "status": "pass", "platform": "linux"},
+    {"repository": "unknown", "status": "queued"},
+    {"branch": "no such branch"},
+    {"pr": 10**6},
+    {"commit": "0" * 40},
+]
+
+
+def test_filters_agree_with_filtering(api: Api) -> None:
+    everything = list(api.runs())
+    asked = [*FILTERS, *({"pr": run["pr_number"], "status": "fail"} for run in everything if run["pr_number"])]
+    asked += [{"commit": run["commit_sha"], "platform": "linux"} for run in everything[:20]]
+    fields = {"pr": "pr_number", "commit": "commit_sha"}
+    found = 0
+    for wanted in asked:
+        got = list(api.runs(**wanted))
+        assert got == [
+            run
+            for run in everything
+            if all(run[fields.get(name, name)] == value for name, value in wanted.items())  # type: ignore[literal-required]
+        ]
+        found += len(got)
+    assert found > 50
+
+
+def test_filters_of_samples_and_tests_agree_with_filtering(api: Api) -> None:
+    samples = list(api.samples())
+    tags = {tag for sample in samples for tag in sample["tags"]}
+    for tag, status in itertools.product(tags, ("active", "inactive")):
+        wanted = [one for one in samples if tag in one["tags"] and one["active"] == (status == "active")]
+        assert [one["sample_id"] for one in api.samples(tag=tag, status=status)] == [one["sample_id"] for one in wanted]
+    tests = list(api.regression_tests())
+    for category, active in itertools.product({name for one in tests for name in one["categories"]}, (True, False)):
+        assert [one["regression_test_id"] for one in api.regression_tests(category=category, active=active)] == [
+            one["regression_test_id"] for one in tests if category in one["categories"] and one["active"] is active
+        ]
+    assert tags and list(api.samples(tag="no such tag")) == []
+
+
+def test_what_has_not_changed_is_not_sent_again(published: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "v1").mkdir()
+    file = tmp_path / "v1" / "tags.json"
+    file.write_bytes(b'{"data": 1}')
+    for base in (str(tmp_path), None):
+        with web.running(web.files(tmp_path)) as server, Api(base or server.url) as api:
+            assert [api.get("tags.json") for _ in range(3)] == [{"data": 1}] * 3
+            file.write_bytes(b'{"data": 22}')
+            assert api.get("tags.json") == {"data": 22}
+            assert [asked.headers.get("if-none-match") is not None for asked in server.asked] == (
+                [] if base else [False, True, True, True]
+            )
+            file.write_bytes(b'{"data": 1}')
+
+
+def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "REMEMBERED", 100)
+    answer = Reply(orjson.dumps("x" * 38), headers={"ETag": '"1"'})
+    with web.running(lambda asked: answer) as server, Api(server.url) as api:
+        for path in "abcab":
+            api.get(path)
+    assert [asked.headers.get("if-none-match") for asked in server.asked] == [None] * 5
+
+
+# Repetitions.
+
+GOOD = Reply(b'{"data": []}')
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [Reply(status=503)],
+        [Reply(status=429), Reply(status=500), Reply(status=502), Reply(status=504)],
+        [RESET, RESET],
+        [Reply(b'{"data": [1, 2, 3]}', cut=5)],
+    ],
+)
+def test_what_fails_for_the_moment_is_asked_for_again(failures: list[Reply | None], pauses: list[float]) -> None:
+    left = iter([*failures, GOOD])
+    with web.running(lambda _: next(left)) as server, Api(server.url) as api:
+        assert api.get("runs.json") == {"data": []}
+    assert len(pauses) == len(failures)
+    assert all(0 <= pause <= http.PAUSE * 2 ** (number + 1) for number, pause in enumerate(pauses))
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [("7", 7.0), ("0", 0.0), ("999999", http.LONGEST_PAUSE), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0)],
+)
+def test_a_server_may_say_how_long_to_wait(asked: str, waited: float, pauses: list[float]) -> None:
+    left = iter([Reply(status=429, headers={"Retry-After": asked}), GOOD])
+    with web.running(lambda _: next(left)) as server, Api(server.url) as api:
+        api.get("runs.json")
+    assert pauses == [waited]
+
+
+@pytest.mark.parametrize(
+    ("reply", "times"), [(Reply(status=503), 5), (RESET, 5), (Reply(status=403), 1), (Reply(status=404), 1)]
+)
+def test_what_goes_on_failing_is_an_error(reply: Reply | None, times: int, pauses: list[float]) -> None:
+    with (
+        web.running(lambda _: reply) as server,
+        Api(server.url) as api,
+        pytest.raises(FetchError, match=r"/v1/runs\.json (cannot be read: |does not exist)"),
+    ):
+        api.get("runs.json")
+    assert len(server.asked) == times == len(pauses) + 1
+
+
+def test_nobody_there(pauses: list[float]) -> None:
+    with Api("http://127.0.0.1:1") as api, pytest.raises(FetchError, match=r"cannot be read: .*refused"):
+        api.get("runs.json")
+
+
+# Hostile answers.
+
+
+def listing(next_: str | None, items: list[Any], **pagination: Any) -> Reply:
+    return Reply(orjson.dumps({"data": items, "pagination": {"total": 1, "next": next_, **pagination}, "meta": {}}))
+
+
+def endless(asked: Asked) -> Reply:
+    page = int(asked.path.rpartition("/")[2].removesuffix(".json")) if "archive" in asked.path else 10**6
+    return listing(f"{'' if 'archive' in asked.path else 'runs/archive/'}{page - 1}.json", [{}])
+
+
+def always(body: bytes, **headers: str) -> web.Answer:
+    return lambda _: Reply(body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+HOSTILE: dict[str, tuple[web.Answer, str]] = {
+    "itself as next": (lambda _: listing("runs.json", [{}]), "has no end"),
+    "ever new pages": (endless, "has no end"),
+    "ever new empty pages": (
+        lambda asked: listing(endless(asked).body and f"x{len(asked.path)}.json", []),
+        "has no end",
+    ),
+    "a page count of many": (lambda _: listing("runs.json", [{}], pages=10**9), "has no end"),
+    "a link out of the API": (lambda _: listing("../_state/plan.json", []), "leads out of the API"),
+    "a link to another host": (lambda _: listing("https://evil.example/x.json", []), "leads out of the API"),
+    "a link to another host's path": (lambda _: listing("//evil.example/x.json", []), "leads out of the API"),
+    "a link from the server's root": (lambda _: listing("/etc/passwd", []), "leads out of the API"),
+    "a link with a query": (lambda _: listing("runs.json?x=1", []), "leads out of the API"),
+    "a link that is encoded": (lambda _: listing("%2e%2e/x.json", []), "leads out of the API"),
+    "a link that hides its way": (lambda _: listing("a/../../x.json", []), "leads out of the API"),
+    "a link to a folder": (lambda _: listing("", []), "leads out of the API"),
+    "a long way up": (lambda _: listing("../" * 1000 + "x.json", []), "leads out of the API"),
+    "a redirect": (
+        lambda _: Reply(status=302, headers={"Location": "https://evil.example/"}),
+        "no redirect is followed",
+    ),
+    "a redirect to nowhere": (
+        lambda _: Reply(status=301, headers={"Location": "http://[x"}),
+        "no redirect is followed",
+    ),
+    "a huge body": (always(b" " * (1 << 20) + b"{}"), "larger than any document"),
+    "a small body that grows": (always(gzip.compress(b" " * (1 << 22)), Content_Encoding="gzip"), "larger than any"),
+    "no JSON": (always(b"<!doctype html>"), "no JSON document"),
+    "no UTF-8": (always(b'"\xff"'), "no JSON document"),
+    "nested without end": (always(b'{"a":' * 900 + b"1" + b"}" * 900), "no JSON document|is no list"),
+    "brackets without end": (always(b"[" * 200_000), "no JSON document"),
+    "no list": (always(b'{"run_id": 1}'), "is no list"),
+    "a list of nothing": (always(b"[]"), "is no list"),
+    "a number": (always(b"1"), "is no list"),
+    "no pagination": (always(b'{"data": [], "pagination": 3}'), "is no list"),
+    "strange pagination": (always(b'{"data": [], "pagination": {"next": ["x"], "total": 1}}'), "is no list"),
+    "a strange total": (always(b'{"data": [], "pagination": {"next": null, "total": "x"}}'), "is no list"),
+    "items without fields": (lambda _: listing(None, [1]), "is no list"),
+    "items that are none": (always(b'{"data": 3, "pagination": {"next": null, "total": 1}}'), "is no list"),
+    "an encoding that is none": (always(b"{}", Content_Encoding="gzip"), "not encoded as it says"),
+    "no content": (lambda _: Reply(status=204), "HTTP status 204"),
+    "a wrong 304": (lambda _: Reply(status=304), "HTTP status 304"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answer_is_a_clear_error(name: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST", 1 << 20)
+    answer, message = HOSTILE[name]
+    with web.running(answer) as server, Api(server.url) as api:
+        with pytest.raises(FetchError, match=message) as error:
+            for _ in api.runs():
+                assert len(server.asked) < 200
+        assert len(server.asked) < 200 and not pauses
+        assert "\n" not in str(error.value) and len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "../_state/plan.json", "a/../b", "//x/y", "http://x/y", "a?b", "a#b", "a%2fb", "a\\b", "a/", "a\n", "é"],
+)
+def test_only_paths_of_the_api_are_asked_for(api: Api, path: str) -> None:
+    with pytest.raises(FetchError, match="no path of this API"):
+        api.get(path)
+
+
+# Bases.
+
+
+@pytest.mark.parametrize(
+    ("base", "root"),
+    [
+        ("https://example.org", "https://example.org/v1/"),
+        ("https://example.org/", "https://example.org/v1/"),
+        ("https://example.org/a/v1/", "https://example.org/a/v1/"),
+        ("http://127.0.0.1:8000/a b", "http://127.0.0.1:8000/a%20b/v1/"),
+        ("file:///srv/site", "file://localhost/srv/site/v1/"),
+        ("/srv/site", "file://localhost/srv/site/v1/"),
+        ("/srv/100%/é", "file://localhost/srv/100%25/%C3%A9/v1/"),
+        ("gs://bucket", "https://storage.googleapis.com/bucket/v1/"),
+        ("gs://bucket/a b/", "https://storage.googleapis.com/bucket/a%20b/v1/"),
+    ],
+)
+def test_a_base_gives_the_root(base: str, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    assert str(root_url(base)) == root
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["", "ftp://example.org", "s3://bucket", "https://", "gs://", "file://other/srv", "https://a/?b", "http://a:port"],
+)
+def test_what_is_no_base_is_said_to_be_none(base: str) -> None:
+    with pytest.raises(UsageError):
+        Api(base)
+
+
+def test_a_folder_with_a_strange_name(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "100% #1?é" / "v1"
+    folder.mkdir(parents=True)
+    (folder / "tags.json").write_bytes(b"[]")
+    with Api(str(folder.parent)) as api:
+        assert api.get("tags.json") == []
+        with pytest.raises(NotFoundError):
+            api.get("runs.json")
+
+
+def test_a_password_is_sent_and_not_told() -> None:
+    with web.running(lambda _: Reply(status=404)) as server:
+        with Api(server.url.replace("//", "//user:CANARY@")) as api, pytest.raises(NotFoundError) as error:
+            api.get("runs.json")
+        assert "CANARY" not in str(error.value) + api.name
+        assert "authorization" in server.asked[0].headers
