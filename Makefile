@@ -48,6 +48,7 @@ lint: install ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 reference: install ## write docs/api.md anew from the shapes
 	$(BIN)/python -m tests.support.reference

@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import sqlalchemy as sa
 
 from exporter import paths
 from exporter.documents.snapshots import Snapshot, SnapshotCounts, SnapshotFile
@@ -19,7 +18,7 @@ from exporter.snapshots.readme import readme
 from exporter.snapshots.row_reader import Reader
 from exporter.snapshots.snapshot_index import announced, clean, publish, snapshots
 from exporter.snapshots.writer_process import writing
-from exporter.source.database import Database
+from exporter.source.database import Connection, Database
 from exporter.source.row_values import InvalidRow
 
 README, SUMS = "README.txt", "SHA256SUMS"
@@ -78,7 +77,7 @@ class _Written:
     problems: list[InvalidRow]
 
 
-def _write(connection: sa.Connection, folder: pathlib.Path, progress: Progress, *, process: bool) -> _Written:
+def _write(connection: Connection, folder: pathlib.Path, progress: Progress, *, process: bool) -> _Written:
     """Write the files of all rows that a connection sees, over what an attempt that was cut off has left."""
     for file in folder.iterdir():
         file.unlink()

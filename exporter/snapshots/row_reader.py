@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from exporter import paths
 from exporter.builders import regression_tests, runs, samples
@@ -24,6 +23,7 @@ from exporter.rules.status import PLATFORMS
 from exporter.rules.verdicts import counts
 from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
+from exporter.source.database import Connection
 from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
 from exporter.source.row_values import InvalidRow
 
@@ -94,7 +94,7 @@ class Reader:
         connection: the connection.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.problems: list[InvalidRow] = []
         self.outcomes = Outcomes()

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Connection = sa.Connection
+"""A connection within a consistent read, for packages that pass it on and know no SQL."""
+
 ATTEMPTS = 5
 """How often a partition is read before a lost connection ends the export."""
 
