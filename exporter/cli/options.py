@@ -215,8 +215,7 @@ class Export:
         report = pipeline.export(settings, logs.progress)
         counts = report.manifest.counts
         log.info(
-            "%s %d runs, %d results, %d samples, %d regression tests: "
-            "%d documents %s, %d deleted, %d rows made no sense",
+            "%s %d runs, %d results, %d samples, %d regression tests: %d documents %s, %d deleted, %d invalid rows",
             "would publish" if dry_run else "published",
             *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
             report.written,

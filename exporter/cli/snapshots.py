@@ -38,7 +38,7 @@ def snapshot(database_url: str, store: str, access: options.Access, keep: int) -
     made = create(Database(database_url), access.open(store), keep, logs.progress, process=True)
     counts = made.snapshot["counts"]
     log.info(
-        "%s: %d runs, %d results, %d samples, %d regression tests, %d bytes; %d rows made no sense",
+        "%s: %d runs, %d results, %d samples, %d regression tests, %d bytes; %d invalid rows",
         "published" if made.new else "nothing has changed since the newest snapshot",
         *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
         made.snapshot["bytes"],

@@ -25,7 +25,7 @@ from exporter.rules.status import (
 )
 from exporter.source.catalog import Catalog, OutputRow, TestRow
 from exporter.source.partitions import RunRows
-from exporter.source.row_values import InvalidRow
+from exporter.source.row_values import DANGLING, InvalidRow
 
 _MOST_OUTCOMES = 20_000
 """Outcomes remembered at a time, a few kilobytes each: far more than one partition has."""
@@ -127,7 +127,7 @@ class Results:
         }
 
     def of(self, run: RunRows, problems: list[InvalidRow] | None = None) -> list[Result]:
-        """The results of a run by ascending regression test id; what makes no sense is added to `problems`."""
+        """The results of a run by ascending regression test id; invalid rows are added to `problems`."""
         files: dict[int, list[tuple[Any, ...]]] = {}
         for row in run.files:
             if row[0] in files:
@@ -148,7 +148,7 @@ class Results:
             results.append((outcome, runtime))
         if problems is not None:
             problems += [
-                InvalidRow("test_result", f"{run.run_id}/{row[0]}", "regression_test_id leads to nothing")
+                InvalidRow("test_result", f"{run.run_id}/{row[0]}", f"regression_test_id {DANGLING}")
                 for row in run.results
                 if row[0] not in self._catalog.tests
             ]

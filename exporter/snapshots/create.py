@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
 from exporter import paths
 from exporter.documents.snapshots import Snapshot, SnapshotCounts, SnapshotFile
 from exporter.export import work_dir

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,7 +20,7 @@ from exporter.paths import PARTITION_SIZE
 from exporter.rules.status import PLATFORMS
 from exporter.source import tables
 from exporter.source.database import Database
-from exporter.source.row_values import InvalidRow, Row
+from exporter.source.row_values import DANGLING, InvalidRow, Row, within_limits
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class _Reader:
                 run.customized.append(cell.integer("regression_id", nullable=True))
         for table, attribute in ((tables.RESULT, "results"), (tables.RESULT_FILE, "files")):
             for run_id, rows in self._packed(table):
-                self._mend(table, run_id, rows)
+                self._repair(table, run_id, rows)
                 rows.sort(key=itemgetter(0, 1) if table is tables.RESULT_FILE else itemgetter(0))
                 if run := self._owner(runs, table, run_id, run_id):
                     setattr(run, attribute, rows)
@@ -161,7 +162,7 @@ class _Reader:
 
     def _owner(self, runs: dict[int, RunRows], table: sa.Table, row: int, run_id: int) -> RunRows | None:
         if (run := runs.get(run_id)) is None:
-            self.problems.append(InvalidRow(table.name, str(row), "test_id leads to nothing"))
+            self.problems.append(InvalidRow(table.name, str(row), f"test_id {DANGLING}"))
         return run
 
     def _run(self, row: Row) -> RunRows:
@@ -180,10 +181,10 @@ class _Reader:
         )
 
     def _fork(self, row: Row) -> int | None:
-        """The link to the fork, kept also where it leads to nothing: the fork may come."""
+        """The link to the fork, kept also if there is no such fork: it may come."""
         fork = row.integer("fork_id", nullable=True)
         if fork is not None and fork not in self.forks:
-            row.report("fork_id leads to nothing")
+            row.report(f"fork_id {DANGLING}")
         return fork
 
     def _packed(self, table: sa.Table) -> list[tuple[int, list[list[Any]]]]:
@@ -210,19 +211,27 @@ class _Reader:
             plain.setdefault(run_id, []).append(values)
         return list(plain.items())
 
-    def _mend(self, table: sa.Table, run_id: int, rows: list[list[Any]]) -> None:
-        """Replace what is no integer or no text by what documents can hold."""
+    def _repair(self, table: sa.Table, run_id: int, rows: list[list[Any]]) -> None:
+        """Replace values that cannot be by None; remove rows whose key cannot be."""
         names = [column.name for column in table.columns][1:]
-        if all(
-            {*map(type, column)} <= _TYPES[name in _TEXTS]
-            for name, column in zip(names, zip(*rows, strict=True), strict=True)
-        ):
+        if all(_valid(name, column) for name, column in zip(names, zip(*rows, strict=True), strict=True)):
             return
         for row in rows:
             cell = Row(table.name, f"{run_id}/{row[0]}", dict(zip(names, row, strict=True)), self.problems)
             row[:] = [(cell.text if name in _TEXTS else cell.integer)(name, nullable=True) for name in names]
         keys = [place for place, name in enumerate(names) if name not in _TEXTS | _NULLABLE]
         rows[:] = [row for row in rows if all(row[place] is not None for place in keys)]
+
+
+def _valid(name: str, values: Sequence[Any]) -> bool:
+    """Whether a column's values are all of its type and within its limits."""
+    types = {*map(type, values)}
+    if name in _TEXTS:
+        return types <= {str, NoneType}
+    if not types <= {int, NoneType}:
+        return False
+    numbers = {*values} - {None}
+    return not numbers or within_limits(name, min(numbers), max(numbers))
 
 
 def _json_on_sqlite(columns: Sequence[sa.Column[Any]]) -> sa.ColumnElement[Any]:
@@ -265,7 +274,6 @@ def _unpacked(data: Any, count: int, width: int, *, may_escape: bool) -> list[li
 
 _TEXTS = {"expected", "got"}
 _NULLABLE = {"runtime", "exit_code", "expected_rc", "got"}
-_TYPES = ({int, type(None)}, {str, type(None)})
 _said: set[str] = set()
 
 

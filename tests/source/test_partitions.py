@@ -103,6 +103,18 @@ def test_what_only_sqlite_can_hold_is_mended(small: Platform) -> None:
     }
 
 
+def test_a_value_that_cannot_be_is_null_and_its_row_counted(small: Platform) -> None:
+    small.run(1, "completed", results={1: 0, 2: 0, 3: 0}, pr_nr=-5)
+    small.execute("UPDATE test_result SET runtime = -50000 WHERE regression_test_id = 1")
+    small.execute("UPDATE test_result SET runtime = -3 WHERE regression_test_id = 2")
+    (run,), problems = _read(small)
+    assert [row[1] for row in run.results] == [None, -3, 10] and run.pr_nr is None
+    assert {(p.table, p.row, p.what) for p in problems} == {
+        ("test", "1", "pr_nr is negative"),
+        ("test_result", "1/1", "runtime is negative"),
+    }
+
+
 def _day(platform: Platform) -> Any:
     from tests.support.platform import DAY
 
