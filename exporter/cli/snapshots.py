@@ -1,5 +1,6 @@
 """The commands `snapshot`, `download` and `mirror`."""
 
+import contextlib
 import gc
 import logging
 import pathlib
@@ -35,7 +36,8 @@ def snapshot(database_url: str, store: str, access: options.Access, keep: int) -
 
     options.hide(database_url)
     gc.disable()  # a third of the time of reading goes into looking for cycles among rows that have none
-    made = create(Database(database_url), access.open(store), keep, logs.progress, process=True)
+    with contextlib.closing(Database(database_url)) as database:
+        made = create(database, access.open(store), keep, logs.progress, process=True)
     counts = made.snapshot["counts"]
     log.info(
         "%s: %d runs, %d results, %d samples, %d regression tests, %d bytes; %d invalid rows",

@@ -279,10 +279,12 @@ def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
 def _mysql(url: sa.URL, *, create: bool) -> sa.Engine:
     if create:
         server = sa.create_engine(url.set(database=""))
-        with server.begin() as connection:
-            if url.database not in sa.inspect(connection).get_schema_names():
-                connection.execute(sa.schema.CreateSchema(str(url.database)))
-        server.dispose()
+        try:
+            with server.begin() as connection:
+                if url.database not in sa.inspect(connection).get_schema_names():
+                    connection.execute(sa.schema.CreateSchema(str(url.database)))
+        finally:
+            server.dispose()
     # Without foreign key checks tables can be filled in any order, and several times as fast.
     return sa.create_engine(
         url,

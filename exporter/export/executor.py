@@ -52,7 +52,10 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
     """
     if workers == 0:
         _begin(job)
-        yield Workers(InProcess(), 0)
+        try:
+            yield Workers(InProcess(), 0)
+        finally:
+            _end()
         return
     from exporter.export.process_pool import processes
 
@@ -76,6 +79,13 @@ class InProcess(Executor):
 def _begin(job: Job) -> None:
     global _worker
     _worker = Worker(job)
+
+
+def _end() -> None:
+    global _worker
+    if _worker is not None:
+        _worker.close()
+    _worker = None
 
 
 def _call(method: Callable[[Worker, Task], Answer], task: Task) -> Answer:

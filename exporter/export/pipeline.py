@@ -103,8 +103,12 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
     Raises:
         ExporterError: something is not as it must be; what was published is intact.
     """
-    database = Database(settings.database_url)
-    database.check()
+    with contextlib.closing(Database(settings.database_url)) as database:
+        database.check()
+        return _export(settings, database, progress)
+
+
+def _export(settings: Settings, database: Database, progress: Progress) -> Report:
     publisher = Publisher(settings.store) if settings.store else None
     believe = True
     for attempt in range(1, ATTEMPTS + 1):

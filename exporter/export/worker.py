@@ -124,6 +124,10 @@ class Worker:
         self._results = Results(job.catalog, diffs=job.rules.files)
         self._shelf = PartitionStore(job.spool, job.store, job.remembered)
 
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._database.close()
+
     def read(self, number: int) -> tuple[PartitionStats, list[InvalidRow]]:
         """Read a partition, keep its rows in the spool, give its digest and the rows that make no sense."""
         rows, problems = read_partition(self._database, number, self._job.catalog.forks)

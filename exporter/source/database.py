@@ -85,6 +85,10 @@ class Database:
             ) from None
         self.is_sqlite = backend == "sqlite"
 
+    def close(self) -> None:
+        """Close the connections that wait for another read; a later read opens a new one."""
+        self.engine.dispose()
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """A connection on which all reads see the database as it is at one moment."""

@@ -1,5 +1,6 @@
 """Diffs: the platform's recorded answers, what a diff promises for any two contents, and its bounds."""
 
+import contextlib
 import gzip
 import json
 import pathlib
@@ -30,7 +31,7 @@ def text(lines: list[str]) -> bytes:
 def test_every_recorded_diff_is_reproduced(
     recorded: pathlib.Path, parity_sqlite: pathlib.Path, parity_files: pathlib.Path
 ) -> None:
-    with sqlite3.connect(parity_sqlite) as database:
+    with contextlib.closing(sqlite3.connect(parity_sqlite)) as database:
         extensions = dict(database.execute("SELECT id, correct_extension FROM regression_test_output"))
         contents = {
             tuple(key): (expected, expected if got is None else got)
@@ -38,7 +39,6 @@ def test_every_recorded_diff_is_reproduced(
                 "SELECT test_id, regression_test_id, regression_test_output_id, expected, got FROM test_result_file"
             )
         }
-    database.close()
     files = SampleRepository(parity_files)
     seen = dict.fromkeys(("structured", "unified", "missing"), 0)
     with gzip.open(recorded, "rt", encoding="utf-8") as answers:

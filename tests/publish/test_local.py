@@ -536,6 +536,7 @@ def test_a_folder_of_somebody_else() -> None:
                 with pytest.raises(StoreError, match="not permitted: give the user that exports access"):
                     call()
             assert store.write([("v1/a.json", b"a")]) == 0
+        (root / "v1/b.json").chmod(0o644)
         assert contents(store) == {"v1/a.json": b"a", "v1/b.json": b"b"}
         for path in (root, root / ".tmp", root / "v1"):
             path.chmod(0o755)

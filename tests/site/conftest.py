@@ -1,5 +1,6 @@
 """One real browser, one export of made-up data with hostile names in it, one preview of it, for all tests here."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -47,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("site")
     url = f"sqlite:///{folder / 'platform.sqlite'}"
     create_demo(url, runs=300, tests=60, seed=1, sample_repository=folder / "files")
-    with sqlite3.connect(folder / "platform.sqlite") as database:
+    with contextlib.closing(sqlite3.connect(folder / "platform.sqlite")) as database, database:
         database.execute("UPDATE test SET branch = ? WHERE id = 280", (MARKUP,))
         database.execute("UPDATE sample SET original_name = ? WHERE id = 1", (MARKUP,))
         database.execute("UPDATE regression_test SET command = ? WHERE id = 1", (MARKUP,))

@@ -87,12 +87,12 @@ def test_parquet_is_what_ndjson_is(published: tuple[pathlib.Path, pathlib.Path],
 @pytest.fixture(scope="module")
 def database(
     published: tuple[pathlib.Path, pathlib.Path], tmp_path_factory: pytest.TempPathFactory
-) -> sqlite3.Connection:
+) -> Iterator[sqlite3.Connection]:
     file = tmp_path_factory.mktemp("sqlite") / "platform.sqlite"
     file.write_bytes(gzip.decompress((published[1] / "platform.sqlite.gz").read_bytes()))
-    connection = sqlite3.connect(file)
-    connection.row_factory = sqlite3.Row
-    return connection
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -30,12 +30,18 @@ class Platform:
     def __init__(self, url: str) -> None:
         self.url = url
         self._damaged = False
-        self._engine = sa.create_engine(url)
+        # A connection to SQLite costs nothing, so none is kept that somebody would have to close.
+        pool = sa.NullPool if url.startswith("sqlite") else sa.QueuePool
+        self._engine = sa.create_engine(url, poolclass=pool)
         if self._engine.dialect.name == "mysql":
             sa.event.listen(self._engine, "connect", _do_not_enforce_keys)
         else:
             sa.event.listen(self._engine, "connect", _do_not_wait_for_the_disk)
         demo_tables.metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
 
     def clear(self) -> None:
         """Delete all rows; make tables again that a test has altered or dropped."""
@@ -126,12 +132,13 @@ def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def mariadb_platform(mariadb_server: str) -> Platform:
+def mariadb_platform(mariadb_server: str) -> Iterator[Platform]:
     """The platform database on MariaDB that the tests share."""
     name = f"platform_{secrets.token_hex(4)}"
     with sa.create_engine(mariadb_server, poolclass=sa.NullPool).begin() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    return Platform(f"{mariadb_server}/{name}")
+    with contextlib.closing(Platform(f"{mariadb_server}/{name}")) as shared:
+        yield shared
 
 
 @pytest.fixture
