@@ -26,6 +26,7 @@ from exporter.documents.manifests import ManifestDocument, ManifestPartDocument,
 from exporter.documents.results import ErrorListPage, FailureItem, HistoryEntry, ResultDocument, ResultItem
 from exporter.documents.runs import GridHead, GridPage, RunDocument, RunItem
 from exporter.documents.snapshots import Snapshot, SnapshotIndex
+from exporter.media_types import JSON, XML
 
 OPENAPI_VERSION = "3.1.1"
 
@@ -238,9 +239,9 @@ def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
                         "example": caching,
                     },
                 },
-                "content": {"application/json": {"schema": schemas.of(one.shape)}}
+                "content": {JSON: {"schema": schemas.of(one.shape)}}
                 if one.shape
-                else {"application/xml": {"schema": {"type": "string"}}},
+                else {XML: {"schema": {"type": "string"}}},
             },
             "304": {"$ref": "#/components/responses/NotModified"},
             "404": {"$ref": "#/components/responses/NotFound"},

@@ -5,8 +5,6 @@ lies in one folder named by the digest of everything in it, so that a page and w
 and all of it may be kept for ever.
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
@@ -18,13 +16,7 @@ from exporter.documents.encoding import Document, digest, encode
 from exporter.documents.runs import Run
 from exporter.rules.lineage import MainLine
 from exporter.rules.status import RunStatus
-from exporter.templating import names, source, templates
-
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""The pages' Content-Security-Policy: nothing but what the store itself holds, and no code but in files."""
+from exporter.templating import SITE_SOURCES, content_policy, names, source, style_source, templates
 
 STALE_AFTER: Final = 24 * 3600
 """Seconds since the last change after which the site warns."""
@@ -44,12 +36,10 @@ def pages(main: MainLine) -> Iterator[Document]:
     yield paths.site_page("favicon.svg"), icon
     yield paths.site_page("robots.txt"), source("site/robots.txt")
     missing = templates().get_template("site/404.html")
-    style = "".join(missing.blocks["style"](missing.new_context())).encode()
-    style_digest = "sha256-" + base64.b64encode(hashlib.sha256(style).digest()).decode()
-    yield paths.site_page("404.html"), missing.render(style_digest=style_digest).encode()
+    yield paths.site_page("404.html"), missing.render(policy=content_policy(style_source(missing))).encode()
     index = templates().get_template("site/index.html")
     page = index.render(
-        policy=POLICY,
+        policy=content_policy(SITE_SOURCES),
         assets=paths.site_asset(name, "").removeprefix("/"),
         icon="data:image/svg+xml," + quote(icon.strip()),
         main=main,

@@ -183,8 +183,11 @@ def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
     Exits with 1 if it does not. Of a folder all is read.
     """
     from exporter.publish.verify import verify as check
+    from exporter.snapshots import snapshot_index
 
-    report = check(options.store(store, credentials), logs.progress, content=content)
+    opened = options.store(store, credentials)
+    report = check(opened, logs.progress, content=content)
+    report.problems += snapshot_index.check(opened)
     for problem in report.problems[:_MOST_SHOWN]:
         click.echo(problem)
     if len(report.problems) > _MOST_SHOWN:
@@ -213,16 +216,21 @@ def prune(store: str, access: options.Access, yes: bool) -> None:
     Exports delete what they replace; this is for what exports that died, or a lost _state/, have left.
     """
     from exporter.publish import prune as pruning
+    from exporter.state import state_file
 
     opened = access.open(store)
     if yes:
-        log.info("%s: %d objects deleted", opened.name, pruning.prune(opened))
+        deleted = pruning.prune(opened, state_file.named_files)
+        log.info("%s: %s", opened.name, f"{deleted} objects deleted" if deleted else "nothing to delete")
         return
     count = size = 0
-    for entry in pruning.strays(opened):
+    for entry in pruning.strays(opened, state_file.named_files):
         click.echo(entry.path)
         count, size = count + 1, size + max(0, entry.size)
-    log.info("%s: %d objects of %d bytes; --yes deletes them", opened.name, count, size)
+    if count:
+        log.info("%s: %d objects of %d bytes; --yes deletes them", opened.name, count, size)
+    else:
+        log.info("%s: nothing to delete: every object is named by a manifest or the state", opened.name)
 
 
 @cli.command()

@@ -1,7 +1,7 @@
 """Objects in a store that nothing names any more, and their removal."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from exporter import paths
 from exporter.documents.encoding import digest
@@ -9,13 +9,15 @@ from exporter.errors import StoreError
 from exporter.paths import stored
 from exporter.publish.publisher import Publisher, read_parts
 from exporter.publish.store import Entry, Store
-from exporter.state import state_file
+
+StateFiles = Callable[[Store], Iterable[str]]
+"""The paths, below `_state/`, of the files that the incremental state of a store names."""
 
 _BATCH = 5_000
 """Deletions between two looks at the lease: some seconds' worth."""
 
 
-def strays(store: Store) -> Iterator[Entry]:
+def strays(store: Store, state_files: StateFiles) -> Iterator[Entry]:
     """What stands below `v1/`, in the site's folders and among what is remembered, and is named by nothing.
 
     What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
@@ -42,16 +44,14 @@ def strays(store: Store) -> Iterator[Entry]:
         known.add(hash(stored(part.href)))
     for documents in read_parts(store, [*(part.href for part in base.manifest.parts.values()), *pending]):
         known.update(hash(stored(path)) for path in documents)
-    remembered = state_file.load(store).state
-    if remembered:
-        known.update(hash(paths.STATE_ROOT + path) for path in remembered.files())
+    known.update(hash(paths.STATE_ROOT + path) for path in state_files(store))
     for prefix in (paths.API_ROOT, *paths.SITE_FOLDERS, *paths.STATE_FOLDERS):
         for entry in store.list(prefix):
             if hash(entry.path) not in known and not paths.is_of_snapshots(paths.published(entry.path)):
                 yield entry
 
 
-def prune(store: Store) -> int:
+def prune(store: Store, state_files: StateFiles) -> int:
     """Delete the strays; give their number. No export publishes meanwhile; one that is building begins again.
 
     Raises:
@@ -60,7 +60,7 @@ def prune(store: Store) -> int:
     publisher = Publisher(store)
     deleted = 0
     with publisher.alone():
-        found = strays(store)
+        found = strays(store, state_files)
         while batch := list(itertools.islice(found, _BATCH)):
             deleted += store.delete(entry.path for entry in batch)
             publisher.lease.keep()

@@ -65,6 +65,17 @@ class Store(Protocol):
         """Seconds for which readers may still hold links to what is no longer published."""
         ...
 
+    def check_writable(self, size: int = 0) -> None:
+        """Check that documents can be written here; leave nothing behind.
+
+        Args:
+            size: an estimate of the bytes that are going to be written.
+
+        Raises:
+            StoreError: they can't, or there is no room for them.
+        """
+        ...
+
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none."""
         ...

@@ -3,11 +3,9 @@
 A preview may run while an export writes into the folder: every answer is made from the files of that moment.
 """
 
-import base64
 import contextlib
 import errno
 import gzip
-import hashlib
 import logging
 import os
 import re
@@ -31,39 +29,21 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from exporter.cache_control import cache_control
 from exporter.errors import StoreError, UsageError
+from exporter.media_types import HTML, is_compressible, media_type
 from exporter.paths import API_ROOT, MANIFEST, STATE_ROOT, is_as_it_is
-from exporter.templating import templates
+from exporter.templating import SITE_SOURCES, content_policy, style_source, templates
 
 logger = logging.getLogger(__name__)
-
-TEXT_TYPES = {
-    ".json": "application/json",
-    ".ndjson": "application/x-ndjson",
-    ".xml": "application/xml",
-    ".svg": "image/svg+xml",
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-}
-"""Media types of what is worth compressing, by suffix."""
-
-BINARY_TYPES = {".gz": "application/gzip", ".parquet": "application/vnd.apache.parquet"}
-"""Media types of what is compressed already. Any other suffix has the type that Python knows for it."""
 
 COMPRESSED_SIZES = range(1024, 16 << 20)
 """Bytes of the files that are sent gzip: smaller ones gain nothing, larger ones would be held in memory."""
 
-# What a published page may load: nothing that its own store does not hold.
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+# Only a header can say who may frame a page; the rest of the policy stands in the published pages too.
+_UNFRAMED = "; frame-ancestors 'none'"
+PAGE_POLICY = content_policy(SITE_SOURCES) + _UNFRAMED
 
 # 404.html stands where nothing beside it can be loaded: its own policy names its style.
-MISSING_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+MISSING_POLICY = content_policy("style-src 'unsafe-inline'") + _UNFRAMED
 
 REFUSED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -107,7 +87,7 @@ def _wants_gzip(request: Request, size: int) -> bool:
 
 def _file(request: Request, file: Path, path: str) -> Response:
     status = file.stat()
-    text = file.suffix in TEXT_TYPES
+    text = is_compressible(path)
     zipped = text and _wants_gzip(request, status.st_size) and not is_as_it_is(path)
     # Writers replace files whole, so inode, time and size change with the bytes. A strong ETag names exact
     # bytes, so each encoding has its own. (GZipMiddleware sends one for both, and a HEAD unlike its GET.)
@@ -121,8 +101,7 @@ def _file(request: Request, file: Path, path: str) -> Response:
         headers["vary"] = "Accept-Encoding"
     if file.suffix == ".html":
         headers["content-security-policy"] = PAGE_POLICY
-    media_type = TEXT_TYPES.get(file.suffix or ".txt") or BINARY_TYPES.get(file.suffix)
-    plain = FileResponse(file, headers=headers, media_type=media_type, stat_result=status)
+    plain = FileResponse(file, headers=headers, media_type=media_type(path), stat_result=status)
     if _unchanged(plain.headers, request.headers):
         return NotModifiedResponse(plain.headers)
     if not zipped:
@@ -131,9 +110,9 @@ def _file(request: Request, file: Path, path: str) -> Response:
     return _gzip(file.read_bytes(), headers, plain.media_type)
 
 
-def _gzip(body: bytes, headers: dict[str, str], media_type: str | None) -> Response:
+def _gzip(body: bytes, headers: dict[str, str], type_: str | None) -> Response:
     headers["content-encoding"] = "gzip"
-    return Response(gzip.compress(body, 6, mtime=0), headers=headers, media_type=media_type)
+    return Response(gzip.compress(body, 6, mtime=0), headers=headers, media_type=type_)
 
 
 def _landing(request: Request, root: Path) -> Response:
@@ -147,18 +126,15 @@ def _landing(request: Request, root: Path) -> Response:
         api=API_ROOT,
     ).encode()
     # The one style that the page may have is the one inside it, known by its digest.
-    style = "".join(template.blocks["style"](template.new_context())).encode()
-    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
     headers = {
         "cache-control": cache_control(API_ROOT + MANIFEST),
-        "content-security-policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'",
+        "content-security-policy": content_policy(style_source(template)) + _UNFRAMED,
         "vary": "Accept-Encoding",
         "x-content-type-options": "nosniff",
     }
     if _wants_gzip(request, len(body)):
-        return _gzip(body, headers, TEXT_TYPES[".html"])
-    return Response(body, headers=headers, media_type=TEXT_TYPES[".html"])
+        return _gzip(body, headers, HTML)
+    return Response(body, headers=headers, media_type=HTML)
 
 
 def _age(seconds: float) -> str:
@@ -209,7 +185,7 @@ def application(root: Path) -> Starlette:
         page = locate(root, "404.html")
         if refusal.status_code == 404 and page and "text/html" in request.headers.get("accept", ""):
             headers = REFUSED | {"content-security-policy": MISSING_POLICY}
-            return FileResponse(page, 404, headers, TEXT_TYPES[".html"])
+            return FileResponse(page, 404, headers, HTML)
         code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_")
         return _error(refusal.status_code, code, refusal.detail, refusal.headers)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporter import paths
 from exporter.documents.snapshots import Snapshot, SnapshotCounts, SnapshotFile
 from exporter.export import work_dir
+from exporter.media_types import media_type
 from exporter.paths import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import moment, now
@@ -21,12 +22,6 @@ from exporter.source.database import Connection, Database
 from exporter.source.row_values import InvalidRow
 
 README, SUMS = "README.txt", "SHA256SUMS"
-CONTENT_TYPES = {
-    ".gz": "application/gzip",
-    ".parquet": "application/vnd.apache.parquet",
-    ".txt": "text/plain; charset=utf-8",
-    "": "text/plain; charset=utf-8",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ def _file(file: pathlib.Path, digest: str, rows: int | None) -> SnapshotFile:
     return {
         "name": file.name,
         "href": "",
-        "content_type": CONTENT_TYPES[file.suffix],
+        "content_type": media_type(file.name),
         "bytes": file.stat().st_size,
         "sha256": digest,
         "rows": rows,

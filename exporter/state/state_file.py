@@ -120,6 +120,12 @@ def load(store: Store) -> Found:
     return NOTHING if found is None else Found(decode(found.data), found.data, found.version)
 
 
+def named_files(store: Store) -> frozenset[str]:
+    """The paths, below the state's root, of the files that the plan of a store names."""
+    state = load(store).state
+    return frozenset(state.files()) if state else frozenset()
+
+
 @functools.cache
 def made_by(rules: Rules) -> str:
     """What documents depend on beside the rows: CODE/RULES/RESULT-DOCUMENTS/FILES.

@@ -23,6 +23,7 @@ from exporter.publish import prune, publisher
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
+from exporter.state import state_file
 from tests.export.test_kill import History, history  # noqa: F401
 from tests.support import faulty_proxy
 from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
@@ -190,7 +191,7 @@ def test_a_killed_export_leaves_a_whole_bucket_and_the_next_one_completes_it(
         assert scene.published() == scene.trees[here], f"after a death at request {moment}"
     assert tries <= kills * 1.1
     assert not verify(scene.store).problems and not verify(scene.store, content=True).problems
-    assert not list(prune.strays(scene.store))
+    assert not list(prune.strays(scene.store, state_file.named_files))
 
 
 def test_two_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy]) -> None:

@@ -140,7 +140,7 @@ def test_an_upload_is_the_same_everywhere_but_for_its_writer() -> None:
         ("a.jsonl.gz", 5000, False, "application/gzip"),
         ("a.png", 5000, False, "image/png"),
         ("SHA256SUMS", 5000, True, "text/plain; charset=utf-8"),
-        ("a.bin", 5000, True, "application/octet-stream"),
+        ("a.bin", 5000, False, "application/octet-stream"),
     ],
 )
 def test_compression_and_type(path: str, size: int, compressed: bool, content_type: str) -> None:

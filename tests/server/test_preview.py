@@ -98,7 +98,7 @@ def write(root: Path, path: str, data: bytes) -> None:
 def server(store: Path) -> Iterator[httpx.URL]:
     """A server on a free port, found by the line that it logs; it must leave cleanly on Ctrl-C."""
     program = (
-        "import logging, pathlib, sys; from exporter.serve import serve;"
+        "import logging, pathlib, sys; from exporter.server.preview import serve;"
         "logging.basicConfig(level='INFO', format='%(message)s');"
         "serve(pathlib.Path(sys.argv[1]), '127.0.0.1', 0)"
     )

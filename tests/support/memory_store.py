@@ -67,6 +67,9 @@ class MemoryStore:
         self._versions = itertools.count(1)
         self._lock = threading.RLock()
 
+    def check_writable(self, size: int = 0) -> None:
+        """Anything can be written."""
+
     def get(self, path: str) -> Stored | None:
         check_path(path)
         self.gets.append(path)

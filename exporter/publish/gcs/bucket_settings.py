@@ -13,14 +13,22 @@ import orjson
 from google.auth.transport.requests import AuthorizedSession
 
 from exporter.errors import StoreError
-from exporter.publish.gcs.session import FAILURES, FULL_CONTROL, credentials, endpoint, explain, explain_reply, session
+from exporter.publish.gcs.session import (
+    FAILURES,
+    FULL_CONTROL,
+    NEEDED,
+    credentials,
+    endpoint,
+    explain,
+    explain_reply,
+    session,
+)
 
 Json = dict[str, Any]
 
 _VIEWER = "roles/storage.objectViewer"
 _USER = "roles/storage.objectUser"
 _EVERYONE = ("allUsers", "allAuthenticatedUsers")
-_NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 _TIMEOUT = 30.0
 
 
@@ -91,7 +99,7 @@ class Settings:
         resource: the bucket's resource.
         policy: its policy; None if it may not be seen.
         folder_policy: that of the readers' folder, empty if it has none; None if it may not be seen.
-        permissions: those of `_NEEDED` that these credentials have.
+        permissions: those of `NEEDED` that these credentials have.
     """
 
     resource: Json
@@ -112,7 +120,7 @@ def read(bucket: str, wanted: Wanted, file: pathlib.Path | None = None) -> Setti
     folder_policy = policy
     if wanted.folder:
         folder_policy = api.call("GET", _policy_of(wanted.folder), without=(403,), empty=(404,))
-    asked = "&".join(f"permissions={permission}" for permission in _NEEDED)
+    asked = "&".join(f"permissions={permission}" for permission in NEEDED)
     found = api.call("GET", f"/iam/testPermissions?{asked}", empty=(403, 404)) or {}
     return Settings(resource or {}, policy, folder_policy, frozenset(found.get("permissions", ())))
 
@@ -214,7 +222,7 @@ def _readers(bucket: str, settings: Settings, wanted: Wanted) -> list[Row]:
 
 
 def _exporter(bucket: str, settings: Settings, wanted: Wanted) -> Row:
-    missing = [permission for permission in _NEEDED if permission not in settings.permissions]
+    missing = [permission for permission in NEEDED if permission not in settings.permissions]
     if wanted.account is None:
         return Row(
             "exporter's role",

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import pathlib
+import secrets
 import threading
 import time
 import zlib
@@ -23,11 +24,12 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.credentials import Credentials
 from google.cloud import storage
 
+from exporter import paths
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
 from exporter.publish.gcs.objects import Upload, upload_of
-from exporter.publish.gcs.session import FAILURES, READ_WRITE, credentials, explain, patience, session
-from exporter.publish.store import Entry, Stored, check_path, nothing
+from exporter.publish.gcs.session import FAILURES, NEEDED, READ_WRITE, credentials, explain, patience, session
+from exporter.publish.store import ABSENT, Entry, Stored, check_path, nothing
 
 T = TypeVar("T")
 
@@ -94,6 +96,22 @@ class GcsStore:
     def name(self) -> str:
         """The bucket's URL."""
         return f"gs://{self.bucket}/{self._root}".rstrip("/")
+
+    def check_writable(self, size: int = 0) -> None:
+        """Check that these credentials have the permissions that an export needs; a bucket has room for any `size`.
+
+        A role that is limited to a prefix does not show among the bucket's permissions: then an object is written.
+
+        Raises:
+            StoreError: they lack some, or the bucket can't be reached.
+        """
+        if os.environ.get("STORAGE_EMULATOR_HOST"):  # emulators know no permissions
+            self._link()
+            return
+        held = self._patiently(lambda: self._link().bucket.test_iam_permissions(list(NEEDED), timeout=self.timeout))
+        if set(NEEDED).difference(held):
+            probe = f"{paths.STATE_ROOT}{secrets.token_hex(8)}"
+            self.delete_at(probe, self.replace(probe, b"", ABSENT))
 
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none."""

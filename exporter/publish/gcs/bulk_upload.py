@@ -26,7 +26,8 @@ from google.auth.transport.requests import Request
 from yarl import URL
 
 from exporter.publish.gcs.objects import Upload
-from exporter.publish.gcs.session import TRANSIENT, endpoint, explain, explain_reply, pauses, transient
+from exporter.publish.gcs.session import endpoint, explain, explain_reply, pauses, transient
+from exporter.retry import TRANSIENT_STATUSES
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class Bulk:
                     self._limit = min(MOST, self._limit + 1 / self._limit)
                     return status == 200
                 failure = explain_reply(self._name, status, reply)
-                again = status in TRANSIENT or _damaged(status, reply) or (status == 401 and token != stale)
+                again = status in TRANSIENT_STATUSES or _damaged(status, reply) or (status == 401 and token != stale)
                 stale = token if status == 401 else ""
                 if status in (429, 503):
                     self._back_off()

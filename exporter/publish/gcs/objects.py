@@ -1,37 +1,17 @@
 """What an object of the bucket looks like: bytes, headers and metadata of the document at a path."""
 
 import base64
-import pathlib
 import secrets
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import google_crc32c
 from isal import igzip
 
 from exporter.cache_control import cache_control
+from exporter.media_types import is_compressible, media_type
 from exporter.paths import is_as_it_is
 
-_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".gz": "application/gzip",
-    ".html": "text/html; charset=utf-8",
-    ".ico": "image/x-icon",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".parquet": "application/vnd.apache.parquet",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".xml": "application/xml",
-    ".zip": "application/zip",
-    ".zst": "application/zstd",
-}
-"""Not the machine's table: the same document gets the same type from every machine."""
-
-_COMPRESSED = frozenset(
-    {"application/gzip", "application/vnd.apache.parquet", "application/zip", "application/zstd", "image/png"}
-)
 _GZIP_FROM = 1024
 """Bytes from which compression pays."""
 _GZIP_LEVEL = 1
@@ -52,12 +32,11 @@ def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -
 
     The same document makes the same body on every machine.
     """
-    content_type = _TYPES.get(pathlib.PurePosixPath(path).suffix or ".txt", "application/octet-stream")
-    compressed = len(data) >= _GZIP_FROM and content_type not in _COMPRESSED and not is_as_it_is(path)
+    compressed = len(data) >= _GZIP_FROM and is_compressible(path) and not is_as_it_is(path)
     body = igzip.compress(data, _GZIP_LEVEL, mtime=0) if compressed else data
     resource: dict[str, Any] = {
         "name": name,
-        "contentType": content_type,
+        "contentType": media_type(path),
         "cacheControl": cache_control(path),
         "crc32c": base64.b64encode(google_crc32c.value(body).to_bytes(4, "big")).decode(),
         "metadata": {

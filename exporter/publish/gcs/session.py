@@ -24,12 +24,13 @@ from google.cloud.storage.exceptions import DataCorruption
 from requests.adapters import HTTPAdapter
 
 from exporter.errors import ConflictError, StoreError
+from exporter.retry import TRANSIENT_STATUSES
 
 READ_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 FULL_CONTROL = "https://www.googleapis.com/auth/devstorage.full_control"
 
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses after which the same request may succeed."""
+NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+"""The permissions that an export needs."""
 
 _BROKEN = (
     ConnectionError,
@@ -106,7 +107,7 @@ def session(trusted: Credentials, connections: int) -> AuthorizedSession:
 def transient(error: BaseException) -> bool:
     """Whether to try the same request again. It may have had its effect all the same."""
     if isinstance(error, GoogleAPICallError):
-        return error.code in TRANSIENT
+        return error.code in TRANSIENT_STATUSES
     if isinstance(error, auth_errors.RefreshError):
         return bool(error.retryable)
     return isinstance(error, _BROKEN)
@@ -142,7 +143,7 @@ def explain_reply(name: str, status: int, body: bytes) -> StoreError:
         return ConflictError(f"{name}: another writer was there first")
     elif status == 429:
         text = f"too many requests ({message}); try later or with fewer --max-writes-per-second"
-    elif status in TRANSIENT:
+    elif status in TRANSIENT_STATUSES:
         text = f"Google Cloud Storage keeps failing with {status} ({message}); try later"
     else:
         text = f"Google Cloud Storage refused a request with {status} ({message})"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 
+from exporter import paths
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.local.tree import SCRATCH, Tree
 from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path, nothing
@@ -59,6 +60,23 @@ class LocalStore:
     def name(self) -> str:
         """The folder's path."""
         return str(self.root)
+
+    def check_writable(self, size: int = 0) -> None:
+        """Check that files can be written here, by writing one into the scratch folder, and that there is room.
+
+        Args:
+            size: an estimate of the bytes that are going to be written.
+
+        Raises:
+            StoreError: they can't, or there is not enough room.
+        """
+        with _explaining(self.root, SCRATCH), Tree(self.root, create=True) as tree:
+            free = tree.try_writing((paths.API_ROOT, paths.STATE_ROOT))
+        if free < size:
+            raise StoreError(
+                f"{self.root}: {free / 1e6:.0f} MB are free, and this export may write {size / 1e6:.0f} MB: "
+                "free some space or choose another folder"
+            )
 
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none.

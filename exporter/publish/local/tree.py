@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 from exporter.errors import StoreError
@@ -59,6 +59,28 @@ class Tree:
             return None if _size(folder, name) is None else _read(folder, name)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def try_writing(self, folders: Iterable[str]) -> int:
+        """Write a file and remove it; return the number of bytes that are free.
+
+        Args:
+            folders: folders that must be writable too, if they exist.
+        """
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                name = folder.rstrip("/")
+                if not os.access(name, os.W_OK | os.X_OK, dir_fd=self._folder(""), effective_ids=True):
+                    os.stat(name, dir_fd=self._folder(""))  # absent rather than forbidden?
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        scratch = _Scratch(self._folder(SCRATCH))
+        try:
+            scratch.write(b"x")
+        finally:
+            scratch.close()
+        room = os.fstatvfs(self._folder(""))
+        if room.f_files and not room.f_favail:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return room.f_bavail * room.f_frsize
 
     def put(self, path: str, data: bytes, *, durable: bool = False) -> bool:
         """Write an object, unless its bytes are there already: whether it was written.
