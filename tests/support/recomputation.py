@@ -1,20 +1,51 @@
-"""What issue 5 derives from a history, worked out again: slowly, plainly, and from the raw rows.
+"""Judgement 1.1 worked out again: slowly, plainly, and from the raw rows.
 
-Nothing here comes from the exporter's builders. Every question scans the whole history, in the words of
-`docs/contract.md`.
+Nothing here imports the exporter. Every question scans the whole history, in the words of `docs/contract.md`. Where
+the words leave room, this page says which reading it takes:
+
+- The counts of the newest results, of state changes and of streaks are of counted results only.
+- A commit that is null is no commit: two of them are not the same, and they are no rerun.
+- The commit that the main lineage is at is that of its newest run. A run of an earlier one is a rerun of an old commit,
+  whatever reruns came since. It is held against the main lineage like any other run of the main line.
+- A run of the main line is one of the main repository's main branch, counted or not: its failures have `main` null.
+- A failure whose previous result passed with the same output is no news: `still_failing`, in comparisons
+  `failing_identically`, and `same` against the main line. A pass of which the reference failed so is `unchanged_pass`.
+- A test is flaky by a lineage; a failure is `flaky` if one of its code is in the window of a lineage that is flaky.
+- Two commits that both passed and failed: among the newest 20 results.
+- `worse`: than the newest earlier failure on the own lineage, however old; where there is none, on the main lineage.
+- `suspect`: "newly" is the verdict `new_regression`.
+- A change of expectation is told if the content is approved today, or if the state before it lasted for two results:
+  an expectation that alternates with each run is nobody's decision.
+- An unlimited run was not asked for tests that are inactive today.
 """
 
 import math
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.platform import Platform
 
-CODES = ("SEGFAULT", "ABORT", "TIMEOUT", "MISSING_OUTPUT", "EXIT_CODE_MISMATCH", "OUTPUT_DIFF")
+CODES = (
+    *("SEGFAULT", "ABORT", "KILLED", "TIMEOUT"),
+    *("MISSING_OUTPUT", "EXIT_CODE_MISMATCH", "OUTPUT_DIFF"),
+)
+GRAVITY = {
+    "OUTPUT_DIFF": 0,
+    "EXIT_CODE_MISMATCH": 1,
+    "MISSING_OUTPUT": 2,
+    "TIMEOUT": 3,
+    "KILLED": 3,
+    "ABORT": 4,
+    "SEGFAULT": 5,
+}
 VERDICTS = ("new_regression", "still_failing", "never_passed", "flaky", "no_history")
+MAIN_STATES = ("broken", "flaky", "same", "different", "no_reference", "worse")
 PLATFORMS = ("linux", "windows")
 MAIN = ("CCExtractor/ccextractor", "master")
+BUCKETS = ("broken", "fixed", "failing_identically", "failing_differently", "not_rerun", "no_reference")
 
 
 @dataclass
@@ -23,11 +54,14 @@ class Result:
 
     run: int
     test: int
+    commit: str | None
     exit_code: int | None
     runtime: int | None
     status: str
     code: str | None
     produced: Any
+    accepted_today: dict[int, bool]
+    approved_today: bool
 
     @property
     def passed(self) -> bool:
@@ -40,75 +74,85 @@ class Run:
 
     id: int
     platform: str | None
-    line: Any
-    commit: str
-    finished: bool
+    lineage: Any
+    commit: str | None
+    status: str
+    limited: bool
+    asked: int
     at: str | None
+    pr_number: int | None
     results: dict[int, Result] = field(default_factory=dict)
+    rerun: bool = False
+
+    @property
+    def counted(self) -> bool:
+        return self.status in ("pass", "fail")
+
+    @property
+    def partial(self) -> bool:
+        return self.limited or 2 * len(self.results) < self.asked
 
 
 class Recomputation:
     """The history in a database."""
 
     def __init__(self, platform: Platform, main: tuple[str, str] = MAIN) -> None:
-        rows = {
-            table: platform.rows(table)
-            for table in (
-                *("fork", "test", "test_progress", "test_result", "test_result_file"),
-                *("regression_test", "regression_test_output", "regression_test_output_files"),
-            )
-        }
+        tables = ("fork", "test", "test_progress", "test_result", "test_result_file", "customized_test")
+        catalog = ("regression_test", "regression_test_output", "regression_test_output_files")
+        rows = {table: platform.rows(table) for table in (*tables, *catalog)}
         self.tests = sorted(row["id"] for row in rows["regression_test"])
-        forks = {
-            row["id"]: row["github"].removesuffix(".git").removeprefix("https://github.com/") for row in rows["fork"]
-        }
-        self.runs = []
+        self.active = sorted(row["id"] for row in rows["regression_test"] if row["active"])
+        forks = {row["id"]: row["github"] for row in rows["fork"]}
+        self.runs: list[Run] = []
         for row in sorted(rows["test"], key=lambda row: int(row["id"])):
-            results = {
-                one["regression_test_id"]: _result(rows, one)
-                for one in rows["test_result"]
-                if one["test_id"] == row["id"]
-            }
-            progress = [one for one in rows["test_progress"] if one["test_id"] == row["id"]]
-            progress.sort(key=lambda one: int(one["id"]))
-            ended = bool(progress) and progress[-1]["status"] == "completed" and bool(results)
-            times = {one["status"]: f"{one['timestamp']:%Y-%m-%dT%H:%M:%SZ}" for one in progress}
-            first = next((f"{p['timestamp']:%Y-%m-%dT%H:%M:%SZ}" for p in progress if p["status"] == "testing"), None)
-            completed = [p for p in progress if p["status"] in ("completed", "canceled")]
-            at = times[completed[-1]["status"]] if completed else first
-            line: Any = ("branch", forks.get(row["fork_id"], "unknown"), row["branch"])
-            if row["test_type"] == "commit" and line[1:] == main:
-                line = "main"
-            elif row["test_type"] == "pr" and row["pr_nr"] > 0:
-                line = ("pr", row["pr_nr"])
-            os = row["platform"] if row["platform"] in PLATFORMS else None
-            self.runs.append(Run(row["id"], os, line, row["commit"], ended, at, results))
+            run = _run(rows, row, forks.get(row["fork_id"]), main)
+            run.asked = run.asked if run.limited else len(self.active)
+            run.rerun = self._is_rerun(run)
+            self.runs.append(run)
 
-    def before(self, run: Run, platform: str | None) -> list[Run]:
-        """The earlier runs on a platform, oldest first."""
-        return [one for one in self.runs if one.id < run.id and one.platform == platform is not None]
+    def _is_rerun(self, run: Run) -> bool:
+        """Whether the commit of a run of the main line was counted there before, and another one's since."""
+        if run.lineage != "main" or not run.counted or run.commit is None:
+            return False
+        commits = [one.commit for one in self.lineage(run.platform, "main")]
+        return run.commit in commits and commits[-1] != run.commit
 
-    def results_before(self, run: Run, line: Any, test: int) -> list[Result]:
-        """A test's earlier results on a line and this run's platform."""
-        earlier = self.before(run, run.platform)
-        return [one.results[test] for one in earlier if one.line == line and test in one.results]
+    def lineage(self, platform: str | None, lineage: Any, before: int | None = None) -> list[Run]:
+        """The counted runs of a lineage on a platform, oldest first, without reruns of old commits."""
+        return [
+            one
+            for one in self.runs
+            if platform in PLATFORMS
+            and (one.platform, one.lineage) == (platform, lineage)
+            and one.counted
+            and not one.rerun
+            and (before is None or one.id < before)
+        ]
+
+    def results(self, run: Run, lineage: Any, test: int) -> list[Result]:
+        """A test's counted results on a lineage before a run, on the run's platform, oldest first."""
+        return [one.results[test] for one in self.lineage(run.platform, lineage, before=run.id) if test in one.results]
 
     def verdict(self, run: Run, test: int) -> dict[str, Any]:
-        """Whether a failure is news."""
-        main = self.results_before(run, "main", test)
-        own = self.results_before(run, run.line, test) if run.line != "main" else []
-        past = own or main
+        """Whether a failure is news, and how it stands to the main line (without `href`)."""
+        here = run.results[test]
+        main = self.results(run, "main", test)
+        own = self.results(run, run.lineage, test) if run.lineage != "main" else []
         verdict: dict[str, Any] = dict.fromkeys(
             ("code", "line", "since_run", "last_pass_run", "previous_run", "signature_changed")
         )
+        verdict |= {"flaky_test": flaky(main, main=True) or flaky(own, main=False), "main": None}
+        if run.lineage != "main":
+            verdict["main"] = against_main(here, main, own)
+        past = own or main
         if not past:
             return {**verdict, "code": "no_history"}
-        here = run.results[test]
+        previous = past[-1]
         verdict["line"] = "own" if own else "main"
-        verdict["previous_run"] = past[-1].run
-        if not past[-1].passed:
+        verdict["previous_run"] = previous.run
+        if not previous.passed:
             verdict["since_run"] = _streak(past)[0].run
-            verdict["signature_changed"] = past[-1].produced != here.produced
+            verdict["signature_changed"] = previous.produced != here.produced
             inherited = own and not any(one.passed for one in own) and main and not main[-1].passed
             if inherited:
                 verdict["since_run"] = min(_streak(past)[0].run, _streak(main)[0].run)
@@ -116,112 +160,154 @@ class Recomputation:
         verdict["last_pass_run"] = passes[-1] if passes else None
         if not passes:
             verdict["code"] = "never_passed"
-        elif flaky([one.passed for one in (*main, *own, here)]):
+        elif any(
+            flaky(results, main=is_main) and here.code in {one.code for one in results[-20:]}
+            for results, is_main in ((main, True), (own, False))
+        ):
             verdict["code"] = "flaky"
         else:
-            verdict["code"] = "new_regression" if past[-1].passed else "still_failing"
+            verdict["code"] = "new_regression" if changed(previous, here) else "still_failing"
         return verdict
 
+    def failures(self, run: Run) -> dict[str, Any]:
+        """The counts of a run's failures."""
+        failed = [one for _, one in sorted(run.results.items()) if not one.passed]
+        verdicts = [self.verdict(run, one.test) for one in failed]
+        codes = Counter(one.code for one in failed)
+        by_verdict = Counter(verdict["code"] for verdict in verdicts)
+        main: Counter[str] = Counter()
+        for verdict in verdicts:
+            if verdict["main"] is not None:
+                state = verdict["main"]["state"]
+                main["flaky" if (state, verdict["code"]) == ("broken", "flaky") else state] += 1
+                main["worse"] += verdict["main"]["worse"]
+        return {
+            "codes": {code: codes[code] for code in CODES},
+            "verdicts": {code: by_verdict[code] for code in VERDICTS},
+            "main": {state: main[state] for state in MAIN_STATES},
+        }
+
+    def suspect(self, run: Run) -> dict[str, Any] | None:
+        """The code with which so many tests newly fail that it looks like the machine."""
+        new = Counter(
+            one.code
+            for one in run.results.values()
+            if not one.passed and self.verdict(run, one.test)["code"] == "new_regression"
+        )
+        found = [code for code in CODES if new[code] >= 20 and 10 * new[code] >= 3 * len(run.results)]
+        best = max(found, key=lambda code: new[code], default=None)
+        return {"code": best, "count": new[best]} if best else None
+
     def previous(self, run: Run, test: int) -> Result | None:
-        """The test's last result on this platform, in whichever run."""
-        found = [one.results[test] for one in self.before(run, run.platform) if test in one.results]
+        """The test's last counted result on this platform, in whichever run."""
+        found = [
+            one.results[test]
+            for one in self.runs
+            if one.counted and one.id < run.id and one.platform == run.platform is not None and test in one.results
+        ]
         return found[-1] if found else None
 
-    def references(self, run: Run) -> dict[str, Run | None]:
-        """The runs that a run is compared with."""
-        here = [one for one in self.before(run, run.platform) if one.finished]
+    def references(self, run: Run) -> dict[str, list[Run]]:
+        """The counted runs that a run is compared with, test by test, oldest first."""
         other = {"linux": "windows", "windows": "linux"}.get(run.platform or "")
-        there = [one for one in self.before(run, other) if one.finished]
         return {
-            "main": _last([one for one in here if one.line == "main"]),
-            "previous": _last([one for one in here if one.line == run.line]),
-            "other_platform": _last([one for one in there if one.commit == run.commit]),
+            "main": self.lineage(run.platform, "main", before=run.id),
+            "previous": self.lineage(run.platform, run.lineage, before=run.id),
+            "other_platform": [
+                one
+                for one in self.runs
+                if one.counted and one.id < run.id and one.platform == other is not None and one.commit == run.commit
+                if run.commit is not None
+            ],
         }
 
-    def comparison(self, run: Run, reference: Run | None) -> dict[str, Any]:
-        """Buckets: name → tests; and the count of the rest."""
-        found: dict[str, list[int]] = {
-            name: []
-            for name in (
-                *("broken", "fixed", "failing_identically", "failing_differently", "not_rerun", "no_reference"),
-                *("unchanged_pass", "nothing"),
-            )
-        }
-        there_all = reference.results if reference else {}
-        for test in sorted({*run.results, *there_all}):
-            here, there = run.results.get(test), there_all.get(test)
-            if here is None:
-                assert there is not None
-                bucket = "nothing" if there.passed else "not_rerun"
-            elif there is None:
-                bucket = "nothing" if here.passed else "no_reference"
-            elif here.passed:
-                bucket = "unchanged_pass" if there.passed else "fixed"
-            elif there.passed:
-                bucket = "broken"
-            else:
-                bucket = "failing_identically" if here.produced == there.produced else "failing_differently"
-            found[bucket].append(test)
-        del found["nothing"]
-        return {**found, "unchanged_pass": len(found["unchanged_pass"])}
+    def comparison(self, run: Run, references: list[Run]) -> dict[str, Any]:
+        """The reference run's id, buckets (name → test → the reference's run), and the counts of the rest."""
+        whole = [one.id for one in references if not one.partial]
+        found: dict[str, dict[int, int | None]] = {name: {} for name in (*BUCKETS, "unchanged_pass", "not_asked")}
+        for test in sorted({*run.results, *(test for one in references for test in one.results)}):
+            there = next((one.results[test] for one in reversed(references) if test in one.results), None)
+            bucket = self._bucket(run, test, there)
+            if bucket:
+                found[bucket][test] = there.run if there else None
+        counts = {name: len(found.pop(name)) for name in ("unchanged_pass", "not_asked")}
+        return {"run": whole[-1] if whole else None, **found, **counts}
+
+    def _bucket(self, run: Run, test: int, there: Result | None) -> str | None:
+        here = run.results.get(test)
+        if here is None:
+            assert there is not None
+            if there.passed:
+                return None
+            return "not_asked" if run.limited or test not in self.active else "not_rerun"
+        if there is None:
+            return None if here.passed else "no_reference"
+        if here.passed:
+            return "fixed" if changed(there, here) else "unchanged_pass"
+        if changed(there, here):
+            return "broken"
+        return "failing_identically" if here.produced == there.produced else "failing_differently"
 
     def changes(self) -> list[dict[str, Any]]:
-        """Every regression and fix on the main line, newest run first, within a run by test."""
+        """Every regression, fix and change of expectation on the main line, newest run first, within a run by test."""
         found = []
         for run in reversed(self.runs):
-            if run.line != "main" or run.platform is None:
+            if run.lineage != "main" or run.platform is None or not run.counted or run.rerun:
                 continue
             for test, here in sorted(run.results.items()):
-                past = self.results_before(run, "main", test)
-                if past and past[-1].passed != here.passed:
-                    found.append(
-                        {
-                            "kind": "fix" if here.passed else "regression",
-                            "run_id": run.id,
-                            "platform": run.platform,
-                            "regression_test_id": test,
-                            "status": here.status,
-                            "code": here.code,
-                            "commit_sha": run.commit,
-                            "previous_run": past[-1].run,
-                            "flaky": flaky([one.passed for one in (*past, here)]),
-                            "at": run.at,
-                        }
-                    )
+                past = self.results(run, "main", test)
+                if not past or past[-1].passed == here.passed:
+                    continue
+                kind = "fix" if here.passed else "regression"
+                if not changed(past[-1], here):
+                    alone = len(past) < 2 or past[-2].passed != past[-1].passed
+                    if alone and not here.approved_today:
+                        continue
+                    kind = "expectation"
+                found.append(
+                    {
+                        "kind": kind,
+                        "run_id": run.id,
+                        "platform": run.platform,
+                        "regression_test_id": test,
+                        "status": here.status,
+                        "code": here.code,
+                        "commit_sha": run.commit,
+                        "previous_run": past[-1].run,
+                        "flaky": flaky([*past, here], main=True),
+                        "at": run.at,
+                    }
+                )
         return found
 
-    def on_platform(self, platform: str, test: int, line: Any = None) -> list[Result]:
-        """A test's results on a platform, oldest first; of one line, or of all runs."""
-        return [
-            run.results[test]
-            for run in self.runs
-            if run.platform == platform and test in run.results and line in (None, run.line)
-        ]
+    def on_platform(self, platform: str, test: int, *, main: bool = False) -> list[Result]:
+        """A test's counted results on a platform, oldest first; of the main lineage, or of all runs."""
+        runs = self.lineage(platform, "main") if main else [run for run in self.runs if run.counted]
+        return [run.results[test] for run in runs if run.platform == platform and test in run.results]
 
     def stability(self, platform: str, test: int) -> dict[str, Any]:
         """A test's stability; the runtimes over all results exactly."""
         results = self.on_platform(platform, test)
-        passed = [one.passed for one in results]
         failures = [one.run for one in results if not one.passed]
         newest = [one.runtime for one in results[-100:] if one.runtime is not None][::-1]
         return {
             "windows": {"20": _window(results[-20:]), "100": _window(results[-100:]), "all": _window(results)},
-            "state_changes": _changes(passed),
-            "state_changes_20": _changes(passed[-20:]),
-            "flaky": flaky(passed),
-            "longest_pass_streak": _longest(passed, True),
-            "longest_fail_streak": _longest(passed, False),
+            "state_changes": len(state_changes(results)),
+            "state_changes_20": len(state_changes(results[-20:])),
+            "flaky": flaky(self.on_platform(platform, test, main=True), main=True),
+            "longest_pass_streak": _longest(results, True),
+            "longest_fail_streak": _longest(results, False),
             "first_failure_run": failures[0] if failures else None,
             "last_failure_run": failures[-1] if failures else None,
             "slower": slower(newest[:20], newest[20:]),
         }
 
-    def standings(self) -> list[dict[str, Any]]:
-        """Where each test that has a result on the main line stands there."""
+    def main_now(self) -> list[dict[str, Any]]:
+        """Where each active test that has a counted result on the main line stands there."""
         found = []
-        for test in self.tests:
+        for test in self.active:
             for platform in PLATFORMS:
-                results = self.on_platform(platform, test, "main")
+                results = self.on_platform(platform, test, main=True)
                 if results:
                     passes = [one.run for one in results if one.passed]
                     found.append(
@@ -232,20 +318,72 @@ class Recomputation:
                             "passes": results[-1].passed,
                             "since_run": None if results[-1].passed else _streak(results)[0].run,
                             "last_pass_run": passes[-1] if passes else None,
-                            "state_changes_20": _changes([one.passed for one in results[-20:]]),
-                            "flaky": flaky([one.passed for one in results]),
+                            "state_changes_20": len(state_changes(results[-20:])),
+                            "flaky": flaky(results, main=True),
                         }
                     )
         return found
 
+    def commit_platforms(self, commit: str) -> dict[int, dict[str, str | None]]:
+        """Of each test that fails anywhere at a commit: its newest counted status there, by platform."""
+        newest: dict[int, dict[str, str | None]] = {}
+        for run in self.runs:
+            if run.commit == commit and run.counted and run.platform:
+                for test, one in run.results.items():
+                    newest.setdefault(test, dict.fromkeys(PLATFORMS))[run.platform] = one.status
+        return {test: found for test, found in sorted(newest.items()) if set(found.values()) - {"pass", None}}
 
-def flaky(passed: list[bool]) -> bool:
-    """Four changes in the newest 20, without the last one if five or more results have been alike since."""
-    newest = passed[-20:]
-    changed = [place for place in range(1, len(newest)) if newest[place] != newest[place - 1]]
-    if changed and len(newest) - changed[-1] >= 5:
-        changed.pop()
-    return len(changed) >= 4
+
+def changed(before: Result, here: Result) -> bool:
+    """Whether a test's state changed: from pass to failure or back, and not by what was expected alone."""
+    return before.passed != here.passed and before.produced != here.produced
+
+
+def state_changes(results: Sequence[Result]) -> list[int]:
+    """The places of results that changed the state."""
+    return [place for place in range(1, len(results)) if changed(results[place - 1], results[place])]
+
+
+def flaky(results: Sequence[Result], *, main: bool) -> bool:
+    """Four changes in the newest 20, without a last one that lasts; or two commits that each passed and failed."""
+    newest = results[-20:]
+    places = state_changes(newest)
+    if not main:
+        places = [place for place in places if newest[place].commit == newest[place - 1].commit is not None]
+    if places and len(newest) - places[-1] >= 5:
+        places.pop()
+    return len(places) >= 4 or len(unsteady_commits(newest)) >= 2
+
+
+def unsteady_commits(results: Sequence[Result]) -> set[str]:
+    """The commits that both passed and failed, not counting the same output."""
+    return {
+        one.commit
+        for one in results
+        for other in results
+        if one.commit is not None and one.commit == other.commit and changed(one, other)
+    }
+
+
+def against_main(here: Result, main: Sequence[Result], own: Sequence[Result]) -> dict[str, Any]:
+    """How a failure stands to the main lineage."""
+    found = {"state": "no_reference", "run_id": None, "same_failure_run_id": None, "worse": False}
+    earlier = [one for one in own if not one.passed] or [one for one in main if not one.passed]
+    if earlier and here.code is not None and earlier[-1].code is not None:
+        found["worse"] = GRAVITY[here.code] > GRAVITY[earlier[-1].code]
+    if not main:
+        return found
+    found["run_id"] = main[-1].run
+    if changed(main[-1], here):
+        found["state"] = "broken"
+        distinct: list[Result] = []
+        for one in reversed(main):
+            if not one.passed and one.produced not in [other.produced for other in distinct]:
+                distinct.append(one)
+        found["same_failure_run_id"] = next((one.run for one in distinct[:10] if one.produced == here.produced), None)
+    else:
+        found["state"] = "same" if main[-1].produced == here.produced else "different"
+    return found
 
 
 def slower(newest: list[int], before: list[int]) -> bool | None:
@@ -263,62 +401,115 @@ def classify(status: str, exit_code: int | None, expected: int | None) -> str | 
     """The code of a failure."""
     if status == "pass":
         return None
-    if exit_code in (139, -11, -1073741819):
-        return "SEGFAULT"
-    if exit_code in (134, -6, -1073740791):
-        return "ABORT"
-    if exit_code in (124, 143, -15, 137):
-        return "TIMEOUT"
+    for code, exit_codes in (
+        ("SEGFAULT", (139, -11, -1073741819)),
+        ("ABORT", (134, -6, -1073740791)),
+        ("KILLED", (137, -9)),
+        ("TIMEOUT", (124, 143, -15)),
+    ):
+        if exit_code in exit_codes:
+            return code
     if status == "missing_output":
         return "MISSING_OUTPUT"
     return "EXIT_CODE_MISMATCH" if exit_code != expected else "OUTPUT_DIFF"
 
 
-def counts(codes: list[str | None], verdicts: list[str]) -> dict[str, Any]:
-    """A run's counts."""
-    by_code, by_verdict = Counter(codes), Counter(verdicts)
-    return {
-        "codes": {code: by_code[code] for code in CODES},
-        "verdicts": {code: by_verdict[code] for code in VERDICTS},
+def repository(url: str | None) -> str:
+    """A repository's identity: the same for every way to write its address."""
+    if url is None:
+        return "unknown"
+    url = url.strip().lower()
+    for pattern in (r"^[a-z+]+://([^@/]*@)?", r"^git@", r"^www\.", r"^github\.com[:/]", r"/+$", r"\.git$", r"/+$"):
+        url = re.sub(pattern, "", url)
+    return url
+
+
+def _run(rows: dict[str, list[dict[str, Any]]], row: dict[str, Any], fork: str | None, main: tuple[str, str]) -> Run:
+    results = {
+        one["regression_test_id"]: _result(rows, one, row["commit"])
+        for one in rows["test_result"]
+        if one["test_id"] == row["id"]
     }
+    progress = sorted((one for one in rows["test_progress"] if one["test_id"] == row["id"]), key=lambda one: one["id"])
+    limits = [one for one in rows["customized_test"] if one["test_id"] == row["id"]]
+    times = [(one["status"], f"{one['timestamp']:%Y-%m-%dT%H:%M:%SZ}") for one in progress]
+    ends = [time for status, time in times if status in ("completed", "canceled")]
+    begins = [time for status, time in times if status == "testing"]
+    number = row["pr_nr"] if row["pr_nr"] and row["pr_nr"] > 0 else None
+    lineage: Any = ("branch", repository(fork), row["branch"])
+    if row["test_type"] == "commit" and lineage[1:] == (repository(main[0]), main[1]):
+        lineage = "main"
+    elif row["test_type"] == "pr" and number:
+        lineage = ("pr", number)
+    platform = row["platform"] if row["platform"] in PLATFORMS else None
+    return Run(
+        id=row["id"],
+        platform=platform,
+        lineage=lineage if platform else None,
+        commit=row["commit"],
+        status=_run_status(progress, results),
+        limited=bool(limits),
+        asked=len(limits),
+        at=ends[-1] if ends else begins[0] if begins else None,
+        pr_number=number,
+        results=results,
+    )
 
 
-def _result(rows: dict[str, list[dict[str, Any]]], row: dict[str, Any]) -> Result:
+def _run_status(progress: list[dict[str, Any]], results: dict[int, Result]) -> str:
+    if not progress:
+        return "queued"
+    last = progress[-1]["status"]
+    if last == "completed":
+        if not results:
+            return "error"
+        return "pass" if all(one.passed for one in results.values()) else "fail"
+    return {"preparation": "running", "testing": "running", "canceled": "canceled"}.get(last, "incomplete")
+
+
+def _result(rows: dict[str, list[dict[str, Any]]], row: dict[str, Any], commit: str | None) -> Result:
     test = row["regression_test_id"]
     key = row["test_id"], test
     files = [one for one in rows["test_result_file"] if (one["test_id"], one["regression_test_id"]) == key]
     outputs = [one for one in rows["regression_test_output"] if one["regression_id"] == test]
+    approved = {one["id"]: one["correct"] for one in rows["regression_test_output"]}
     written = {one["regression_test_output_id"] for one in files}
     nothing = [one for one in files if one["regression_test_output_id"] == -1 and one["got"] == "error"]
-    differs = False
+    accepted_today = {}
+    accepted: dict[int, list[str | None]] = {}
     for one in files:
+        output = one["regression_test_output_id"]
         variants = [
             variant["file_hashes"]
             for variant in rows["regression_test_output_files"]
-            if variant["regression_test_output_id"] == one["regression_test_output_id"]
+            if variant["regression_test_output_id"] == output
         ]
-        differs = differs or (one["got"] is not None and one["got"] not in variants)
+        accepted[output] = [*variants, approved.get(output)]
+        if one["got"] is not None and one["got"] not in variants:
+            accepted_today[output] = approved.get(output) == one["got"]
     if any(not output["ignore"] and output["id"] not in written for output in outputs) or (nothing and not outputs):
         status = "missing_output"
     else:
-        status = "fail" if differs or row["exit_code"] != row["expected_rc"] else "pass"
-    produced = sorted((one["regression_test_output_id"], one["got"] or one["expected"]) for one in files)
+        status = "fail" if accepted_today or row["exit_code"] != row["expected_rc"] else "pass"
+    produced = sorted(
+        (one["regression_test_output_id"], one["expected"] if one["got"] is None else one["got"]) for one in files
+    )
+    runtime = row["runtime"]
     return Result(
-        row["test_id"],
-        test,
-        row["exit_code"],
-        row["runtime"],
-        status,
-        classify(status, row["exit_code"], row["expected_rc"]),
-        (row["exit_code"], produced),
+        run=row["test_id"],
+        test=test,
+        commit=commit,
+        exit_code=row["exit_code"],
+        runtime=None if runtime is None or runtime < 0 else runtime,
+        status=status,
+        code=classify(status, row["exit_code"], row["expected_rc"]),
+        produced=(row["exit_code"], produced),
+        accepted_today=accepted_today,
+        approved_today=all(content in accepted[output] for output, content in produced if output in accepted),
     )
 
 
-def _last(runs: list[Run]) -> Run | None:
-    return runs[-1] if runs else None
-
-
-def _streak(results: list[Result]) -> list[Result]:
+def _streak(results: Sequence[Result]) -> list[Result]:
     """The failures at the end."""
     found: list[Result] = []
     for one in reversed(results):
@@ -328,14 +519,10 @@ def _streak(results: list[Result]) -> list[Result]:
     return found
 
 
-def _changes(passed: list[bool]) -> int:
-    return sum(passed[place] != passed[place - 1] for place in range(1, len(passed)))
-
-
-def _longest(passed: list[bool], wanted: bool) -> int:
+def _longest(results: Sequence[Result], wanted: bool) -> int:
     longest = current = 0
-    for one in passed:
-        current = current + 1 if one is wanted else 0
+    for one in results:
+        current = current + 1 if one.passed is wanted else 0
         longest = max(longest, current)
     return longest
 
@@ -345,7 +532,7 @@ def _rank(values: list[int], percent: int) -> int | None:
     return sorted(values)[max(math.ceil(len(values) * percent / 100), 1) - 1] if values else None
 
 
-def _window(results: list[Result]) -> dict[str, Any]:
+def _window(results: Sequence[Result]) -> dict[str, Any]:
     times = [one.runtime for one in results if one.runtime is not None]
     passed = sum(one.passed for one in results)
     return {
