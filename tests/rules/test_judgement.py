@@ -62,7 +62,7 @@ KNOWN = History(
         Block(1, 0, "fork's master", "linux", "canceled", 4, "B-S-KK", 7001, export=1),
         Block(3, 0, "main", tests="AM1.aX", runtime=0, ended=1),
         Block(1, 250, "main", tests="--..--", runtime=0, limited=True),
-        Block(2, 0, "main", commit=1, tests="NNPPPP", runtime=-5),
+        Block(2, 0, "main", commit=1, tests="NNPPPP", runtime=-500),
         Block(9, 0, "main", tests="NNPPPP"),
         Block(2, 0, "main", tests="QQPPPP", export=2),
         Block(1, 0, "pull request", tests="KTkaPP", limited=True),

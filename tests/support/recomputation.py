@@ -500,7 +500,7 @@ def _result(rows: dict[str, list[dict[str, Any]]], row: dict[str, Any], commit: 
         test=test,
         commit=commit,
         exit_code=row["exit_code"],
-        runtime=None if runtime is None or runtime < 0 else runtime,
+        runtime=None if runtime is None or runtime < -15 else runtime,
         status=status,
         code=classify(status, row["exit_code"], row["expected_rc"]),
         produced=(row["exit_code"], produced),
