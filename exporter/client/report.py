@@ -1,0 +1,234 @@
+"""What a pull request comment should say of runs: what they break, platform by platform, with links.
+
+`report_of` takes published documents and returns values; `as_markdown` and `as_text` put them into words.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST = 65_000
+"""Characters of a report in Markdown: GitHub refuses comments of more than 65,536."""
+
+_PLATFORM = {"linux": "Linux", "windows": "Windows", None: "an unknown platform"}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure that is listed; `kind` is `broken`, `flaky` or `on_main`."""
+
+    kind: str
+    regression_test_id: int
+    sample_name: str | None
+    command: str | None
+    code: str
+    reason: str
+    verdict: str
+    worse: bool
+    base_is_old: bool
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run of a report.
+
+    Args:
+        run_id: the run's id.
+        status: the run's.
+        platform: the run's.
+        commit_sha: the run's.
+        done: results of it.
+        total: tests asked for.
+        suspect: the code with which so many tests newly fail that the machine is suspected, and their number.
+        failures: by kind, then by regression test.
+        url: of the run's document.
+    """
+
+    run_id: int
+    status: str
+    platform: str | None
+    commit_sha: str | None
+    done: int
+    total: int
+    suspect: tuple[str, int] | None
+    failures: tuple[Failure, ...]
+    url: str
+
+    def count(self, kind: str) -> int:
+        """The number of failures of a kind."""
+        return sum(one.kind == kind for one in self.failures)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run ended with results."""
+        return self.status in ("pass", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Runs, in the order in which they are told."""
+
+    title: str
+    runs: tuple[RunReport, ...]
+
+
+def run_report(
+    run: Mapping[str, Any], failures: Iterable[Mapping[str, Any]], url_of: Callable[[str], str]
+) -> RunReport:
+    """One run of a report.
+
+    Args:
+        run: as `runs/ID.json` has it.
+        failures: as `runs/ID/failures.json` has them.
+        url_of: gives the absolute URL of a path below the API root.
+    """
+    suspect, summary = run["failures"].get("suspect"), run["summary"]
+    found = [_failure(one, url_of) for one in failures]
+    order = {"broken": 0, "flaky": 1, "on_main": 2}
+    return RunReport(
+        run["run_id"],
+        run["status"],
+        run["platform"],
+        run["commit_sha"],
+        sum(summary[name] for name in ("pass_count", "fail_count", "missing_output_count")),
+        summary["total_samples"],
+        (suspect["code"], suspect["count"]) if suspect else None,
+        tuple(sorted(found, key=lambda one: (order[one.kind], one.regression_test_id))),
+        url_of(f"runs/{run['run_id']}.json"),
+    )
+
+
+def _failure(item: Mapping[str, Any], url_of: Callable[[str], str]) -> Failure:
+    verdict = item["verdict"]
+    main = verdict.get("main")
+    if verdict["code"] == "flaky":
+        kind = "flaky"
+    elif main is None:
+        kind = "broken" if verdict["code"] == "new_regression" else "on_main"
+    else:
+        kind = "broken" if main["state"] == "broken" else "on_main"
+    return Failure(
+        kind,
+        item["regression_test_id"],
+        item["sample_name"],
+        item["command"],
+        item["classification"]["code"],
+        item["classification"]["reason"],
+        verdict["code"],
+        bool(verdict.get("worse")),
+        bool(main and main.get("same_failure_run_id") is not None),
+        url_of(item["href"]) if item["href"] else None,
+    )
+
+
+def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of runs, newest first, the newest that ended with results on each platform; else the newest there."""
+    chosen: dict[str | None, Mapping[str, Any]] = {}
+    for run in runs:
+        known = chosen.get(run["platform"])
+        if known is None or (known["status"] not in ("pass", "fail") and run["status"] in ("pass", "fail")):
+            chosen[run["platform"]] = run
+    return [chosen[platform] for platform in sorted(chosen, key=lambda name: name or "~")]
+
+
+def headline(report: Report) -> str:
+    """The answer in one sentence: "Breaks 6 tests on Linux, 2 on Windows; 3 flaky; 11 fail on the main line too"."""
+    if not report.runs:
+        return "No run is published"
+    finished = [run for run in report.runs if run.finished]
+    if not finished:
+        return f"No run has finished; newest: {report.runs[0].status}"
+    broken = [(run, count) for run in finished if (count := run.count("broken"))]
+    if broken:
+        first, *rest = (f"{count} {{}}on {_PLATFORM.get(run.platform, run.platform)}" for run, count in broken)
+        word = "test " if broken[0][1] == 1 else "tests "
+        parts = ["Breaks " + ", ".join([first.format(word), *(one.format("") for one in rest)])]
+    else:
+        parts = [
+            "Breaks nothing on " + " and ".join(str(_PLATFORM.get(run.platform, run.platform)) for run in finished)
+        ]
+    if flaky := sum(run.count("flaky") for run in finished):
+        parts.append(f"{flaky} flaky")
+    if same := sum(run.count("on_main") for run in finished):
+        parts.append(f"{same} {'fails' if same == 1 else 'fail'} on the main line too")
+    return "; ".join(parts)
+
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+.!|~$:/@&^=-])")
+
+
+def escape(text: str | None, most: int = 200) -> str:
+    """A text from a row as Markdown that shows it and does nothing: no link, mention, HTML, table cell or emphasis."""
+    if text is None:
+        return "—"
+    text = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    # A reference for each character that Markdown or GitHub gives a meaning: neither reads them again.
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", text)
+
+
+def as_markdown(report: Report) -> str:
+    """The report as GitHub Markdown, of fewer than 65,536 characters; what does not fit is counted."""
+    lines = [f"### {escape(report.title)}: {escape(headline(report), 500)}", ""]
+    for run in report.runs:
+        lines += [*_run_lines(run), ""]
+    text = "\n".join(lines).rstrip() + "\n"
+    if len(text) <= MOST:
+        return text
+    kept, size = [], 0
+    for line in lines:
+        size += len(line) + 1
+        if size > MOST - 200:
+            break
+        kept.append(line)
+    return "\n".join([*kept, "", f"… and {len(lines) - len(kept)} more lines: follow the links."]) + "\n"
+
+
+def _run_lines(run: RunReport) -> list[str]:
+    name = _PLATFORM.get(run.platform, "an unknown platform")
+    sha = f", commit {escape(run.commit_sha[:10])}" if run.commit_sha else ""
+    lines = [f"**{name}**, [run {run.run_id}]({run.url}){sha}: {run.done} of {run.total} results, {run.status}"]
+    if run.suspect:
+        code, count = run.suspect
+        lines.append(f"⚠ {count} tests newly fail with {code}: this looks like the machine, not the change.")
+    if run.failures:
+        lines += ["", "| | test | command | failure |", "|---|---|---|---|"]
+        lines += [_row(one) for one in run.failures]
+    return lines
+
+
+_KIND = {"broken": "breaks", "flaky": "flaky", "on_main": "on main too"}
+
+
+def _row(one: Failure) -> str:
+    notes = [note for note, there in (("worse", one.worse), ("base is old: rebase", one.base_is_old)) if there]
+    test = f"[{one.regression_test_id}]({one.url})" if one.url else str(one.regression_test_id)
+    command = f"ccextractor {escape(one.command)} {escape(one.sample_name, 80)}"
+    told = ", ".join([f"{one.code} ({one.verdict})", *notes])
+    return f"| {_KIND[one.kind]} | {test} | {command} | {escape(told)}: {escape(one.reason)} |"
+
+
+def as_text(report: Report) -> str:
+    """The report as plain text, for a terminal."""
+    lines = [f"{_printable(report.title)}: {headline(report)}"]
+    for run in report.runs:
+        name = _PLATFORM.get(run.platform, "an unknown platform")
+        lines.append(f"{name}, run {run.run_id}: {run.done} of {run.total} results, {run.status}")
+        lines += [
+            f"  {_KIND[one.kind]:12} {one.regression_test_id:>5} {one.code:18} "
+            f"ccextractor {_printable(one.command or '')} {_printable(one.sample_name or '')}"
+            for one in run.failures
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {"headline": headline(report), **dataclasses.asdict(report)}

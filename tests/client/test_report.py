@@ -1,0 +1,141 @@
+"""Reports for pull requests: the headline's arithmetic, and hostile text through a real Markdown renderer."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from exporter.client.report import (
+    MOST,
+    Report,
+    as_json,
+    as_markdown,
+    as_text,
+    escape,
+    headline,
+    newest_by_platform,
+    run_report,
+)
+
+RENDERER = MarkdownIt("gfm-like")
+
+
+def url_of(path: str) -> str:
+    return "https://host/v1/" + path
+
+
+def run(platform: str | None = "linux", status: str = "fail", run_id: int = 7, **failures: Any) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "status": status,
+        "platform": platform,
+        "commit_sha": "a" * 40,
+        "summary": {"pass_count": 200, "fail_count": 4, "missing_output_count": 1, "total_samples": 228},
+        "failures": {"suspect": None, **failures},
+    }
+
+
+def failure(number: int, verdict: str = "new_regression", state: str | None = "broken", **more: Any) -> dict[str, Any]:
+    main = {"state": state, "same_failure_run_id": more.pop("same", None)} if state else None
+    return {
+        "regression_test_id": number,
+        "sample_name": "a.ts",
+        "command": "--out=srt",
+        "classification": {"code": "OUTPUT_DIFF", "reason": "1 output differs."},
+        "verdict": {"code": verdict, "main": main, "worse": more.pop("worse", False)},
+        "href": f"runs/7/samples/{number}.json",
+        **more,
+    }
+
+
+def report(*runs: tuple[dict[str, Any], list[dict[str, Any]]], title: str = "Pull request 5") -> Report:
+    return Report(title, tuple(run_report(one, failures, url_of) for one, failures in runs))
+
+
+BROKEN, FLAKY, SAME = failure(1), failure(2, "flaky"), failure(3, "still_failing", "same")
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([], "No run is published"),
+        ([(run(status="running"), [BROKEN])], "No run has finished; newest: running"),
+        ([(run(), [BROKEN])], "Breaks 1 test on Linux"),
+        (
+            [(run(), [BROKEN, failure(4), FLAKY, SAME]), (run("windows"), [BROKEN])],
+            "Breaks 2 tests on Linux, 1 on Windows; 1 flaky; 1 fails on the main line too",
+        ),
+        (
+            [(run(), [SAME]), (run("windows"), [SAME])],
+            "Breaks nothing on Linux and Windows; 2 fail on the main line too",
+        ),
+        ([(run(), [failure(5, "still_failing", "broken")])], "Breaks 1 test on Linux"),
+        ([(run(), [failure(5, "new_regression", None)])], "Breaks 1 test on Linux"),
+    ],
+)
+def test_the_headline_counts_by_platform(runs: list[Any], expected: str) -> None:
+    assert headline(report(*runs)) == expected
+
+
+def test_the_newest_finished_run_of_each_platform_is_told() -> None:
+    runs = [run(status="running", run_id=9), run("windows", run_id=8), run(run_id=7), run("windows", run_id=6)]
+    assert [one["run_id"] for one in newest_by_platform(runs)] == [7, 8]
+    assert [
+        one["run_id"] for one in newest_by_platform([run(status="queued", run_id=9), run(status="canceled", run_id=8)])
+    ] == [9]
+
+
+HOSTILE = st.text(
+    st.sampled_from([*"<>&[]()!|`*_~#@:/\\-+.=\n\r\t\x00 abhttps1", "\u202e", "\ud800"]), max_size=40
+) | st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        "![x](https://evil/a.png)",
+        "@octocat please",
+        "https://evil.example/",
+        "www.evil.example",
+        "| a | b |\n|---|---|",
+        "`code` **bold**",
+        "#123 GH-1 evil@example.com",
+        "]( javascript:alert(1) )",
+        "&lt;img src=x onerror=alert(1)&gt;",
+    ]
+)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_hostile_text_is_shown_and_does_nothing(command: str, name: str, title: str) -> None:
+    markdown = as_markdown(report((run(), [failure(1, command=command, sample_name=name)]), title=title))
+    html = RENDERER.render(markdown)
+    assert re.findall(r"<(\w+)", html).count("table") == 1
+    assert html.count("<tr>") == 2 and html.count("<td>") == 4
+    assert set(re.findall(r'href="([^"]*)"', html)) <= {url_of("runs/7.json"), url_of("runs/7/samples/1.json")}
+    assert not re.search(r"<(script|img|em|code|del|h1|h2|ul|blockquote)\b", html)
+    assert html.count("<strong>") == 1 and html.count("<h3>") == 1
+    # Where GitHub looks for mentions, references and addresses, there is the character itself or nothing.
+    assert "@" not in markdown and not re.search(r"(?<!&)#(?!\d*;|## )\d", markdown)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=100))
+def test_escaped_text_reads_as_it_was(text: str) -> None:
+    html = RENDERER.renderInline("x" + escape(text) + "x")
+    shown = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+    printable = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    assert shown == f"x{printable}x"
+
+
+def test_a_report_fits_into_a_comment() -> None:
+    text = as_markdown(report((run(), [failure(number, command="x" * 150) for number in range(5000)])))
+    assert len(text) <= MOST and "more lines" in text
+
+
+def test_suspicion_and_old_bases_are_told() -> None:
+    failures = [failure(1, same=3), failure(2, worse=True)]
+    text = as_markdown(report((run(suspect={"code": "TIMEOUT", "count": 80}), failures)))
+    assert "80 tests newly fail with TIMEOUT" in text
+    assert "rebase" in text and "worse" in text
+    assert as_json(report((run(), failures)))["runs"][0]["failures"][0]["base_is_old"] is True
+    assert "breaks" in as_text(report((run(), failures)))
