@@ -9,6 +9,7 @@ from exporter import paths
 from exporter.documents.encoding import Document, encode
 from exporter.documents.files import LogCut, LogLine
 from exporter.documents.lists import listing
+from exporter.source import text_decoding
 from exporter.source.sample_repository import Log
 
 LINES_PER_PAGE = 1_000
@@ -27,6 +28,11 @@ _ESCAPES = re.compile(
 )
 """Control sequences of ECMA-48, also such as a line's end cuts off."""
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
+_LINE_END = re.compile(r"\r{1,2}\n")
+_COLUMN_ONE = re.compile(r"(?:\x1b\[|\x9b)[01]?G")
+"""A movement to the line's beginning, as CR."""
+_ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)2K")
+_ERASE_REST = re.compile(r"(?:\x1b\[|\x9b)0?K")
 
 
 class LogLines(NamedTuple):
@@ -56,30 +62,52 @@ class LogLines(NamedTuple):
 
 
 def parse(log: Log) -> LogLines:
-    """Split a log into lines, which end with LF, CR LF or CR; blank ones are lines like any other.
+    """Split a log into lines, which end with LF, CR LF or CR CR LF; blank ones are lines like any other.
 
-    Of a log whose middle was left out, the incomplete lines next to the gap are left out as well.
+    A CR elsewhere returns to the line's beginning, as on a terminal: what follows replaces what was there. Of a log
+    whose middle was left out, the incomplete lines next to the gap are left out as well.
     """
     if log.tail is None:
-        return LogLines(_messages(log.head), None)
-    head = log.head[: log.head.rfind(b"\n") + 1] or log.head
-    tail = log.tail[log.tail.find(b"\n") + 1 :] or log.tail
-    before = _messages(head)
+        return LogLines(_messages(text_decoding.decode(log.head).content), None)
+    encoding, size = text_decoding.unit(log.head)
+    line_feed = b"\n" if encoding is None else "\n".encode(encoding)
+    start = -(log.size - len(log.tail)) % size  # of the first whole code unit
+    last, first = log.head.rfind(line_feed), log.tail.find(line_feed, start)
+    while last >= 0 and last % size:
+        last = log.head.rfind(line_feed, 0, last + len(line_feed) - 1)
+    while first >= 0 and (first - start) % size:
+        first = log.tail.find(line_feed, first + 1)
+    head = log.head[: last + len(line_feed)] if last >= 0 else log.head
+    tail = log.tail[first + len(line_feed) if first >= 0 else start :]
+    messages = _messages(text_decoding.decode(head).content)
     omitted = log.size - len(head) - len(tail)
-    cut: LogCut = {"after_line": len(before), "omitted_bytes": omitted, "size": log.size}
-    return LogLines(before + _messages(tail), cut)
+    cut: LogCut = {"after_line": len(messages), "omitted_bytes": omitted, "size": log.size}
+    if encoding is None or size == 1:
+        return LogLines(messages + _messages(text_decoding.decode(tail).content), cut)
+    return LogLines(messages + _messages(text_decoding.decode_units(tail, encoding, size)), cut)
 
 
-def _messages(data: bytes) -> list[str]:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    lines = _CONTROLS.sub("", _ESCAPES.sub("", text)).split("\n")
-    if not lines[-1]:
-        del lines[-1]
-    return lines
+def _messages(content: str) -> list[str]:
+    """The lines of a log as they are published, but not cut: whatever looks at messages looks at these."""
+    content = _COLUMN_ONE.sub("\r", _LINE_END.sub("\n", content).replace("\t", " "))
+    if "\r" in content:
+        content = "\n".join(_last_shown(line) if "\r" in line else line for line in content.split("\n"))
+    return text_decoding.split_lines(text_decoding.displayable(_printable(content)))
+
+
+def _printable(content: str) -> str:
+    return _CONTROLS.sub("", _ESCAPES.sub("", content))
+
+
+def _last_shown(line: str) -> str:
+    """What a terminal shows of a line in the end: text after a CR replaces as many characters as it has."""
+    shown = ""
+    for part in line.split("\r"):
+        *erased, last = _ERASE_LINE.split(part)
+        text = _printable(last)
+        rest = "" if erased or _ERASE_REST.search(last) else shown[len(text) :]
+        shown = text + rest
+    return shown
 
 
 def documents(run_id: int, log: LogLines) -> Iterator[Document]:

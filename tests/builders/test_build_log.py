@@ -79,8 +79,19 @@ def test_level_and_source_are_the_first_of_their_lists_anywhere_in_the_line(
         (b"", []),
         (b"\n", [""]),
         (b"a\n\nb", ["a", "", "b"]),
-        (b"a\r\nb\rc\n", ["a", "b", "c"]),
-        (b"10%\r20%\r\n", ["10%", "20%"]),
+        (b"a\r\nb\nc\r\r\nd\r\r\r\n\r\r\n", ["a", "b", "c", "d", ""]),
+        (b"10%\r20%\r\n", ["20%"]),
+        (b"start\n\rload  9%\rload 99%\rdone\nend", ["start", "done 99%", "end"]),
+        (b"loading\r", ["loading"]),
+        (b"loading\rok\x1b[K\r\nx", ["ok", "x"]),
+        (b"loading\x1b[2K\rok", ["ok"]),
+        (b"\x1b[2K\x1b[1Gloading\x1b[2K\x1b[1Gok\n", ["ok"]),
+        (b"\x1b[32mload\x1b[0ming\r\x1b[31mLOAD\x1b[0m", ["LOADing"]),
+        (b"caf\xc3\xa9\ncaf\x82\nna\xc3\xafve\n", ["café", "caf‚", "naïve"]),
+        (b"\xef\xbb\xbfcaf\xc3\xa9\n", ["café"]),
+        ("\ufeffcafé \x1b[1mok\x1b[0m\r\nЖ\n".encode("utf-16-le"), ["café ok", "Ж"]),
+        ("\ufeffcafé\r\nЖ\n".encode("utf-16-be"), ["café", "Ж"]),
+        ("\ufeffcafé\nЖ".encode("utf-32-le"), ["café", "Ж"]),
         (b" a\tb ", [" a b "]),
         (b"a\x0bb\x0cc\x00d\x7fe\x08f", ["abcdef"]),
         (b"\x1b[1;31mERROR\x1b[0m: no\x1b[K", ["ERROR: no"]),
@@ -105,7 +116,7 @@ def test_messages(data: bytes, messages: list[str]) -> None:
 def test_no_control_character_is_left_and_lines_are_kept(data: bytes) -> None:
     lines = log(data)
     assert not any(unicodedata.category(letter) == "Cc" for message in lines.messages for letter in message)
-    ends = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n")
+    ends = data.count(b"\n")
     assert ends <= len(lines.messages) <= ends + 1
     assert [line["line"] for line in published(lines)] == list(range(1, len(lines.messages) + 1))
 
@@ -135,6 +146,24 @@ def test_the_numbering_ends_where_a_log_is_cut() -> None:
         (None, "seven"),
     ]
     assert all(json.loads(document)["meta"] == {"cut": cut} for _, document in build_log.documents(7, lines))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("offset", [0, 1, 2, 3])
+def test_a_cut_log_in_utf_16_is_read_by_whole_characters(encoding: str, offset: int) -> None:
+    line_feed = "\u0a0a\n".encode(encoding)  # U+0A0A holds the bytes of a line feed
+    data = "\ufeff".encode(encoding) + b"".join(f"{n}".encode(encoding) + line_feed for n in range(10))
+    unit = len("\n".encode(encoding))
+    head, tail = data[: len(data) // 2 - offset], data[len(data) // 2 + offset :]
+    lines = log(head, tail, size=len(data))
+    assert lines.cut is not None
+    first = lines.cut["after_line"]
+    assert lines.messages[:first] == [f"{n}\u0a0a" for n in range(first)]
+    assert lines.messages[first:] == [f"{n}\u0a0a" for n in range(10 - len(lines.messages) + first, 10)]
+    kept = "".join(f"{message}\n" for message in lines.messages).encode(encoding)
+    assert lines.cut["omitted_bytes"] == len(data) - unit - len(kept)
+    assert first >= 3
+    assert len(lines.messages) - first >= 3
 
 
 def test_a_cut_log_of_one_line_keeps_its_ends() -> None:
