@@ -3,9 +3,11 @@
 import contextlib
 import datetime
 import logging
+import re
 import sys
 import time
 import traceback
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TextIO, TypeVar
 
@@ -20,6 +22,9 @@ Format = Literal["plain", "json"]
 EVERY = 30.0
 """Seconds between the lines that say how far a stage is where there is no terminal."""
 
+_PASSWORD = re.compile(r"[\w+.-]+://[^:/@]*:([^@]*)@")
+"""The password of a database URL, where SQLAlchemy looks for it."""
+
 _secrets: set[str] = set()
 
 
@@ -27,6 +32,14 @@ def hide(secret: str | None) -> None:
     """Keep a text out of everything that is logged from now on."""
     if secret:
         _secrets.add(secret)
+
+
+def hide_url(url: str) -> None:
+    """Keep a database's URL, and the password in it, out of everything that is logged from now on."""
+    hide(url)
+    if found := _PASSWORD.match(url):
+        hide(found[1])
+        hide(urllib.parse.unquote(found[1]))
 
 
 def clean(text: str) -> str:

@@ -37,22 +37,21 @@ def _expiry(_context: click.Context, _option: click.Parameter, values: tuple[str
 def _wanted_options(command: options.Command) -> options.Command:
     """Add what should be."""
     for add in (
-        click.option("--not-found", default="404.html", show_default=True, envvar="EXPORTER_NOT_FOUND",
+        options.option("--not-found", default="404.html", show_default=True,
                      help="The object that a custom domain shows for what does not exist."),
-        click.option("--index", default="index.html", show_default=True, envvar="EXPORTER_INDEX",
+        options.option("--index", default="index.html", show_default=True,
                      help="The object that a custom domain shows for a folder; empty for no web site."),
-        click.option("--expire", multiple=True, callback=_expiry, metavar="PREFIX=DAYS", envvar="EXPORTER_EXPIRE",
+        options.option("--expire", multiple=True, callback=_expiry, metavar="PREFIX=DAYS",
                      help="Objects whose names begin so are deleted at that age; repeatable. Nothing published!"),
-        click.option("--soft-delete-days", type=click.IntRange(0, 90), default=0, show_default=True,
-                     envvar="EXPORTER_SOFT_DELETE_DAYS",
+        options.option("--soft-delete-days", type=click.IntRange(0, 90), default=0, show_default=True,
                      help="How long what is deleted or replaced is kept, and billed: 0, or 7 to 90."),
-        click.option("--origin", multiple=True, default=["*"], show_default=True, envvar="EXPORTER_ORIGIN",
+        options.option("--origin", multiple=True, default=["*"], show_default=True,
                      help="A web site whose scripts may read; repeatable."),
-        click.option("--account", metavar="MEMBER", envvar="EXPORTER_ACCOUNT",
+        options.option("--account", metavar="MEMBER",
                      help="The exporter's account: serviceAccount:NAME@PROJECT.iam.gserviceaccount.com."),
-        click.option("--whole-bucket", is_flag=True, envvar="EXPORTER_WHOLE_BUCKET",
+        options.option("--whole-bucket", is_flag=True,
                      help="Readers may read all of the bucket, _state/ as well."),
-        click.option("--reader", metavar="MEMBER", default="allUsers", show_default=True, envvar="EXPORTER_READER",
+        options.option("--reader", metavar="MEMBER", default="allUsers", show_default=True,
                      help="Who may read: allUsers, or such as group:NAME@DOMAIN."),
         options.credentials_option,
         click.argument("store", metavar="gs://BUCKET[/PREFIX]"),
@@ -103,14 +102,13 @@ def check(store: str, credentials: pathlib.Path | None, **asked: Any) -> int:
 
 @bucket.command()
 @_wanted_options
-@click.option(
+@options.option(
     "--setting",
     type=click.Choice(_NAMES),
     multiple=True,
-    envvar="EXPORTER_SETTING",
     help="A setting to change; repeatable.",
 )
-@click.option("--everything", is_flag=True, envvar="EXPORTER_EVERYTHING", help="Change all that is wrong or unknown.")
+@options.option("--everything", is_flag=True, help="Change all that is wrong or unknown.")
 @options.logging_options
 def setup(
     store: str, credentials: pathlib.Path | None, setting: tuple[str, ...], everything: bool, **asked: Any

@@ -1,62 +1,84 @@
-"""The commands `hook` and `status`."""
+"""The command `hook`, and the hidden one that its worker runs."""
 
 import logging
 import pathlib
 
 import click
 
-from exporter.cli import options
-from exporter.hook import last_export
-from exporter.hook import queue as hooks
+from exporter.cli import exit_codes, options
+from exporter.export.service import Export
+from exporter.hook import last_export, worker
+from exporter.hook.queue import Lock, Requests
+from exporter.hook.spool import Spool, default_spool
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
 @options.export_options
-@options.run_option("A run that has changed; repeatable. Without: only what earlier hooks have left is done.")
+@options.run_option("A run that has changed; repeatable. Without it, only the requests of earlier hooks are done.")
 @options.spool_option
-@click.option(
-    "--wait", is_flag=True, envvar="EXPORTER_WAIT", help="Return when it is published, with the export's exit code."
-)
-@click.option(
+@options.option("--wait", is_flag=True, help="Return when the runs are published, with the export's exit code.")
+@options.option(
     "--timeout",
     type=click.FloatRange(0),
     default=3600,
     show_default=True,
     metavar="SECONDS",
-    envvar="EXPORTER_TIMEOUT",
-    help="With --wait: how long another export of the hook is waited for.",
+    help="With --wait: how long to wait for another export of the hook.",
 )
 @options.logging_options
 @click.pass_context
 def hook(
     context: click.Context,
     /,
-    export: options.Export,
+    export: Export,
     run: tuple[int, ...],
     spool: pathlib.Path | None,
     wait: bool,
     timeout: float,
 ) -> int:
-    """Have runs published, at once and in the background: for the end of a CI run.
+    """Queue runs for publication and return immediately; a background worker exports them.
 
-    What is asked for is on disk when this returns. One process for each store does it; what is asked for while it is
-    busy is done together. If that fails, it is kept and done with the next.
+    For the end of a CI run. The request is on disk when this command returns. Each store has one worker, which
+    exports together the runs that are queued while it is busy. If an export fails, its requests are kept for the next.
     """
-    spool = (spool or last_export.default_spool(export.store)).absolute()
-    requests = hooks.Requests(spool)
-    if (lock := hooks.Lock.inherited()) is not None:
-        return hooks.work(requests, lock, export.perform, held=True)
+    spool = (spool or default_spool(export.store)).absolute()
+    requests = Requests(spool)
     mine = frozenset({requests.record(run)} if run else requests.names())
     if not mine:
         log.info("nothing is left to do")
         return 0
     if wait:
-        return hooks.wait(requests, mine, export.perform, timeout)
-    hooks.start_worker(spool, {**_environment(context), "EXPORTER_SPOOL": str(spool)})
-    log.info("recorded; %s tells more", spool / "hook.log")
+        return worker.wait(requests, mine, _attempt(export, spool), timeout)
+    worker.start_worker(spool, {**_environment(context), f"{options.PREFIX}SPOOL": str(spool)})
+    log.info("queued; the worker logs to %s", Spool(spool).log)
     return 0
+
+
+@click.command(worker.COMMAND, hidden=True)
+@click.argument("lock", type=int)
+@options.export_options
+@options.spool_option
+@options.logging_options
+def hook_worker(export: Export, lock: int, spool: pathlib.Path | None) -> int:
+    """Carry out the requests of hooks. LOCK is the inherited descriptor of the spool's lock."""
+    spool = spool or default_spool(export.store)
+    return worker.work(Requests(spool), Lock(lock), _attempt(export, spool), held=True)
+
+
+def _attempt(export: Export, spool: pathlib.Path) -> worker.Attempt:
+    """One export for the hook: its end is noted and a failure logged."""
+
+    def attempt(runs: tuple[int, ...] | None) -> int:
+        try:
+            with last_export.noted(spool, runs, exit_codes.explain):
+                export.perform(runs)
+        except Exception as error:
+            return exit_codes.report(error)
+        return 0
+
+    return attempt
 
 
 def _environment(context: click.Context | None) -> dict[str, str]:
@@ -69,48 +91,3 @@ def _environment(context: click.Context | None) -> dict[str, str]:
                 values[parameter.envvar] = str(value)
         context = context.parent
     return values
-
-
-@click.command()
-@options.store_argument
-@options.credentials_option
-@options.spool_option
-@click.option(
-    "--max-age",
-    type=options.Duration(),
-    metavar="DURATION",
-    envvar="EXPORTER_MAX_AGE",
-    help="Exit with 1 if the last export that ended well is longer ago, as in 90s, 30m, 2h, 1d.",
-)
-@click.option("--json", "as_json", is_flag=True, envvar="EXPORTER_JSON", help="Print one JSON object.")
-@click.option(
-    "--prometheus", "as_prometheus", is_flag=True, envvar="EXPORTER_PROMETHEUS", help="Print Prometheus' text format."
-)
-@options.logging_options
-def status(
-    store: str,
-    credentials: pathlib.Path | None,
-    spool: pathlib.Path | None,
-    max_age: int | None,
-    as_json: bool,
-    as_prometheus: bool,
-) -> int:
-    """Tell when a store was last brought up to date, what it holds, and what is still to be done.
-
-    Exits with 1 if nothing is published there, or if that was too long ago.
-    """
-    from exporter.hook import store_report
-
-    if as_json and as_prometheus:
-        raise click.UsageError("--json and --prometheus exclude each other")
-    report = store_report.read(options.store(store, credentials), spool or last_export.existing_spool(store))
-    if as_json:
-        click.echo(store_report.as_json(report, max_age))
-    elif as_prometheus:
-        click.echo(store_report.as_prometheus(report), nl=False)
-    else:
-        click.echo(store_report.as_text(report))
-    if max_age is not None and report.age > max_age:
-        log.error("the last export that ended well is %s ago", store_report.span(report.age))
-        return 1
-    return 0

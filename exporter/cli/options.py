@@ -1,9 +1,7 @@
-"""What several commands take, and make of it: logging, the database, the store, an export."""
+"""Option declarations: their names, types, defaults and help, and where a value may come from."""
 
-import contextlib
 import dataclasses
 import functools
-import logging
 import os
 import pathlib
 import re
@@ -14,34 +12,89 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter import logs
-from exporter.publish.open_store import WRITES_PER_SECOND, open_store
+from exporter.cli.output import FORMATS, SHOWN, Shown
+from exporter.cli.settings_file import SettingsFile
+from exporter.export.service import Export
+from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
 
-if TYPE_CHECKING:  # these load the database's library, for which the hook has no time
-    from exporter.export.pipeline import Report
-    from exporter.publish.store import Store
-
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:  # httpx takes a tenth of a second
+    from exporter.client.api import Api
 
 Command = Callable[..., Any]
+
+PREFIX = "EXPORTER_"
+"""Begins the environment variable of every option."""
+
+
+class Setting(click.Option):
+    """An option that the environment and the settings file may give too, all three under one name.
+
+    An error names the place where the value stands: the option, the variable, or the file and its line.
+
+    Args:
+        command_line_only: whether the option may be given on the command line alone.
+    """
+
+    def __init__(self, *args: Any, command_line_only: bool = False, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.setting = next(name for name in self.opts if name.startswith("--")).removeprefix("--")
+        self.command_line_only = command_line_only
+        if not command_line_only:
+            self.envvar = PREFIX + self.setting.replace("-", "_").upper()
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The place where the value stands, or where it may stand if it is missing."""
+        option = f"'--{self.setting}'"
+        if ctx is None or self.command_line_only:
+            return option
+        return _place(self, ctx, self.setting) or (
+            f"{option}: give it here, as {self.envvar}, or as {self.setting} in {SettingsFile.NAME}"
+            if ctx.get_parameter_source(self.name or "") is not click.core.ParameterSource.COMMANDLINE
+            else option
+        )
+
+
+class StoreArgument(click.Argument):
+    """`STORE`, which the environment and the settings file may give too."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """The place where the value stands, or where it may stand if it is missing."""
+        return (ctx and _place(self, ctx, "store")) or (
+            f"'STORE': name the store here, as {PREFIX}STORE, or as store in {SettingsFile.NAME}"
+        )
+
+
+def _place(parameter: click.Parameter, context: click.Context, setting: str) -> str | None:
+    """The variable, or the file and its line, that gives a parameter its value."""
+    match context.get_parameter_source(parameter.name or ""):
+        case click.core.ParameterSource.ENVIRONMENT:
+            return str(parameter.envvar)
+        case click.core.ParameterSource.DEFAULT_MAP:
+            file = context.find_object(SettingsFile)
+            return file.place(setting) if file else None
+    return None
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Declare a `Setting`."""
+    return click.option(*names, cls=Setting, **attributes)
 
 
 def logging_options(command: Command) -> Command:
     """Add what every command takes."""
 
-    @click.option(
+    @option(
         "--log-format",
         type=click.Choice(["plain", "json"]),
         default="plain",
         show_default=True,
-        envvar="EXPORTER_LOG_FORMAT",
         help="Lines for people, or JSON lines for machines.",
     )
-    @click.option(
+    @option(
         "--log-level",
         type=click.Choice(["debug", "info", "warning", "error"]),
         default="info",
         show_default=True,
-        envvar="EXPORTER_LOG_LEVEL",
         help="The least that is logged.",
     )
     @functools.wraps(command)
@@ -54,43 +107,33 @@ def logging_options(command: Command) -> Command:
 
 def database_option(**attributes: Any) -> Callable[[Command], Command]:
     """Add `--database-url`."""
-    return click.option("--database-url", metavar="URL", envvar="EXPORTER_DATABASE_URL", **attributes)
+    return option("--database-url", metavar="URL", **attributes)
 
 
 def spool_option(command: Command) -> Command:
     """Add `--spool`, the folder of hook requests and of how the last export ended."""
-    return click.option(
+    return option(
         "--spool",
         type=click.Path(file_okay=False, path_type=pathlib.Path),
-        envvar="EXPORTER_SPOOL",
         show_default="$XDG_STATE_HOME/exporter/STORE'S HASH",
-        help="The folder of the hook's requests, its log, and how the last export ended.",
+        help="The folder of the hook's requests, its log, and the result of the last export.",
     )(command)
 
 
 def run_option(help_: str) -> Callable[[Command], Command]:
-    """Add `--run`. What no run can be called is refused: the hook would try to look it up for ever."""
-    return click.option(
+    """Add `--run`. An id that no run can have is refused: the hook would keep the request for ever."""
+    return option(
         "--run",
         type=click.IntRange(1, 2**31 - 1),
         multiple=True,
         metavar="ID",
-        envvar="EXPORTER_RUN",
         help=help_,
     )
 
 
 def store_argument(command: Command) -> Command:
     """Add `STORE`, which may be left out where the environment or the settings file names the store."""
-    return click.argument("store", required=False, envvar="EXPORTER_STORE", callback=_named)(command)
-
-
-def _named(context: click.Context, argument: click.Parameter, value: str | None) -> str:
-    if value is None:
-        raise click.UsageError(
-            "Missing argument 'STORE': name the store here, in EXPORTER_STORE, or as store in exporter.toml", context
-        )
-    return value
+    return click.argument("store", cls=StoreArgument, envvar=f"{PREFIX}STORE")(command)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -104,12 +147,12 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return value
         found = re.fullmatch(r"([0-9]{1,9})([smhd])", str(value))
         if found is None:
-            self.fail(f"{value!r} is no duration: write it as 90s, 30m, 2h or 1d.", param, ctx)
+            self.fail(f"{value!r} is not a duration: write it as 90s, 30m, 2h or 1d.", param, ctx)
         return Seconds(int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]])
 
 
 class Seconds(int):
-    """A duration that is written as options take it."""
+    """A number of seconds that reads as a `Duration`."""
 
     def __str__(self) -> str:
         return f"{int(self)}s"
@@ -117,122 +160,47 @@ class Seconds(int):
 
 def credentials_option(command: Command) -> Command:
     """Add `--credentials`, for a bucket."""
-    return click.option(
+    return option(
         "--credentials",
         type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
-        envvar="EXPORTER_CREDENTIALS",
         show_default="the application default credentials",
         help="For a bucket: a file of credentials, of any kind that Google issues.",
     )(command)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a store and write to it, as the options say."""
-
-    credentials: pathlib.Path | None
-    max_writes_per_second: int
-    grace: int | None
-
-    def open(self, name: str, writers: int = 1) -> "Store":
-        """The store of this name, to be written to by so many processes.
-
-        Raises:
-            UsageError: there is no such kind of store.
-        """
-        return open_store(
-            name,
-            credentials=self.credentials,
-            max_writes_per_second=self.max_writes_per_second,
-            grace=self.grace,
-            writers=writers,
-        )
-
-
 def access_options(command: Command) -> Command:
-    """Add what writing to a store takes; the command gets it as one `Access`, named `access`."""
+    """Add what writing to a store takes; the command gets it as one `StoreAccess`, named `access`."""
 
     @credentials_option
-    @click.option(
+    @option(
         "--max-writes-per-second",
         type=click.IntRange(1),
         default=WRITES_PER_SECOND,
         show_default=True,
-        envvar="EXPORTER_MAX_WRITES_PER_SECOND",
         help="For a bucket: how many objects all workers together write or delete in a second.",
     )
-    @click.option(
+    @option(
         "--grace",
         type=Duration(),
         metavar="DURATION",
-        envvar="EXPORTER_GRACE",
         show_default="0s for a folder, 24h for a bucket",
-        help="How long what is no longer published stays for readers who still hold links to it.",
+        help="How long documents that are no longer published stay, for readers who still have links to them.",
     )
     @functools.wraps(command)
     def with_access(
         *args: Any, credentials: pathlib.Path | None, max_writes_per_second: int, grace: int | None, **kwargs: Any
     ) -> Any:
-        return command(*args, access=Access(credentials, max_writes_per_second, grace), **kwargs)
+        return command(*args, access=StoreAccess(credentials, max_writes_per_second, grace), **kwargs)
 
     return with_access
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What to export, as the options say."""
-
-    database_url: str
-    store: str
-    access: Access
-    workers: int
-    result_documents: str
-    sample_repository: pathlib.Path | None
-    main_repository: str
-    main_branch: str
-
-    def perform(self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False) -> "Report":
-        """Export, and log in one line what came of it; `runs` as `pipeline.Settings` has them.
-
-        Raises:
-            ExporterError: something is not as it must be; what was published is intact.
-        """
-        from exporter.export import pipeline
-        from exporter.rules.lineage import MainLine
-
-        hide(self.database_url)
-        store = self.access.open(self.store, self.workers)
-        settings = pipeline.Settings(
-            self.database_url,
-            store,
-            self.workers,
-            self.result_documents,
-            MainLine(self.main_repository, self.main_branch),
-            self.sample_repository,
-            runs=runs,
-            dry_run=dry_run,
-        )
-        report = pipeline.export(settings, logs.progress)
-        counts = report.manifest.counts
-        log.info(
-            "%s %d runs, %d results, %d samples, %d regression tests: %d documents %s, %d deleted, %d invalid rows",
-            "would publish" if dry_run else "published",
-            *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
-            report.written,
-            "to write" if dry_run else "written",
-            len(report.gone),
-            report.problems,
-        )
-        return report
-
-
 def publishing_options(command: Command) -> Command:
     """Add `--database-url` and `--store`, for what publishes the database's data."""
-    command = click.option(
+    command = option(
         "--store",
         metavar="STORE",
         required=True,
-        envvar="EXPORTER_STORE",
         help="Where to publish: a folder, or gs://BUCKET[/PREFIX].",
     )(command)
     return database_option(
@@ -245,51 +213,42 @@ def export_options(command: Command) -> Command:
 
     @publishing_options
     @access_options
-    @click.option(
+    @option(
         "--workers",
         type=click.IntRange(0, 256),
         default=_processors,
         show_default="the number of processors",
-        envvar="EXPORTER_WORKERS",
         help="Worker processes; 0 does everything in this one.",
     )
-    @click.option(
+    @option(
         "--result-documents",
         type=click.Choice(["all", "failures", "none"]),
         default="all",
         show_default=True,
-        envvar="EXPORTER_RESULT_DOCUMENTS",
         help="Which results get a document of their own.",
     )
-    @click.option(
+    @option(
         "--sample-repository",
         type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
-        envvar="EXPORTER_SAMPLE_REPOSITORY",
         help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
     )
-    @click.option(
+    @option(
         "--main-repository",
         metavar="OWNER/NAME",
         default="CCExtractor/ccextractor",
         show_default=True,
-        envvar="EXPORTER_MAIN_REPOSITORY",
-        help="The repository of the main line, against which failures are held.",
+        help="The repository of the main line, with which failures are compared.",
     )
-    @click.option(
+    @option(
         "--main-branch",
         metavar="BRANCH",
         default="master",
         show_default=True,
-        envvar="EXPORTER_MAIN_BRANCH",
-        help="Its branch.",
+        help="The branch of the main line.",
     )
     @functools.wraps(command)
-    def with_export(
-        *,
-        database_url: str,
-        **kwargs: Any,
-    ) -> Any:
-        logs.hide(database_url)
+    def with_export(*, database_url: str, **kwargs: Any) -> Any:
+        logs.hide_url(database_url)
         options = {field.name: kwargs.pop(field.name) for field in dataclasses.fields(Export)[1:]}
         return command(Export(database_url, **options), **kwargs)
 
@@ -300,19 +259,59 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def store(name: str, credentials: pathlib.Path | None = None) -> "Store":
-    """The store of this name, to be read.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The published API to read from, as the options say."""
 
-    Raises:
-        UsageError: there is no such kind of store.
-    """
-    return open_store(name, credentials=credentials)
+    base: str
+
+    def open(self) -> "Api":
+        """Open the API.
+
+        Raises:
+            UsageError: the base is nothing of the kind.
+        """
+        from exporter.client.api import Api
+
+        return Api(self.base)
 
 
-def hide(database_url: str) -> None:
-    """Keep the database's URL and password out of the logs."""
-    import sqlalchemy as sa
+def base_options(command: Command) -> Command:
+    """Add what reading a published API takes; the command gets it as one `Reader`, named `reader`."""
 
-    logs.hide(database_url)
-    with contextlib.suppress(sa.exc.ArgumentError, ValueError):
-        logs.hide(sa.make_url(database_url).password)
+    @option(
+        "--base",
+        metavar="BASE",
+        required=True,
+        help="Where the API is published: https://…, file://…, gs://BUCKET[/PREFIX] or a folder.",
+    )
+    @functools.wraps(command)
+    def with_reader(*args: Any, base: str, **kwargs: Any) -> Any:
+        return command(*args, reader=Reader(base), **kwargs)
+
+    return with_reader
+
+
+def list_options(command: Command) -> Command:
+    """Add what printing a list takes; the command gets it as one `Shown`, named `shown`."""
+
+    @option(
+        "--output",
+        "-o",
+        type=click.Choice(FORMATS),
+        show_default="table on a terminal, else ndjson",
+        help="How to print: a table, JSON lines, one JSON array, or CSV.",
+    )
+    @option(
+        "--limit",
+        "-n",
+        type=click.IntRange(1),
+        show_default=f"{SHOWN} in a table, else all",
+        help="The most items that are printed.",
+    )
+    @option("--fail-if-empty", is_flag=True, help="Exit with 1 if nothing is found.")
+    @functools.wraps(command)
+    def with_shown(*args: Any, output: Any, limit: int | None, fail_if_empty: bool, **kwargs: Any) -> Any:
+        return command(*args, shown=Shown(output, limit, fail_if_empty), **kwargs)
+
+    return with_shown

@@ -1,59 +1,94 @@
 """Settings: the command line first, then the environment (`EXPORTER_*`), then `exporter.toml`."""
 
+import difflib
 import pathlib
+import re
 import tomllib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from exporter.errors import UsageError
 
-FILE = pathlib.Path("exporter.toml")
-"""Read from the working directory if it is there and no other file is named."""
 
-
-def read(path: pathlib.Path | None) -> dict[str, Any]:
-    """The settings in a file: option names without their dashes in front, such as `database-url`.
-
-    Raises:
-        UsageError: the file is named and can't be read, or is no TOML.
-    """
-    if path is None and not FILE.is_file():
-        return {}
-    path = path or FILE
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the settings file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the settings file {path} is no TOML: {error}") from None
-
-
-def defaults(settings: Mapping[str, Any], options: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, Any]]:
-    """The settings as each command's defaults.
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """The settings in a file: option names without their leading dashes, such as `database-url`.
 
     Args:
-        settings: as read.
-        options: command → name of each of its options → whether it may be given several times.
-
-    Raises:
-        UsageError: a setting is no command's option, or neither a text nor a number.
+        path: the file; None: there is none.
+        text: what it holds.
+        values: the settings by name, with `_` as `-`.
     """
-    named = {name.replace("-", "_"): value for name, value in settings.items()}
-    known = {option for names in options.values() for option in names}
-    if unknown := sorted(named.keys() - known):
-        raise UsageError(f"the settings file names {', '.join(unknown).replace('_', '-')}, which no command knows")
-    return {
-        command: {name: _text(name, named[name], multiple) for name, multiple in names.items() if name in named}
-        for command, names in options.items()
-    }
+
+    NAME: ClassVar[str] = "exporter.toml"
+    """Read from the working directory if it exists and no other file is named."""
+
+    path: pathlib.Path | None
+    text: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: pathlib.Path | None) -> "SettingsFile":
+        """Read the file at a path, or the one of the default name if there is one.
+
+        Raises:
+            UsageError: the file cannot be read, or is not TOML.
+        """
+        if path is None:
+            path = pathlib.Path(cls.NAME)
+            if not path.is_file():
+                return cls(None, "", {})
+        try:
+            text = path.read_text("utf-8")
+            values = tomllib.loads(text)
+        except OSError as error:
+            raise UsageError(f"cannot read the settings file {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"the settings file {path} is not TOML: {error}") from None
+        return cls(path, text, {name.replace("_", "-"): value for name, value in values.items()})
+
+    def place(self, setting: str) -> str:
+        """Where a setting stands: its name, the file and the line."""
+        name = re.escape(setting).replace(r"\-", "[-_]")
+        found = re.search(rf"^[ \t]*[\"']?{name}[\"']?[ \t]*=", self.text, re.MULTILINE)
+        line = f", line {self.text.count(chr(10), 0, found.start()) + 1}" if found else ""
+        return f"{setting} ({self.path}{line})"
+
+    def defaults(self, commands: Mapping[str, Mapping[str, tuple[str, bool]]]) -> dict[str, dict[str, Any]]:
+        """The settings as each command's defaults, by the names of its parameters.
+
+        Args:
+            commands: command → setting → the parameter that takes it, and whether it takes several values.
+
+        Raises:
+            UsageError: a setting is no command's option, or has a value that no option takes.
+        """
+        known = {setting for settings in commands.values() for setting in settings}
+        for name in self.values:
+            if name not in known:
+                raise UsageError(f"{self.place(name)}: there is no such setting{did_you_mean(name, known)}")
+        return {
+            command: {
+                parameter: self._text(setting, multiple)
+                for setting, (parameter, multiple) in settings.items()
+                if setting in self.values
+            }
+            for command, settings in commands.items()
+        }
+
+    def _text(self, setting: str, multiple: bool) -> str | list[str]:
+        """A setting as the environment would give it: its option converts a text."""
+        value = self.values[setting]
+        values = value if multiple and isinstance(value, list) else [value]
+        if not all(isinstance(one, str | int | float) for one in values):
+            wanted = "a text, a number, or a list of them" if multiple else "a text or a number"
+            raise UsageError(f"{self.place(setting)}: the value must be {wanted}")
+        texts = [str(one) for one in values]
+        return texts if multiple else texts[0]
 
 
-def _text(name: str, value: Any, multiple: bool) -> str | list[str]:
-    """A setting as the environment would give it: the option knows what it makes of a text."""
-    values = value if multiple and isinstance(value, list) else [value]
-    if not all(isinstance(one, str | int | float) for one in values):
-        raise UsageError(
-            f"the settings file gives {name.replace('_', '-')} a value that is neither a text nor a number"
-        )
-    texts = [str(one) for one in values]
-    return texts if multiple else texts[0]
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The rest of an error message: the known names that a misspelled one is like."""
+    like = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(like)}?" if like else ""

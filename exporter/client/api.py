@@ -32,6 +32,9 @@ from exporter.errors import FetchError
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
 
+_SHA = 40
+"""Digits of a commit's hash."""
+
 _GROWTH, _MOST_PAGES = 100, 100_000
 """Pages that a list may have gained since its first one was read; those that the feed of ten million runs has."""
 
@@ -145,10 +148,20 @@ class Api:
         platform: str | None = None,
         status: str | None = None,
     ) -> Iterator[RunItem]:
-        """The runs that have all of these values, newest first."""
+        """The runs that have all of these values, newest first.
+
+        Args:
+            pr: number of a pull request.
+            commit: the hash of a commit, or at least its first 7 digits, in any case; with less than all 40 digits
+                the list of all runs is read.
+            branch: name of a branch.
+            repository: a fork, as OWNER/NAME.
+            platform: `linux` or `windows`.
+            status: the run's status.
+        """
+        whole = commit is not None and len(commit) == _SHA
         asked = {
             "pr_number": pr,
-            "commit_sha": commit,
             "branch": branch,
             "repository": repository,
             "status": status,
@@ -157,15 +170,16 @@ class Api:
         wanted = {field: value for field, value in asked.items() if value is not None}
         if pr is not None:
             name = paths.runs_of_pull_request(pr)
-        elif commit is not None:
-            name = paths.runs_of_commit(commit)
+        elif commit is not None and whole:
+            name = paths.runs_of_commit(commit.lower())
         else:
             # The first in this order has the fewest runs, mostly.
             name = next(
                 (paths.facet_list(paths.RUNS, field, str(value)) for field, value in wanted.items()), paths.RUNS
             )
-        for run in self._existing(name) if wanted else self.items(paths.document(name)):
-            if all(run.get(field) == value for field, value in wanted.items()):
+        for run in self._existing(name) if wanted or whole else self.items(paths.document(name)):
+            of_commit = commit is None or str(run.get("commit_sha")).lower().startswith(commit.lower())
+            if of_commit and all(run.get(field) == value for field, value in wanted.items()):
                 yield run
 
     def run(self, run_id: int) -> RunDocument:

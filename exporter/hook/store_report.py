@@ -16,7 +16,7 @@ import orjson
 from exporter import paths
 from exporter.errors import StoreError
 from exporter.hook import last_export
-from exporter.hook.last_export import Outcome
+from exporter.hook.last_export import ExportResult
 from exporter.hook.queue import Requests
 from exporter.paths import stored
 from exporter.publish.lease import LEASE, moment
@@ -62,7 +62,7 @@ class Report:
     writing: Writing | None
     requests: int
     oldest_request: float | None
-    last: Outcome | None
+    last: ExportResult | None
 
     @property
     def source(self) -> Literal["spool", "manifest"]:

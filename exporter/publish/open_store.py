@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from dataclasses import dataclass
 
 from exporter.errors import StoreError, UsageError
 from exporter.publish.local.folder_store import LocalStore
@@ -66,3 +67,26 @@ def open_store(
         )
     except StoreError as error:
         raise UsageError(f"gs://{bucket}: the prefix cannot begin the names of objects: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAccess:
+    """How to reach a store and write to it; the values are those of `open_store`."""
+
+    credentials: pathlib.Path | None = None
+    max_writes_per_second: int = WRITES_PER_SECOND
+    grace: int | None = None
+
+    def open(self, name: str, writers: int = 1) -> Store:
+        """The store of this name, to be written to by so many processes.
+
+        Raises:
+            UsageError: there is no such kind of store.
+        """
+        return open_store(
+            name,
+            credentials=self.credentials,
+            max_writes_per_second=self.max_writes_per_second,
+            grace=self.grace,
+            writers=writers,
+        )

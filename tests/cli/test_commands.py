@@ -41,7 +41,7 @@ README = pathlib.Path(__file__).parent.parent.parent / "README.md"
 PROGRAM = pathlib.Path(sys.executable).with_name("exporter")
 INTERRUPTED = "interrupted; what was published is intact"
 
-COMMANDS = sorted(cli.commands)
+COMMANDS = sorted(name for name, command in cli.commands.items() if not command.hidden)
 OPTIONS = [
     pytest.param(command, option, id=f"{command} {option.opts[-1]}")
     for command in (cli, *(cli.commands[name] for name in COMMANDS))
@@ -124,7 +124,9 @@ def test_every_option_is_described_and_has_its_environment_variable(
 ) -> None:
     assert option.help
     if option.name != "version":
-        assert option.envvar == f"EXPORTER_{option.opts[-1].removeprefix('--').replace('-', '_').upper()}"
+        name = next(one for one in option.opts if one.startswith("--")).removeprefix("--")
+        own = getattr(option, "command_line_only", False)
+        assert option.envvar == (None if own else f"EXPORTER_{name.replace('-', '_').upper()}")
 
 
 def test_the_environment_variable_of_a_setting_is_the_same_for_all_commands() -> None:
@@ -133,7 +135,7 @@ def test_the_environment_variable_of_a_setting_is_the_same_for_all_commands() ->
     for command in cli.commands.values():
         for option in command.params:
             if isinstance(option, click.Option):
-                names.setdefault(option.name or "", set()).add(option.opts[-1])
+                names.setdefault(option.name or "", set()).add(next(one for one in option.opts if one[:2] == "--"))
     assert {name: opts for name, opts in names.items() if len(opts) > 1} == {}
 
 
@@ -354,7 +356,7 @@ OF_USAGE = {
     ),
     "nothing to serve": Case(2, "Missing argument 'STORE'", "serve"),
     "a bucket to serve": Case(2, "only a folder", "serve", "gs://bucket"),
-    "no store to serve": Case(2, "no folder that exists", "serve", "nothing"),
+    "no store to serve": Case(2, "not an existing folder", "serve", "nothing"),
     "empty store to serve": Case(1, "holds no", "serve", prepare=lambda r: _store(r, "v1/manifest.json", None)),
     "taken port": Case(2, "is taken", "serve", prepare=_taken),
     "no port": Case(2, "--port", "serve", ".", "--port", "70000"),
@@ -365,15 +367,22 @@ OF_USAGE = {
     "demo without a server": Case(
         2, "cannot be written", "demo", prepare=lambda _: _mysql("127.0.0.1:1/platform?connect_timeout=1")
     ),
-    "unknown setting": Case(2, "names colour", "verify", "x", prepare=_settings('colour = "red"')),
-    "settings of a command": Case(2, "names export", "verify", "x", prepare=_settings("[export]\nworkers = 2")),
+    "unknown setting": Case(
+        2, "colour (exporter.toml, line 2): there is no such", "verify", "x", prepare=_settings('\ncolour = "red"')
+    ),
+    "settings of a command": Case(
+        2, "export (exporter.toml): there is no such", "verify", "x", prepare=_settings("[export]\nworkers = 2")
+    ),
     "setting out of range": Case(
-        2, "--workers", "export", prepare=_settings("workers = -1\ndatabase-url = 'x'\nstore = 'x'")
+        2,
+        "workers (exporter.toml, line 1)",
+        "export",
+        prepare=_settings("workers = -1\ndatabase-url = 'x'\nstore = 'x'"),
     ),
     "setting that is a list": Case(2, "store", "export", prepare=_settings('store = ["x"]\ndatabase-url = "x"')),
     "setting that is a date": Case(2, "seed", "demo", prepare=_settings("seed = 2026-01-01")),
-    "malformed settings": Case(2, "is no TOML", "verify", "x", prepare=_settings("workers =")),
-    "settings that are no text": Case(2, "is no TOML", "verify", "x", prepare=_settings(b"\xff\xfe")),
+    "malformed settings": Case(2, "is not TOML", "verify", "x", prepare=_settings("workers =")),
+    "settings that are no text": Case(2, "is not TOML", "verify", "x", prepare=_settings(b"\xff\xfe")),
     "no settings file": Case(2, "No such file", "--config", "nothing.toml", "verify", "x"),
     "settings file is a folder": Case(2, "is a directory", "--config", ".", "verify", "x"),
 }

@@ -155,7 +155,7 @@ def test_what_is_not_as_the_contract_says_is_said(tmp_path: pathlib.Path) -> Non
     answer = Reply(b'{"data": [{"run_id": 1}], "pagination": {"total": 1, "next": null}, "meta": {}}')
     with web.running(lambda _: answer) as server:
         code, shown = on_a_terminal("runs", "--base", server.url)
-    assert code == 1 and "error: what is published is not as the contract says" in shown
+    assert code == 1 and "error: the documents are not as the API's schemas describe them" in shown
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(published: pathlib.Path) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
+from exporter.cli import exit_codes
 from exporter.errors import ExporterError, SourceError
-from exporter.hook import last_export, queue
+from exporter.hook import last_export, queue, spool, worker
 from exporter.hook.queue import Lock, Requests
 from tests.support.platform import Platform, export
 
@@ -120,7 +121,7 @@ def test_ten_hooks_at_once_are_one_or_two_exports(site: Site) -> None:
         hooks = [site.begin("--run", str(run)) for run in RUNS]
         for process in hooks:
             _, err = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 0 and "recorded" in err
+            assert process.returncode == 0 and "queued" in err
         # Each hook has returned, and the worker is still at it.
         assert site.worker() and not site.published()
         assert len(site.requests.names()) == 10
@@ -172,7 +173,7 @@ def test_the_code_for_the_platform_works_as_it_stands_in_the_documentation(
     until(lambda: RUNS[0] in site.published())
     monkeypatch.setenv("EXPORTER_WORKERS", "many")
     code["publish"](RUNS[1])
-    assert "run 201 is not published yet" in caplog.text and "--workers" in caplog.text
+    assert "run 201 is not published yet" in caplog.text and "EXPORTER_WORKERS" in caplog.text
     code["HOOK"][0] = "/nowhere"
     code["publish"](RUNS[1])
     assert "No such file" in caplog.text
@@ -234,7 +235,7 @@ def test_wait_has_a_limit(site: Site) -> None:
     with site.stuck():
         assert site.run("--run", str(RUNS[0]))[0] == 0
         code, said = site.run("--run", str(RUNS[1]), "--wait", "--timeout", "0.2")
-        assert code == 1 and "still at work after 0.2 s" in said
+        assert code == 1 and "still running after 0.2 s" in said
     until(lambda: site.published() == set(RUNS[:2]))  # the worker has seen it all the same
 
 
@@ -276,9 +277,13 @@ class Exports:
         self.done: list[tuple[int, ...] | None] = []
         self._step = step
 
-    def __call__(self, runs: tuple[int, ...] | None) -> None:
+    def __call__(self, runs: tuple[int, ...] | None) -> int:
         self.done.append(runs)
-        self._step(len(self.done))
+        try:
+            self._step(len(self.done))
+        except Exception as error:
+            return exit_codes.report(error)
+        return 0
 
 
 @pytest.fixture
@@ -299,7 +304,7 @@ def test_requests_are_merged_and_what_comes_meanwhile_is_next(requests: Requests
     exports = Exports(lambda number: number == 1 and requests.record([4]) and None)
     for runs in ([3], [1, 2], [2]):
         requests.record(runs)
-    assert queue.work(requests, lock, exports) == 0
+    assert worker.work(requests, lock, exports) == 0
     assert exports.done == [(1, 2, 3), (4,)]
     assert not requests.names()
 
@@ -332,7 +337,7 @@ def test_what_is_recorded_after_the_last_look_is_done(
 
     monkeypatch.setattr(Lock, "release", recording)
     requests.record([1])
-    assert queue.work(requests, lock, exports) == 0
+    assert worker.work(requests, lock, exports) == 0
     assert exports.done == [(1,), (2,), (3,)]
 
 
@@ -344,7 +349,7 @@ def test_a_failure_is_not_repeated_unless_something_new_came(requests: Requests,
 
     exports = Exports(fail)
     requests.record([1])
-    assert queue.work(requests, lock, exports) == 1
+    assert worker.work(requests, lock, exports) == 1
     assert exports.done == [(1,), (1, 2)]
     assert len(requests.names()) == 2
 
@@ -357,11 +362,18 @@ def test_whatever_fails_the_requests_stay(requests: Requests, lock: Lock, error:
     requests.record([1])
     if isinstance(error, KeyboardInterrupt):
         with pytest.raises(KeyboardInterrupt):
-            queue.work(requests, lock, Exports(fail))
+            worker.work(requests, lock, Exports(fail))
     else:
-        assert queue.work(requests, lock, Exports(fail)) == 1
-    last = last_export.read(requests.spool)
-    assert len(requests.names()) == 1 and last is not None and last.exit_code and last.message
+        assert worker.work(requests, lock, Exports(fail)) == 1
+    assert len(requests.names()) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), OSError(28, "full")], ids=repr)
+def test_whatever_fails_is_noted(tmp_path: pathlib.Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), last_export.noted(tmp_path, [1], exit_codes.explain):
+        raise error
+    last = last_export.read(tmp_path)
+    assert last is not None and last.exit_code and last.message
 
 
 def test_there_is_one_worker(requests: Requests, lock: Lock) -> None:
@@ -369,8 +381,8 @@ def test_there_is_one_worker(requests: Requests, lock: Lock) -> None:
     requests.record([1])
     exports = Exports()
     with contextlib.closing(Lock.of(requests.spool)) as other:
-        assert queue.work(requests, other, exports) == 0
-    queue.start_worker(requests.spool, {})
+        assert worker.work(requests, other, exports) == 0
+    worker.start_worker(requests.spool, {})
     assert exports.done == [] and not (requests.spool / "hook.log").exists()
 
 
@@ -378,7 +390,7 @@ def test_a_damaged_request_asks_for_everything(requests: Requests, lock: Lock) -
     requests.record([1])
     (requests.spool / "requests" / "damaged.json").write_bytes(b"{")
     exports = Exports()
-    assert queue.work(requests, lock, exports) == 0
+    assert worker.work(requests, lock, exports) == 0
     assert exports.done == [None] and not requests.names()
 
 
@@ -389,7 +401,7 @@ def test_half_written_requests_count_for_nothing_and_go(requests: Requests, lock
         file.write_bytes(b"{")
     os.utime(stale, (0, 0))
     exports = Exports()
-    assert queue.work(requests, lock, exports) == 0
+    assert worker.work(requests, lock, exports) == 0
     assert exports.done == [(1,)] and fresh.exists() and not stale.exists()
 
 
@@ -397,7 +409,7 @@ def test_a_request_is_whole_or_not_there(requests: Requests, monkeypatch: pytest
     def full(_: int) -> None:
         raise OSError(28, "full")
 
-    monkeypatch.setattr(last_export.os, "fsync", full)
+    monkeypatch.setattr(spool.os, "fsync", full)
     with pytest.raises(OSError, match="full"):
         requests.record([1])
     assert list((requests.spool / "requests").iterdir()) == []
@@ -408,9 +420,9 @@ def test_wait_takes_what_another_process_has_done(
 ) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
-    monkeypatch.setattr(queue.time, "sleep", lambda _: requests.done(mine))
+    monkeypatch.setattr(worker.time, "sleep", lambda _: requests.done(mine))
     exports = Exports()
-    assert queue.wait(requests, mine, exports, 60) == 0
+    assert worker.wait(requests, mine, exports, 60) == 0
     assert exports.done == []
 
 
@@ -419,9 +431,9 @@ def test_wait_does_what_another_process_could_not(
 ) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
-    monkeypatch.setattr(queue.time, "sleep", lambda _: lock.release())
+    monkeypatch.setattr(worker.time, "sleep", lambda _: lock.release())
     exports = Exports()
-    assert queue.wait(requests, mine, exports, 60) == 0
+    assert worker.wait(requests, mine, exports, 60) == 0
     assert exports.done == [(1,)]
 
 
@@ -433,15 +445,15 @@ def test_wait_tells_of_its_own_request_not_of_later_ones(requests: Requests) -> 
             raise SourceError("the database is away")
 
     exports = Exports(fail)
-    assert queue.wait(requests, frozenset({requests.record([1])}), exports, 60) == 0
+    assert worker.wait(requests, frozenset({requests.record([1])}), exports, 60) == 0
     assert exports.done == [(1,), (2,)] and len(requests.names()) == 1
 
 
 def test_wait_does_not_wait_for_ever(requests: Requests, lock: Lock) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
-    with pytest.raises(ExporterError, match="still at work"):
-        queue.wait(requests, mine, Exports(), 0)
+    with pytest.raises(ExporterError, match="still running"):
+        worker.wait(requests, mine, Exports(), 0)
     assert requests.names() == mine
 
 
@@ -449,7 +461,7 @@ def test_an_outcome_that_cannot_be_noted_harms_nothing(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "spool").write_text("in the way")
-    with last_export.noted(tmp_path / "spool", None):
+    with last_export.noted(tmp_path / "spool", None, exit_codes.explain):
         pass
     assert "could not be noted" in caplog.text
 
@@ -458,11 +470,7 @@ def test_a_store_has_one_spool_however_it_is_named(tmp_path: pathlib.Path, monke
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "site")
-    spools = {last_export.default_spool(name) for name in ("site", "./site/", str(tmp_path / "site"), "link")}
+    spools = {spool.default_spool(name) for name in ("site", "./site/", str(tmp_path / "site"), "link")}
     assert len(spools) == 1 and spools.pop().parent == tmp_path / "state/exporter"
-    assert (
-        last_export.default_spool("gs://bucket")
-        == last_export.default_spool("gs://bucket/")
-        != last_export.default_spool("site")
-    )
-    assert last_export.existing_spool("site") is None
+    assert spool.default_spool("gs://bucket") == spool.default_spool("gs://bucket/") != spool.default_spool("site")
+    assert spool.existing_spool("site") is None

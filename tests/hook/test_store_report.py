@@ -119,7 +119,7 @@ def test_max_age(site: Site, age: float, limit: str, code: int, format_: list[st
     site.ended(age)
     found, out, err = site("--max-age", limit, *format_)
     assert found == code and out
-    assert ("the last export that ended well is" in err) == bool(code) and err.count("\n") == code
+    assert ("the last successful export was" in err) == bool(code) and err.count("\n") == code
 
 
 @pytest.mark.parametrize("limit", ["90", "1.5h", "h", "-1s", "1w", "", "10s\n"])

@@ -1,0 +1,68 @@
+"""The command `history`."""
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from exporter.cli import options
+from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
+from exporter.errors import ExporterError, UsageError
+
+if TYPE_CHECKING:  # httpx takes a tenth of a second
+    from exporter.client.api import Api
+
+_COLUMNS = (
+    Column("run", lambda entry: entry["run_id"], number=True),
+    Column("test", lambda entry: entry["regression_test_id"], number=True),
+    Column("status", lambda entry: entry["status"]),
+    Column("platform", lambda entry: entry["platform"], rank=1),
+    Column("branch", lambda entry: entry["branch"], rank=3, longest=20),
+    Column("commit", lambda entry: (entry["commit_sha"] or "")[:8], rank=2),
+    Column("tested (UTC)", lambda entry: minute(entry["tested_at"])),
+    Column("ms", lambda entry: entry["runtime_ms"], rank=4, number=True),
+    Column("failure", lambda entry: entry["failure_signature"], rank=5, longest=32),
+)
+
+
+@click.command()
+@click.argument("sample", metavar="SAMPLE")
+@options.list_options
+@options.base_options
+@options.logging_options
+def history(sample: str, reader: options.Reader, shown: Shown) -> int:
+    """List every result with a sample, newest run first: a table on a terminal, else JSON lines.
+
+    SAMPLE is the sample's id, its hash, or its name.
+    """
+    with reader.open() as api, unread_is_no_error():
+        return show(api.history(_sample_id(api, sample)), shown, _COLUMNS)
+    return 0
+
+
+def _sample_id(api: "Api", sample: str) -> int:
+    """The id of the sample that a text names.
+
+    Raises:
+        UsageError: the text names several.
+        ExporterError: the text names none.
+    """
+    from exporter.client.http import NotFoundError
+
+    if re.fullmatch(r"[0-9]{1,18}", sample):
+        return int(sample)
+    if re.fullmatch(r"[0-9a-fA-F]{64}", sample):
+        try:
+            return api.sample(sample.lower())["sample_id"]
+        except NotFoundError:
+            raise ExporterError(f"no sample has the hash {sample}") from None
+    found = [one["sample_id"] for one in api.samples() if sample in (one["original_name"], one["filename"])]
+    if not found:
+        raise ExporterError(f"no sample is called {sample[:100]!r}; exporter get samples.json lists them")
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} samples are called {sample[:100]!r}; name one by its id: {_some(found)}")
+    return found[0]
+
+
+def _some(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")

@@ -1,0 +1,73 @@
+"""One export as its caller asks for it, whatever the caller is: a command, the hook's worker, a program."""
+
+import logging
+import pathlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter import logs
+from exporter.publish.open_store import StoreAccess
+
+if TYPE_CHECKING:  # it loads the database's library, for which the hook has no time
+    from exporter.export.pipeline import Report
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What to export, where to, and how.
+
+    Args:
+        database_url: the platform's database.
+        store: the name of the store, as `open_store` takes it.
+        access: how to reach the store and write to it.
+        workers: number of worker processes; 0: everything in this one.
+        result_documents: which results get a document of their own: `all`, `failures` or `none`.
+        sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
+        main_repository: the repository of the main line, as OWNER/NAME.
+        main_branch: the branch of the main line.
+    """
+
+    database_url: str
+    store: str
+    access: StoreAccess
+    workers: int
+    result_documents: str
+    sample_repository: pathlib.Path | None
+    main_repository: str
+    main_branch: str
+
+    def perform(self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False) -> "Report":
+        """Export, and log the result in one line; `runs` as in `pipeline.Settings`.
+
+        Raises:
+            ExporterError: the export failed; what was published is intact.
+        """
+        from exporter.export import pipeline
+        from exporter.rules.lineage import MainLine
+
+        logs.hide_url(self.database_url)
+        settings = pipeline.Settings(
+            self.database_url,
+            self.access.open(self.store, self.workers),
+            self.workers,
+            self.result_documents,
+            MainLine(self.main_repository, self.main_branch),
+            self.sample_repository,
+            runs=runs,
+            dry_run=dry_run,
+        )
+        report = pipeline.export(settings, logs.progress)
+        counts = report.manifest.counts
+        log.info(
+            "%s %d runs, %d results, %d samples, %d regression tests: %d documents %s, %d %s, %d invalid rows",
+            "would publish" if dry_run else "published",
+            *(counts[name] for name in ("runs", "results", "samples", "regression_tests")),
+            report.written,
+            "to write" if dry_run else "written",
+            len(report.gone),
+            "to delete" if dry_run else "no longer published",
+            report.problems,
+        )
+        return report
