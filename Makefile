@@ -4,61 +4,103 @@ PYTHON ?= python3
 DEMO_PORT ?= 8000
 
 BIN := .venv/bin
-INSTALLED := .venv/installed
+# A group of packages is installed when this file is older than the project's requirements.
+INSTALLED := .venv/installed-
+LOCK := constraints.txt
 DEMO := build/demo
 SOURCE := --database-url sqlite:///$(DEMO)/platform.sqlite --sample-repository $(DEMO)/files
+UV := $(shell command -v uv)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak lint reference baseline bench clean
+.SECONDARY:
+.PHONY: help install demo test soak coverage lint lock dist fresh pythons reference baseline bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## make .venv with the exporter and what its developers need (PYTHON=python3)
+install: $(INSTALLED)dev ## make .venv with the exporter and all that its developers need (PYTHON=python3)
 
-$(INSTALLED): pyproject.toml
+.venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "This needs Python 3.11 or newer: install one and name it, as in: make install PYTHON=python3.12" >&2; exit 1; }
-	@[ -x $(BIN)/pip ] || $(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "The exporter needs Python 3.11 or newer: install one and name it, as in: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+else
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo "Python cannot make virtual environments here: run 'sudo apt-get install python3-venv', then make again" >&2; exit 1; }
-	[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	@# As pip does for what it installs: who may not write here would compile it at each start.
+	$(PYTHON) -m venv --clear .venv
+endif
+	@touch $@
+
+# $(INSTALLED)runtime has what an export needs alone; the others are the extras of pyproject.toml.
+$(INSTALLED)%: pyproject.toml $(LOCK) .venv/pyvenv.cfg
+ifneq ($(UV),)
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint $(LOCK) --editable '.$(if $(filter-out runtime,$*),[$*])'
+else
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint $(LOCK) --editable '.$(if $(filter-out runtime,$*),[$*])'
+endif
+	@# pip compiles what it installs, but not this folder: services that may not write here would compile it at each start.
 	$(BIN)/python -m compileall -q exporter
 	@touch $@
 
-demo: install $(DEMO)/platform.sqlite ## export made-up data and look at it in a browser (DEMO_PORT=8000)
+demo: $(INSTALLED)runtime $(DEMO)/platform.sqlite ## export made-up data and look at it in a browser (DEMO_PORT=8000)
 	$(BIN)/exporter export $(SOURCE) --store $(DEMO)/site
 	$(BIN)/exporter serve $(DEMO)/site --port $(DEMO_PORT)
 
-$(DEMO)/platform.sqlite: | $(INSTALLED)
+$(DEMO)/platform.sqlite: | $(INSTALLED)runtime
 	@mkdir -p $(@D)
 	$(BIN)/exporter demo $(SOURCE)
 
-test: install ## run the tests; those on MariaDB need mariadbd, or EXPORTER_TEST_MARIADB_URL
+test: $(INSTALLED)test ## run the tests; without MariaDB, Chromium, nginx or Apache those that need them are skipped
 	$(BIN)/pytest -q -n auto --dist loadgroup -m 'not soak'
 
-soak: install ## run the long tests with real processes
+soak: $(INSTALLED)test ## run the long tests with real processes
 	$(BIN)/pytest -q -n auto -m soak
 
-lint: install ## check style and types
+coverage: $(INSTALLED)test ## run the tests and report which lines and branches they reach, subprocesses included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n auto --dist loadgroup -m 'not soak'
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+lint: $(INSTALLED)lint ## check style, types, the direction of imports, shell scripts and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck .ci/*
+	$(BIN)/hadolint Dockerfile
 
-reference: install ## write docs/api.md anew from the shapes
+lock: $(INSTALLED)dev ## pin in constraints.txt what pyproject.toml newly asks for (UPGRADE=1: the newest of all)
+	$(BIN)/uv pip compile --quiet --universal --all-extras --no-annotate --no-header --no-emit-index-url \
+		--no-emit-find-links $(if $(UPGRADE),--upgrade) --output-file $(LOCK) pyproject.toml
+
+dist: $(INSTALLED)dev ## build wheel and sdist into dist/, and try both in clean environments
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	.ci/try-dist dist $(PYTHON)
+
+pythons: ## as root on Debian: run the quick tests on the Pythons of Debian trixie and sid, in chroots
+	.ci/other-python trixie
+	.ci/other-python sid
+
+fresh: ## as root on Debian: follow the README as a new user of bookworm and of trixie would, in chroots
+	.ci/fresh bookworm
+	.ci/fresh trixie
+
+reference: $(INSTALLED)test ## write docs/api.md anew from the shapes
 	$(BIN)/python -m tests.support.reference
 
-baseline: install ## at a release of the API: keep its contract, for later ones to be held to
+baseline: $(INSTALLED)test ## at a release of the API: keep its contract, for later ones to be held to
 	$(BIN)/python -m tests.support.contract
 
-bench: install ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
+bench: $(INSTALLED)test ## measure on MariaDB at 127.0.0.1; the figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove what was built, but not .venv
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find exporter tests -name __pycache__ -exec rm -rf {} +

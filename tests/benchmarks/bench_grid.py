@@ -15,7 +15,8 @@ from playwright.sync_api import sync_playwright
 from exporter.builders import site
 from exporter.paths import stored
 from exporter.rules.lineage import MainLine
-from tests.site.conftest import ARGUMENTS, CHROMIUM
+from tests.site.conftest import ARGUMENTS
+from tests.support import needs
 
 RUNS = 300
 TESTS = 237
@@ -62,7 +63,7 @@ def main() -> None:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
             assert server.stderr
             base = server.stderr.readline().split(" at ")[1].strip()
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            browser = playwright.chromium.launch(executable_path=needs.program("chromium", "chromium"), args=ARGUMENTS)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(f"{base}#/grid")
             page.wait_for_selector(".grid-label")

@@ -490,6 +490,7 @@ def _may_mount() -> bool:
     return False
 
 
+@pytest.mark.root
 @pytest.mark.parametrize(
     ("size", "mode", "message"), [("2000k", "rw", "disk full"), ("100m", "ro", "read-only")], ids=["full", "read-only"]
 )

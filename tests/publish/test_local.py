@@ -431,9 +431,9 @@ def test_sweep_beside_many_beginning_writers(store: LocalStore) -> None:
 
 @contextlib.contextmanager
 def mounted(folder: pathlib.Path, *options: str) -> Iterator[None]:
-    """A small file system of its own at a folder; only root may, and in most containers not even that."""
+    """A small file system of its own at a folder: in most containers not even root may mount one."""
     command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder]
-    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("needs to mount a file system")
     try:
         yield
@@ -441,6 +441,7 @@ def mounted(folder: pathlib.Path, *options: str) -> Iterator[None]:
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("limit", ["size=256k", "nr_inodes=40"])
 def test_a_full_disk(store: LocalStore, root: pathlib.Path, limit: str) -> None:
     root.mkdir()
@@ -462,6 +463,7 @@ def test_a_full_disk(store: LocalStore, root: pathlib.Path, limit: str) -> None:
         store.replace("v1/manifest.json", b"2", before)
 
 
+@pytest.mark.root
 def test_a_read_only_disk(store: LocalStore, root: pathlib.Path) -> None:
     root.mkdir()
     with mounted(root, "size=256k"):
@@ -479,6 +481,7 @@ def test_a_read_only_disk(store: LocalStore, root: pathlib.Path) -> None:
         assert contents(store) == {"v1/a.json": b"a"}
 
 
+@pytest.mark.root
 def test_another_file_system_inside(store: LocalStore, root: pathlib.Path) -> None:
     (root / "v1/runs").mkdir(parents=True)
     with mounted(root / "v1/runs", "size=256k"):

@@ -1,10 +1,8 @@
 """One real browser, one export of made-up data with hostile names in it, one preview of it, for all tests here."""
 
 import contextlib
-import os
 import pathlib
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_pla
 from exporter.demo.platform import create_demo
 from exporter.export import pipeline
 from exporter.publish.local.folder_store import LocalStore
+from tests.support import needs
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,10 +32,9 @@ MARKUP = '"><img src=x onerror="document.title=\'owned\'"><script>document.title
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium; only for these tests, for its event loop lets others run none of their own."""
-    if shutil.which(CHROMIUM) is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs chromium: apt-get install chromium")
+    chromium = needs.program("chromium", "chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 

