@@ -1,4 +1,4 @@
-"""Gathering: the documents over all partitions, from what is remembered of each."""
+"""The aggregate: the documents over all partitions, from what is kept of each."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from exporter import paths
 from exporter.builders import grid, regression_tests, regressions, sample_history, samples, search, site, targets
 from exporter.builders.facets import index, numbered
-from exporter.builders.feeds import Feeds, head_page, linked
-from exporter.builders.partition import PartitionSummary
+from exporter.builders.feeds import FeedIndex, head_page, linked
+from exporter.builders.partition_summary import PartitionSummary
 from exporter.builders.targets import AllTargets, DirtyTargets
 from exporter.documents.encoding import Document
 from exporter.documents.runs import Run
@@ -27,81 +27,81 @@ _TOGETHER = 50
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """The documents that are no partition's: the catalogue's and the site's.
+    """Makes the documents that are no partition's: the catalogue's and the site's.
 
     Args:
         catalog: the catalogue.
-        main: which line is the main line.
-        feeds: folded from the digests of all partitions.
-        touched: the subjects that may have changed; the documents of others stay as they are.
-        matrix_of: gives a partition's matrix.
-        told_of: gives what a partition's documents tell.
-        lines_of: gives the lines after a partition that it has runs of.
+        main: which lineage is the main line.
+        feeds: which partitions have items of which list.
+        dirty: the targets that may have changed; no document of another target is made.
+        matrix_of: returns a partition's matrix.
+        summary_of: returns a partition's summary.
+        lineages_of: returns the state, after a partition, of the lineages that it has runs of.
     """
 
     catalog: Catalog
     main: MainLine
-    feeds: Feeds
-    touched: DirtyTargets
+    feeds: FeedIndex
+    dirty: DirtyTargets
     matrix_of: Callable[[int], Matrix]
-    told_of: Callable[[int], PartitionSummary]
+    summary_of: Callable[[int], PartitionSummary]
     lineages_of: Callable[[int], Lineages]
 
     def documents(self) -> Iterator[Document]:
-        """All lists of the catalogue, and the documents of the subjects that were touched."""
-        catalog, touched = self.catalog, self.touched
-        if targets.CODE in touched:
+        """All lists of the catalogue, and the documents of dirty targets."""
+        catalog, dirty = self.catalog, self.dirty
+        if targets.CODE in dirty:
             from exporter.builders import api_description
 
             yield from api_description.documents()
         yield from regression_tests.named_documents(catalog)
-        whole = self._lines(all_results)
+        whole = self._lineages(all_results)
 
         def status(test: int, platform: str) -> ResultStatus | None:
             found = whole[platform].tests.get(test)
             return found.status if found else None
 
-        yield from samples.documents(catalog, touched, status)
-        yield from regression_tests.documents(catalog, touched, self._recent, whole)
+        yield from samples.documents(catalog, dirty, status)
+        yield from regression_tests.documents(catalog, dirty, self._recent, whole)
         for sample_id in catalog.samples:
-            if targets.sample(sample_id) in touched:
+            if targets.sample(sample_id) in dirty:
                 yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of)
-        for name, standings in regressions.standings(catalog, self._lines(main_lineage)):
+        for name, standings in regressions.standings(catalog, self._lineages(main_lineage)):
             yield from numbered(name, standings, regressions.shown)
-        if paths.REGRESSIONS in touched:
-            held, _ = self.feeds.head(paths.REGRESSIONS)
-            changes = [change for number in held for change in self.told_of(number).changes]
+        if paths.REGRESSIONS in dirty:
+            partitions = self.feeds.head(paths.REGRESSIONS).partitions
+            changes = [change for number in partitions for change in self.summary_of(number).changes]
             yield from regressions.heads(changes, self.feeds, self.main)
         yield search.document(catalog)
         for platform in PLATFORMS:
-            if paths.grid(platform) in touched:
+            if paths.grid(platform) in dirty:
                 yield grid.head(platform, self.feeds, self._columns)
         yield from self._runs()
 
     def _columns(self, number: int, platform: str) -> grid.Columns:
-        return grid.Columns(self.told_of(number).on(platform), self.matrix_of(number))
+        return grid.Columns(self.summary_of(number).on(platform), self.matrix_of(number))
 
     def site(self) -> Iterator[Document]:
         """The pages of the site after what they load, and the badges."""
-        if targets.CODE in self.touched:
+        if targets.CODE in self.dirty:
             yield from site.pages(self.main)
-        if paths.BADGES in self.touched:
+        if paths.BADGES in self.dirty:
             yield from site.badges(self.main.branch, self._finished())
 
     def _finished(self) -> dict[str, Run | None]:
         """Platform → the newest run of the main line that ended with results."""
         found: dict[str, Run | None] = {}
-        for platform, line in self._lines(main_lineage).items():
-            last = line.finished.run_id if line.finished else None
-            told = () if last is None else self.told_of(paths.partition_of(last)).runs
-            found[platform] = next((run for run in told if run["run_id"] == last), None)
+        for platform, lineage in self._lineages(main_lineage).items():
+            last = lineage.finished.run_id if lineage.finished else None
+            runs = () if last is None else self.summary_of(paths.partition_of(last)).runs
+            found[platform] = next((run for run in runs if run["run_id"] == last), None)
         return found
 
     def _recent(self, test: int, platform: str) -> list[Found]:
         return sample_history.newest(test, platform, NEWEST, self.feeds, self.matrix_of)
 
-    def _lines(self, name: Callable[[str], str]) -> Mapping[str, Lineage]:
-        """Platform → a line as it stands now."""
+    def _lineages(self, name: Callable[[str], str]) -> Mapping[str, Lineage]:
+        """Platform → a lineage after all runs."""
         last = {platform: self.feeds.last(name(platform)) for platform in PLATFORMS}
         return {
             platform: Lineage() if number is None else self.lineages_of(number)[name(platform)]
@@ -110,30 +110,31 @@ class Aggregate:
 
     def _runs(self) -> Iterator[Document]:
         """The lists of runs: of commits and pull requests, and the heads of the feeds with their indexes."""
-        ends = self.feeds.ends
-        names = filter(targets.lists_related_runs, ends if isinstance(self.touched, AllTargets) else self.touched)
-        found = sorted((end.last, name) for name in names if (end := ends.get(name)))
-        for _, name in found:  # neighbours share what is remembered of partitions
-            runs = [run for number in self.feeds.chain(name) for run in self.told_of(number).listed(name)]
+        candidates = self.feeds.names() if isinstance(self.dirty, AllTargets) else self.dirty
+        names = filter(targets.lists_related_runs, candidates)
+        found = sorted((last, name) for name in names if (last := self.feeds.last(name)) is not None)
+        for _, name in found:  # lists of the same partitions follow each other, so that each summary is read once
+            runs = [run for number in self.feeds.partitions(name) for run in self.summary_of(number).listed(name)]
             yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
         totals = {
-            facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | self.feeds.values[facet] for facet in paths.RUN_FACETS
+            facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | dict(self.feeds.facet_counts[facet])
+            for facet in paths.RUN_FACETS
         }
         heads = [paths.facet_list(paths.RUNS, facet, value) for facet in totals for value in totals[facet]]
-        yield from self._heads([name for name in (*heads, paths.RUNS) if name in self.touched])
+        yield from self._heads([name for name in (*heads, paths.RUNS) if name in self.dirty])
         for facet, of_facet in totals.items():
             yield from index(paths.RUNS, facet, of_facet)
 
     def _heads(self, names: list[str]) -> Iterator[Document]:
-        """The heads of run feeds: what is remembered of a partition is read once for several of them."""
+        """The heads of run feeds: a partition's summary is read once for several of them."""
         for start in range(0, len(names), _TOGETHER):
             heads = self.feeds.heads(names[start : start + _TOGETHER])
             runs: dict[str, list[Run]] = {name: [] for name in heads}
             for number in sorted({number for head in heads.values() for number in head.partitions}, reverse=True):
-                told = self.told_of(number)
+                summary = self.summary_of(number)
                 for name, head in heads.items():
                     if number in head.partitions:
-                        runs[name] += told.listed(name)
+                        runs[name] += summary.listed(name)
             for name, head in heads.items():
                 items = linked(runs[name], paths.document(name))
-                yield head_page(name, items, self.feeds.total(name), head.before)
+                yield head_page(name, items, self.feeds.total(name), head.next)

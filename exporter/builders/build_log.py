@@ -10,6 +10,7 @@ from exporter.documents.encoding import Document, encode
 from exporter.documents.files import LogCut, LogLine
 from exporter.documents.lists import listing
 from exporter.source import text_decoding
+from exporter.source.catalog import SampleRow
 from exporter.source.sample_repository import Log
 
 LINES_PER_PAGE = 1_000
@@ -159,3 +160,10 @@ def _pattern(name: str) -> tuple[str, re.Pattern[str]] | None:
     if token := _TOKEN.search(name):
         return token[0], re.compile(rf"(?<![\w-])(?<![\w-]\.){re.escape(name)}(?!\.*[\w-])")
     return None
+
+
+def sample_names(sample: SampleRow) -> list[str]:
+    """The names by which a log may call a sample: the name it was uploaded with, and the name it is kept under."""
+    extension = f".{sample.extension}" if sample.extension else ""
+    bare = [name for name in (sample.original_name, sample.sha) if name]
+    return sorted({name for one in bare for name in (one, one + extension)})

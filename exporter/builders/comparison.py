@@ -1,10 +1,9 @@
 """Comparisons: a run against the runs before it that tell whether a failure is its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from exporter import paths
-from exporter.builders.dependencies import name_key
 from exporter.builders.results import documented, run_identity
 from exporter.documents.analysis import ComparedResult, Comparison
 from exporter.documents.encoding import Document, encode
@@ -26,13 +25,15 @@ References = Mapping[str, Reference | None]
 """Name as in `RunComparison` → the run to compare with, if there is one."""
 
 
-def named(results: list[Result], references: References) -> Iterator[str]:
-    """Keys of what a comparison shows of tests that have no result here, as in `dependencies.partition_views`."""
+def tests_without_result(results: list[Result], references: References) -> list[int]:
+    """The tests that a comparison shows though the run has no result of them, ascending."""
     here = {outcome.test_id for outcome, _ in results}
+    found: set[int] = set()
     for reference in references.values():
         if reference is not None:
             outcomes = reference.matrix.outcomes_of(reference.run_id)
-            yield from (name_key(test) for test, one in outcomes.items() if one.how is not None and test not in here)
+            found.update(test for test, one in outcomes.items() if one.how is not None and test not in here)
+    return sorted(found)
 
 
 class _Comparer:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from exporter import paths
-from exporter.builders.feeds import Feeds
+from exporter.builders.feeds import FeedIndex
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination
 from exporter.documents.runs import GridRun, Run
@@ -31,12 +31,13 @@ def archive(platform: str, partition: int, columns: Columns, before: int | None)
     return _document(paths.archive(paths.grid(platform), partition), [columns], {"next": _after(platform, before)})
 
 
-def head(platform: str, feeds: Feeds, columns_of: Callable[[int, str], Columns]) -> Document:
+def head(platform: str, index: FeedIndex, columns_of: Callable[[int, str], Columns]) -> Document:
     """The feed's head; `columns_of` gives a partition's runs of a platform."""
     name = paths.grid(platform)
-    held, before = feeds.head(name)
-    parts = [columns_of(number, platform) for number in held]
-    return _document(paths.document(name), parts, {"total": feeds.total(name), "next": _after(platform, before)})
+    newest = index.head(name)
+    parts = [columns_of(number, platform) for number in newest.partitions]
+    pagination: FeedPagination = {"total": index.total(name), "next": _after(platform, newest.next)}
+    return _document(paths.document(name), parts, pagination)
 
 
 def _after(platform: str, before: int | None) -> str | None:

@@ -1,11 +1,11 @@
 """What changed lately on the main line: every test that began to fail there, and every one that was mended."""
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import paths
-from exporter.builders.feeds import Feeds, archive_page, head_page
+from exporter.builders.feeds import FeedIndex, archive_page, head_page
 from exporter.documents.analysis import Change, Standing
 from exporter.documents.encoding import Document
 from exporter.rules.lineage import HistorySummary, Lineage, MainLine
@@ -15,7 +15,7 @@ from exporter.source.catalog import Catalog, TestRow
 from exporter.templating import templates
 
 
-def _linked(changes: list[Change], path: str) -> list[Change]:
+def _linked(changes: Sequence[Change], path: str) -> list[Change]:
     """Changes as items of the document at `path`."""
     return [
         {**change, "href": paths.relative(path, change["href"]) if change["href"] is not None else None}
@@ -23,17 +23,17 @@ def _linked(changes: list[Change], path: str) -> list[Change]:
     ]
 
 
-def archive(partition: int, changes: list[Change], before: int | None) -> Document:
+def archive(partition: int, changes: Sequence[Change], before: int | None) -> Document:
     """The archive page of one partition's changes, newest first."""
     path = paths.archive(paths.REGRESSIONS, partition)
     return archive_page(paths.REGRESSIONS, partition, _linked(changes, path), before)
 
 
-def heads(changes: list[Change], feeds: Feeds, main: MainLine) -> Iterator[Document]:
+def heads(changes: Sequence[Change], index: FeedIndex, main: MainLine) -> Iterator[Document]:
     """The head of the feed, with the changes of its newest pages, and the same as Atom."""
     path = paths.document(paths.REGRESSIONS)
-    _, before = feeds.head(paths.REGRESSIONS)
-    yield head_page(paths.REGRESSIONS, _linked(changes, path), feeds.total(paths.REGRESSIONS), before)
+    next_partition = index.head(paths.REGRESSIONS).next
+    yield head_page(paths.REGRESSIONS, _linked(changes, path), index.total(paths.REGRESSIONS), next_partition)
     yield paths.REGRESSIONS_FEED, _atom(_linked(changes, paths.REGRESSIONS_FEED), main)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from exporter import paths
-from exporter.builders.feeds import Feeds, archive_page, head_page
+from exporter.builders.feeds import FeedIndex, archive_page, head_page
 from exporter.documents.encoding import Document
 from exporter.documents.results import HistoryEntry
 from exporter.rules.result_matrix import Found, Matrix, entry
@@ -21,29 +21,32 @@ def merged(tests: Iterable[int], matrix: Matrix) -> list[HistoryEntry]:
     )
 
 
-def archive(partition: int, catalog: Catalog, found: Matrix, before: Mapping[str, int]) -> Iterator[Document]:
-    """The archive pages of one partition of all samples' histories."""
+def archive(partition: int, catalog: Catalog, matrix: Matrix, next_pages: Mapping[str, int]) -> Iterator[Document]:
+    """The archive pages of one partition of all samples' histories.
+
+    `next_pages`: name of a history → the partition of its next older page, where there is one.
+    """
     for sample_id, tests in catalog.tests_of_sample.items():
-        if items := merged(tests, found):
+        if items := merged(tests, matrix):
             name = paths.sample_history(sample_id)
-            yield archive_page(name, partition, items, before.get(name))
+            yield archive_page(name, partition, items, next_pages.get(name))
 
 
 MatrixOf = Callable[[int], Matrix]
-"""Gives the matrix of a partition."""
+"""Returns the matrix of a partition."""
 
 
-def newest(test: int, platform: str, least: int, feeds: Feeds, matrix_of: MatrixOf) -> list[Found]:
-    """So many of a test's newest results on a platform, or all, newest first."""
-    chain = paths.recent_chain(test, platform)
-    partitions = feeds.newest([chain], least)[chain].partitions
+def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: MatrixOf) -> list[Found]:
+    """The `least` newest results of a test on a platform, or all, newest first."""
+    name = paths.recent_chain(test, platform)
+    partitions = index.newest([name], least)[name].partitions
     return [found for number in partitions for found in matrix_of(number).of_test(test, platform)][:least]
 
 
-def head(sample_id: int, catalog: Catalog, feeds: Feeds, matrix_of: MatrixOf) -> Document:
+def head(sample_id: int, catalog: Catalog, index: FeedIndex, matrix_of: MatrixOf) -> Document:
     """The head of a sample's history."""
     name = paths.sample_history(sample_id)
-    held, before = feeds.head(name)
+    newest_partitions = index.head(name)
     tests = catalog.tests_of_sample.get(sample_id, [])
-    items = [entry for number in held for entry in merged(tests, matrix_of(number))]
-    return head_page(name, items, feeds.total(name), before)
+    items = [entry for number in newest_partitions.partitions for entry in merged(tests, matrix_of(number))]
+    return head_page(name, items, index.total(name), newest_partitions.next)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from exporter.errors import ExporterError
-from exporter.export.worker import Job, Worker
+from exporter.export.job import Job
+from exporter.export.worker import Worker
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")

@@ -1,89 +1,95 @@
-"""The fold: what came before each partition, from what is remembered of the partitions before it, in their order."""
+"""The prefix scan: the history before each partition, from what is kept of the partitions before it, in their order.
+
+A partition's history summaries are appended to those of the partitions before it with `lineage.concat`, an associative
+operation. So the lineages after a partition are those before it and its own, and one step per partition gives them all.
+"""
 
 import dataclasses
 
 from exporter import paths
-from exporter.builders.feeds import Feeds, PartitionStats
 from exporter.rules.lineage import Lineages, compared_lineages, fingerprint, main_lineage
 from exporter.rules.status import PLATFORMS
 from exporter.state.partition_store import PartitionStore, StateLostError
+from exporter.state.posting_lists import PartitionStats, PostingLists
 
 
 class PrefixScan:
-    """Folds partitions into the feeds and lines. They must come in ascending order, from the first that changed on.
+    """Scans partitions, in ascending order, from the first one that has changed on.
 
     Args:
-        feeds: as they are before.
-        shelf: what is remembered of partitions; gets the lines before and after each.
+        lists: the posting lists before the scan; it updates them.
+        partitions: the partition store; it gets the lineages before and after each partition.
+
+    Attributes:
+        dirty_lists: the names of all posting lists that a replaced or removed partition was or is on.
     """
 
-    def __init__(self, feeds: Feeds, shelf: PartitionStore) -> None:
-        self.feeds, self._shelf = feeds, shelf
-        self.touched: set[str] = set()
-        """The names of all feeds and chains that had or have items in a partition that was folded in or out."""
+    def __init__(self, lists: PostingLists, partitions: PartitionStore) -> None:
+        self.lists, self._partitions = lists, partitions
+        self.dirty_lists: set[str] = set()
 
-    def replace(self, number: int, digest: PartitionStats) -> set[int]:
-        """Fold in a partition that was read, in the place of what it was; its stretches are on the shelf.
+    def replace(self, number: int, stats: PartitionStats) -> set[int]:
+        """Scan a partition that was read, whose own lineages are in the partition store.
 
-        Gives the other partitions whose page of some feed now leads to another page.
+        Returns:
+            The other partitions whose archive page of some feed now links to another page.
         """
-        past, lines = self._step(number)
-        self._shelf.put("past", number, past)
-        self._shelf.put("lines", number, lines)
-        changes = sum(_changes(self._shelf.stretch(number), past, lines, main_lineage(one)) for one in PLATFORMS)
-        counts = {name: count for name, count in digest.counts.items() if name != paths.REGRESSIONS}
+        before, after = self._step(number)
+        self._partitions.put("lineages_before", number, before)
+        self._partitions.put("lineages_after", number, after)
+        own = self._partitions.own_lineages(number)
+        changes = sum(_changes(own, before, after, main_lineage(platform)) for platform in PLATFORMS)
+        counts = {name: count for name, count in stats.counts.items() if name != paths.REGRESSIONS}
         if changes:
             counts[paths.REGRESSIONS] = changes
-        # A new one: the other may be the very one whose place it takes.
-        return self._put(number, dataclasses.replace(digest, counts=dict(sorted(counts.items()))))
+        # A new object: `stats` may be the very one that it replaces.
+        return self._replace(number, dataclasses.replace(stats, counts=dict(sorted(counts.items()))))
 
-    def again(self, number: int) -> set[int]:
-        """The same for a partition that was read already, because of what now comes before it."""
-        return self.replace(number, self.feeds.records[number].digest)
+    def rescan(self, number: int) -> set[int]:
+        """Scan a partition that was read before, because the history before it has changed."""
+        return self.replace(number, self.lists.nodes[number].stats)
 
     def remove(self, number: int) -> set[int]:
-        """Fold out a partition that has no run any more."""
-        return self._put(number, None)
+        """Remove a partition that has no run any more."""
+        return self._replace(number, None)
 
-    def keep(self, number: int) -> str:
-        """Fold in again a partition that was not read; give the fingerprint of what came before it."""
-        past, lines = self._step(number)
-        if lines != self._shelf.lines(number):
-            self._shelf.put("lines", number, lines)
-        return fingerprint(past)
+    def pass_by(self, number: int) -> str:
+        """Scan a partition that was not read; return the fingerprint of its prior history."""
+        before, after = self._step(number)
+        if after != self._partitions.lineages_after(number):
+            self._partitions.put("lineages_after", number, after)
+        return fingerprint(before)
 
-    def _put(self, number: int, digest: PartitionStats | None) -> set[int]:
-        for counts in (
-            self.feeds.records[number].digest.counts if number in self.feeds.records else {},
-            digest.counts if digest else {},
-        ):
-            self.touched.update(counts)
-        return self.feeds.replace(number, digest)
+    def _replace(self, number: int, stats: PartitionStats | None) -> set[int]:
+        if number in self.lists.nodes:
+            self.dirty_lists.update(self.lists.nodes[number].stats.counts)
+        if stats is not None:
+            self.dirty_lists.update(stats.counts)
+        return self.lists.replace(number, stats)
 
     def _step(self, number: int) -> tuple[Lineages, Lineages]:
-        """The lines before a partition as its documents tell of them, and those after it that it has runs of."""
-        stretches = self._shelf.stretch(number)
-        tests = {test for stretch in stretches.values() for test in stretch.tests}
-        past: Lineages = {}
-        after = dict(stretches)
-        for name in sorted(compared_lineages(stretches)):
-            before = self.feeds.before(name, number)
-            if before is not None:
-                lines = self._shelf.lines(before)
-                if name not in lines:
+        """The lineages before a partition as its documents show them, and those after it that it has runs of."""
+        own = self._partitions.own_lineages(number)
+        tests = {test for lineage in own.values() for test in lineage.tests}
+        before: Lineages = {}
+        after = dict(own)
+        for name in sorted(compared_lineages(own)):
+            previous = self.lists.previous(name, number)
+            if previous is not None:
+                lineages = self._partitions.lineages_after(previous)
+                if name not in lineages:
                     raise StateLostError
-                past[name] = lines[name].of(tests)
-                if name in stretches:
-                    after[name] = lines[name].followed_by(stretches[name])
-        return past, after
+                before[name] = lineages[name].of(tests)
+                if name in own:
+                    after[name] = lineages[name].followed_by(own[name])
+        return before, after
 
 
-def _changes(stretches: Lineages, past: Lineages, lines: Lineages, name: str) -> int:
-    """How often tests have turned in a stretch of a line, its first results included."""
-    if name not in stretches:
+def _changes(own: Lineages, before: Lineages, after: Lineages, name: str) -> int:
+    """How often tests have changed between pass and failure in a partition's runs of a lineage."""
+    if name not in own:
         return 0
-    before = past[name].tests if name in past else {}
+    tests = before[name].tests if name in before else {}
     return sum(
-        lines[name].tests[test].changes - (before[test].changes if test in before else 0)
-        for test in stretches[name].tests
+        after[name].tests[test].changes - (tests[test].changes if test in tests else 0) for test in own[name].tests
     )

@@ -1,7 +1,8 @@
-"""Rows and documents on their way through the disk, in a private folder that ends with the export.
+"""The work dir: the temporary files of one export, in a private folder that is removed with it.
 
-A partition's rows wait here between its digest and its documents, its documents between its manifest, which must be
-published first, and the store.
+Here are all names of temporary files. A partition's rows are kept between the reading and the building of it, so that
+its documents are built from the rows that its statistics were computed from. Documents are kept between the building
+of their part of the manifest, which is published first, and their writing to the store.
 """
 
 import contextlib
@@ -14,28 +15,71 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from types import TracebackType
+from dataclasses import dataclass
 from typing import IO, Literal
 
 from exporter.documents.encoding import Document
 from exporter.errors import ExporterError
+from exporter.state.incremental import Folders
 
-_PREFIX = "exporter-spool-"
+_PREFIX = "exporter-work-"
+_ABANDONED_AFTER = 60
+"""Seconds after which the folder of a process that was killed is removed."""
 
 WritePhase = Literal["new", "changed"]
-"""Documents that nothing published links to yet, and the others; the former are written first."""
+"""Documents that no published document links to yet, and the others; the former are written first."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDir:
+    """The folder of one export's temporary files."""
+
+    root: pathlib.Path
+
+    @property
+    def state(self) -> Folders:
+        """The folders of what is to be remembered."""
+        return Folders(self.root / "partitions", self.root / "list_heads")
+
+    def rows(self, partition: int) -> pathlib.Path:
+        """The file of a partition's rows."""
+        return self.root / "rows" / str(partition)
+
+    def documents(self, part: str, phase: WritePhase) -> pathlib.Path:
+        """The file of a part's documents of one write phase."""
+        return self.root / "documents" / f"{part}.{phase}"
+
+    def make_folders(self) -> None:
+        """Make the folders of all these files."""
+        for file in (self.rows(0), self.documents("", "new")):
+            file.parent.mkdir()
+        self.state.partition_store.mkdir()
+        self.state.list_heads.mkdir()
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[pathlib.Path]:
-    """A new folder for one export; those of exports that were killed more than a minute ago are removed.
+def work_dir() -> Iterator[WorkDir]:
+    """A new work dir for one export.
 
     Raises:
-        ExporterError: there is no room for it.
+        ExporterError: the file system has no room for it.
+    """
+    with temporary_folder() as root:
+        found = WorkDir(root)
+        found.make_folders()
+        yield found
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[pathlib.Path]:
+    """A new private folder; such folders of processes that were killed some time ago are removed.
+
+    Raises:
+        ExporterError: the file system has no room for it.
     """
     for other in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), _locked(other):
-            if time.time() - other.stat().st_mtime >= 60:
+            if time.time() - other.stat().st_mtime >= _ABANDONED_AFTER:
                 shutil.rmtree(other, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(pathlib.Path(name)):
@@ -51,10 +95,10 @@ def folder() -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
-    """Hold a folder's lock, which ends with the process.
+    """Lock a folder; the kernel releases the lock when the process exits.
 
     Raises:
-        OSError: another process holds it.
+        OSError: another process holds the lock.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -64,41 +108,32 @@ def _locked(folder: pathlib.Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-class Spool:
-    """The documents of one part that the store may lack, by wave. A file is made when something goes into it."""
+class DocumentFiles:
+    """Writes the documents of one part that the store may lack, by write phase. A file is made for its first one."""
 
-    def __init__(self, folder: pathlib.Path, name: str) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: WorkDir, part: str) -> None:
+        self._folder, self._part = folder, part
         self._files: dict[WritePhase, IO[bytes]] = {}
         self._open = contextlib.ExitStack()
         self.counts: dict[WritePhase, int] = {"new": 0, "changed": 0}
 
-    def __enter__(self) -> "Spool":
-        return self
+    def close(self) -> None:
+        """Close the files."""
+        self._open.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.__exit__(kind, error, trace)
-
-    def add(self, wave: WritePhase, document: Document) -> None:
-        """Put a document behind those of its wave."""
-        if wave not in self._files:
-            self._files[wave] = self._open.enter_context(_path(self._folder, self._name, wave).open("wb"))
-        pickle.dump(document, self._files[wave], protocol=5)
-        self.counts[wave] += 1
+    def add(self, phase: WritePhase, document: Document) -> None:
+        """Append a document to those of its phase."""
+        if phase not in self._files:
+            self._files[phase] = self._open.enter_context(self._folder.documents(self._part, phase).open("wb"))
+        pickle.dump(document, self._files[phase], protocol=5)
+        self.counts[phase] += 1
 
 
-def take(folder: pathlib.Path, name: str, wave: WritePhase) -> Iterator[Document]:
-    """The documents of a part's wave in the order in which they were added; the file is gone at the end."""
-    path = _path(folder, name, wave)
-    if not path.exists():
+def take_documents(file: pathlib.Path) -> Iterator[Document]:
+    """The documents in a file in the order in which they were added; then the file is removed."""
+    if not file.exists():
         return
-    with path.open("rb") as file, contextlib.suppress(EOFError):
+    with file.open("rb") as documents, contextlib.suppress(EOFError):
         while True:
-            yield pickle.load(file)  # noqa: S301 - our own file, in a folder that only we can write
-    path.unlink()
-
-
-def _path(folder: pathlib.Path, name: str, wave: WritePhase) -> pathlib.Path:
-    return folder / f"{name}.{wave}"
+            yield pickle.load(documents)  # noqa: S301 - our own file, in a folder that only we can write
+    file.unlink()

@@ -1,118 +1,96 @@
-"""What a worker does for one partition: read it, build it, write it.
+"""What a worker does: read a partition, build it, write it; compare contents.
 
 A worker is a process of its own, or the pipeline's. It gets the `Job` once, and then small values: a partition's
-number and what the partitions before it mean for its documents. Rows and documents go through the spool, so that
-memory does not grow with the history, and a partition's documents are built from the rows that its digest was made
-from, whatever the database has done in between.
+number, and which partitions come before it on its posting lists. Rows and documents go through the work dir, so that
+memory does not grow with the history.
 """
 
-import functools
 import itertools
-import pathlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from exporter import paths
 from exporter.builders import diffs
-from exporter.builders.feeds import PartitionStats
-from exporter.builders.partition import Earlier, Partition, PartitionSummary, Rules, changed_lists
+from exporter.builders.partition import EvaluatedRun, Partition, Prior, evaluate
+from exporter.builders.partition_summary import PartitionSummary, changed_lists
 from exporter.documents.encoding import Document, digest, encode
-from exporter.export.work_dir import Spool, WritePhase, take
-from exporter.paths import stored
-from exporter.publish.lease import check_lease
-from exporter.publish.manifest import Documents, Part, PartContents, encode_part
-from exporter.publish.publisher import PartManifests, known
-from exporter.publish.store import Store
+from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents
+from exporter.export.dependencies import name_key
+from exporter.export.job import Job
+from exporter.export.partition_stats import partition_lineages, partition_stats
+from exporter.export.work_dir import WritePhase
+from exporter.publish.publisher import PartManifests
 from exporter.rules.lineage import Lineages, compared_lineages, fingerprint
 from exporter.rules.outcomes import Pair, Results
-from exporter.source.catalog import Catalog
+from exporter.rules.result_matrix import matrix
 from exporter.source.database import Database
-from exporter.source.partitions import RunRows, dump, load, read_partition
+from exporter.source.partitions import dump, load, read_partition
 from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import SampleRepository, log_name
 from exporter.state.partition_store import PartitionStore
-from exporter.state.state_file import PartitionState
+from exporter.state.posting_lists import PartitionStats
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What all tasks of one export share. Without a store documents are built, and nothing is kept of them.
-
-    `remembered` is what the store's plan names; `owner` is the export's name in the lease, without which its workers
-    write no documents.
-    """
-
-    database_url: str
-    catalog: Catalog
-    rules: Rules
-    spool: pathlib.Path
-    store: Store | None
-    remembered: Mapping[int, PartitionState]
-    sample_repository: pathlib.Path | None = None
-    dry_run: bool = False
-    owner: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
+class BuildTask:
     """Asks for one partition's documents.
 
     Args:
         partition: its number.
-        before: feed name → the partition of its page before this one's.
-        hrefs: the manifests of what the store may hold of it.
-        consistent: whether what is published is what is remembered.
-        afresh: whether it shows something of the catalogue that has changed, so that none of its documents stays.
+        previous: name of a posting list → the partition before this one, where there is one.
+        manifests: the manifests of what the store may hold of it.
+        state_valid: whether what is remembered belongs to what is published.
+        force_rebuild: whether none of its documents can be reused, because the catalogue that they show has changed.
     """
 
     partition: int
-    before: Mapping[str, int]
-    hrefs: PartManifests
-    consistent: bool
+    previous: Mapping[str, int]
+    manifests: PartManifests
+    state_valid: bool
     force_rebuild: bool
 
 
-class Compared(NamedTuple):
-    """A comparison of contents: its document, whether a content was not there, and what made no sense."""
+class ReadPartition(NamedTuple):
+    """A partition that was read: its statistics, and the invalid rows."""
 
-    document: Document
-    incomplete: bool
+    stats: PartitionStats
     problems: list[InvalidRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A part that was built: how it stands in the manifest, how many documents are to write, which are gone."""
-
-    part: Part
-    writes: Mapping[WritePhase, int]
-    gone: tuple[str, ...]
 
 
 class BuiltPartition(NamedTuple):
     """A partition that was built.
 
     Args:
-        built: its part.
-        past: the fingerprint of what it tells of the runs before it.
-        named: keys of what it shows of the catalogue beside what its digest says.
-        lists: if it is known what it told before, the lists in which that differs.
-        problems: what made no sense in the sample repository.
+        number: the partition's.
+        part: its part of the manifest.
+        prior: the fingerprint of its prior history.
+        shown: keys of what it shows of the catalogue beside those in its statistics.
+        dirty: the targets that its documents have changed; empty if its previous summary is not valid.
+        problems: what is invalid in the sample repository.
     """
 
-    built: Built
-    past: str
-    named: list[str]
-    lists: set[str]
+    number: int
+    part: BuiltPart
+    prior: str
+    shown: list[str]
+    dirty: set[str]
     problems: list[InvalidRow]
 
 
-class Write(NamedTuple):
-    """Asks for one wave of a part's documents to be written."""
+class Compared(NamedTuple):
+    """A comparison of contents: its document, whether a content was missing, and what was invalid."""
 
-    name: str
-    wave: WritePhase
+    document: Document
+    incomplete: bool
+    problems: list[InvalidRow]
+
+
+class WriteTask(NamedTuple):
+    """Asks for one write phase of a part's documents to be written."""
+
+    part: str
+    phase: WritePhase
 
 
 class Worker:
@@ -121,156 +99,127 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._database = Database(job.database_url)
-        self._results = Results(job.catalog, diffs=job.rules.files)
-        self._shelf = PartitionStore(job.spool, job.store, job.remembered)
+        self._evaluator = Results(job.catalog, diffs=job.options.files)
+        self._partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
 
     def close(self) -> None:
         """Close the connections to the database."""
         self._database.close()
 
-    def read(self, number: int) -> tuple[PartitionStats, list[InvalidRow]]:
-        """Read a partition, keep its rows in the spool, give its digest and the rows that make no sense."""
+    def read(self, number: int) -> ReadPartition:
+        """Read a partition: its rows go to the work dir, its matrix and own lineages to the partition store."""
         rows, problems = read_partition(self._database, number, self._job.catalog.forks)
-        self._rows(number).write_bytes(dump(rows))
-        partition = self._partition(number, rows, problems)
-        matrix = partition.matrix()
-        self._shelf.put("matrix", number, matrix)
-        self._shelf.put("stretch", number, partition.lines(matrix))
-        return partition.digest(), problems
+        self._job.work_dir.rows(number).write_bytes(dump(rows))
+        runs = evaluate(rows, self._job.catalog, self._evaluator, problems)
+        results = matrix((run.facts, run.results) for run in runs)
+        self._partitions.put("matrix", number, results)
+        self._partitions.put("own_lineages", number, partition_lineages(runs, results, self._job.options.main))
+        return ReadPartition(partition_stats(number, runs, self._job.catalog, self._job.options), problems)
 
-    def build(self, task: Build) -> BuiltPartition:
-        """Build a partition from the spool."""
+    def build(self, task: BuildTask) -> BuiltPartition:
+        """Build a partition from its rows in the work dir."""
         number, problems = task.partition, list[InvalidRow]()
-        file = self._rows(number)
-        rows = file.read_bytes().splitlines()
-        file.unlink()
-        self._shelf.forget(number)
-        past, matrix = self._shelf.past(number), self._shelf.matrix(number)
-        files = self._files(problems)
-        before, marks = held(self._job, task.hrefs), _marks(matrix.runs, rows, files)
-        previous_summary = self._shelf.previous_summary(number) if task.consistent else None
-        told = PartitionSummary(marks=list(marks.values()))
-        if (
-            previous_summary is not None
-            and before.published
-            and not task.force_rebuild
-            and self._past_stays(number, past)
-        ):
-            pairs = zip(previous_summary.marks, told.marks, strict=False)
-            same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-            told = previous_summary.until(same, told.marks)
-        stay = frozenset(str(run["run_id"]) for run in told.runs)
-        partition = self._partition(number, load(rows[len(stay) :]))
-        earlier = Earlier(task.before, past, self._shelf.matrix)
-        documents = partition.documents(matrix, earlier, files.log if files else None, told)
-        built = collect(
-            self._job, str(number), documents, task.hrefs, before, keep=lambda path: paths.is_of_run(path, stay)
+        self._partitions.invalidate(number)
+        rows = self._take_rows(number)
+        lineages, results = self._partitions.lineages_before(number), self._partitions.matrix(number)
+        repository = self._repository(problems)
+        fingerprints = _run_fingerprints(results.runs, rows, repository)
+        published = published_part(self._job, str(number), task.manifests)
+        previous = self._partitions.previous_summary(number) if task.state_valid else None
+        reused = PartitionSummary()
+        if previous is not None and published.contents.published and not task.force_rebuild:
+            reused = self._reusable(number, previous, list(fingerprints.values()), lineages)
+        partition = Partition(
+            number,
+            results,
+            Prior(task.previous, lineages, self._partitions.matrix),
+            self._job.catalog,
+            self._job.options,
+            self._evaluator,
+            repository.log if repository else None,
         )
+        evaluated = evaluate(load(rows[len(reused.runs) :]), self._job.catalog, self._evaluator)
+        with PartCollector(self._job, published) as collector:
+            summary = _add_documents(collector, partition, reused, evaluated)
+            kept = frozenset(str(run["run_id"]) for run in reused.runs)
+            part = collector.finish(lambda path: paths.is_of_run(path, kept))
         unread = {problem.row for problem in problems}
-        told.marks = ["" if log_name(run) in unread else mark for run, mark in marks.items()]
-        self._shelf.put("told", number, told)
-        named = [key for keys in told.named.values() for key in keys]
-        lists = changed_lists(previous_summary, told, self._job.rules.main) if task.consistent else set[str]()
-        return BuiltPartition(built, fingerprint(past), named, lists, problems)
+        summary = replace(
+            summary,
+            fingerprints=["" if log_name(run) in unread else found for run, found in fingerprints.items()],
+        )
+        self._partitions.put("summary", number, summary)
+        shown = [name_key(test) for tests in summary.compared_tests.values() for test in tests]
+        dirty = changed_lists(previous, summary, self._job.options.main) if task.state_valid else set[str]()
+        return BuiltPartition(number, part, fingerprint(lineages), shown, dirty, problems)
 
-    def _past_stays(self, number: int, past: Lineages) -> bool:
-        """Whether what a partition told of the runs before it is as it was.
+    def _reusable(
+        self, number: int, previous: PartitionSummary, fingerprints: list[str], lineages: Lineages
+    ) -> PartitionSummary:
+        """The summary of a partition's oldest runs whose documents would be the same as those that are published.
 
-        A run's documents come from its rows and its log, from what they show of the catalogue, and from the runs before
-        it. So they stay up to the first run of which any of this is not as it was.
+        A run's documents depend on its rows and its log, on what they show of the catalogue, and on the runs before it.
+        So they are reused up to the first run for which any of this has changed.
         """
-        stretches = self._shelf.previous_stretch(number)
-        tests = {test for stretch in stretches.values() for test in stretch.tests}
-        same = {name: past[name].of(tests) for name in compared_lineages(stretches) if name in past}
-        return fingerprint(same) == self._job.remembered[number].past
+        if not self._prior_unchanged(number, lineages):
+            return PartitionSummary()
+        pairs = zip(previous.fingerprints, fingerprints, strict=False)
+        return previous.oldest(sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    def _prior_unchanged(self, number: int, lineages: Lineages) -> bool:
+        """Whether what the previous documents of a partition show of the prior history is as it was."""
+        own = self._partitions.previous_own_lineages(number)
+        tests = {test for lineage in own.values() for test in lineage.tests}
+        same = {name: lineages[name].of(tests) for name in compared_lineages(own) if name in lineages}
+        return fingerprint(same) == self._job.remembered[number].prior
 
     def compare(self, pair: Pair) -> Compared:
         """Compare two contents of the sample repository."""
         problems: list[InvalidRow] = []
-        files = self._files(problems)
+        repository = self._repository(problems)
         contents = [
-            files.output(content, pair.extension, diffs.MAX_SIZE) if files else None
+            repository.output(content, pair.extension, diffs.MAX_SIZE) if repository else None
             for content in (pair.expected, pair.got)
         ]
         found = diffs.document(*contents)
         return Compared((paths.diff(*pair), encode(found)), None in contents, problems)
 
-    def write(self, task: Write) -> int:
-        """Write one wave of a part's documents to the store; give the number written."""
-        return write(self._job, *task)
+    def write(self, task: WriteTask) -> int:
+        """Write one phase of a part's documents to the store; return the number written."""
+        return write_documents(self._job, *task)
 
-    def _files(self, problems: list[InvalidRow]) -> SampleRepository | None:
+    def _repository(self, problems: list[InvalidRow]) -> SampleRepository | None:
         root = self._job.sample_repository
         return None if root is None else SampleRepository(root, problems)
 
-    def _partition(self, number: int, rows: list[RunRows], problems: list[InvalidRow] | None = None) -> Partition:
-        return Partition(number, rows, self._job.catalog, self._job.rules, self._results, problems)
+    def _take_rows(self, number: int) -> list[bytes]:
+        """The encoded rows of each run of a partition, oldest run first; the file is removed."""
+        file = self._job.work_dir.rows(number)
+        rows = file.read_bytes().splitlines()
+        file.unlink()
+        return rows
 
-    def _rows(self, number: int) -> pathlib.Path:
-        return self._job.spool / f"{number}.rows"
+
+def _add_documents(
+    collector: PartCollector, partition: Partition, reused: PartitionSummary, evaluated: Iterable[EvaluatedRun]
+) -> PartitionSummary:
+    """Add a partition's documents, those of reused runs apart; return its summary, without fingerprints."""
+    runs, changes, compared = list(reused.runs), list(reused.changes), dict(reused.compared_tests)
+    for one in partition.run_documents(reused, evaluated):
+        collector.add(one.documents)
+        runs.insert(0, one.run)
+        changes[:0] = one.changes
+        if one.compared_tests:
+            compared[str(one.run["run_id"])] = one.compared_tests
+    summary = PartitionSummary(runs, changes, compared)
+    collector.add(partition.archive_pages(summary))
+    return summary
 
 
-def _marks(runs: Iterable[int], rows: Iterable[bytes], files: SampleRepository | None) -> dict[int, str]:
-    """Run id → what changes with its rows and its log, by ascending id."""
+def _run_fingerprints(
+    runs: Iterable[int], rows: Iterable[bytes], repository: SampleRepository | None
+) -> dict[int, str]:
+    """Run id → the fingerprint of its rows and its log, by ascending id."""
     ids = sorted(runs)
-    logs = files.log_marks(ids) if files else {}
+    logs = repository.log_marks(ids) if repository else {}
     return {run: f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)}
-
-
-def held(job: Job, hrefs: PartManifests) -> PartContents:
-    """What the job's store may hold of a part; nothing without a store."""
-    return known(job.store, hrefs) if job.store is not None else PartContents({}, ())
-
-
-def collect(
-    job: Job,
-    name: str,
-    documents: Iterable[Document],
-    hrefs: PartManifests,
-    before: PartContents,
-    entries: frozenset[str] = frozenset(),
-    keep: Callable[[str], bool] = lambda _: False,
-) -> Built:
-    """List a part's documents in its manifest, and keep in the spool those that the store may not hold.
-
-    Args:
-        job: says where the spool and the store are. The manifest is written at once: nothing names it yet.
-        name: the part's.
-        documents: all of them, each path once.
-        hrefs: the manifests of what the store may hold of it.
-        before: what they name.
-        entries: paths that readers know without a link; these are never written among the new ones.
-        keep: whether a published document that is not among these stays as it is.
-    """
-    listed: Documents = {}
-    store = job.store
-    if store is None:
-        for path, data in documents:
-            listed[path] = [digest(data), len(data)]
-        return Built(encode_part(name, listed)[0], {}, ())
-    with Spool(job.spool, name) as spool:
-        for document in documents:
-            path, data = document
-            entry = listed[path] = [digest(data), len(data)]
-            if not before.holds(path, entry):
-                reached = path in before.published or path in entries or _was_written(store, before, path)
-                spool.add("changed" if reached else "new", document)
-    for path, kept in before.published.items():
-        if path not in listed and keep(path):
-            listed[path] = kept
-    part, data = encode_part(name, listed)
-    if (part.href != hrefs.published or not before.published) and not job.dry_run:
-        store.write([(stored(part.href), data)])
-    return Built(part, spool.counts, tuple(before.gone(listed)))
-
-
-def _was_written(store: Store, before: PartContents, path: str) -> bool:
-    """Whether an export that died has written a new document: then it may also have written links to it."""
-    return any(path in documents for documents in before.pending) and store.get(stored(path)) is not None
-
-
-def write(job: Job, name: str, wave: WritePhase) -> int:
-    """Write one wave of a part's documents from the spool to the store; give the number written."""
-    assert job.store is not None
-    documents = ((stored(path), data) for path, data in take(job.spool, name, wave))
-    return job.store.write(documents, functools.partial(check_lease, job.store, job.owner))

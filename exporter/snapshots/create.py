@@ -48,7 +48,7 @@ def create(database: Database, store: Store, keep: int, progress: Progress = qui
     """
     database.check()
     store.sweep()
-    with work_dir.folder() as folder:
+    with work_dir.temporary_folder() as folder:
         made_at = moment(now())
         written = database.read("everything", lambda connection: _write(connection, folder, progress, process=process))
         snapshot = _describe(folder, made_at, written)

@@ -1,153 +1,176 @@
-"""What is remembered of a store, as far as it may be believed, and what is to be remembered from now on."""
+"""The incremental state: what is remembered of a store, as far as it is valid, and what to remember from now on."""
 
 import logging
 import pathlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter import paths
-from exporter.builders.dependencies import DependencyFingerprints
-from exporter.builders.feeds import Feeds
-from exporter.builders.partition import Rules
+from exporter.builders.document_options import DocumentOptions
 from exporter.documents.encoding import digest
 from exporter.publish.publisher import NewState, PublishedState
 from exporter.publish.store import Store
-from exporter.state import state_file as states
+from exporter.state import state_file
 from exporter.state.list_heads import ListHeads
 from exporter.state.partition_store import PartitionNodes, PartitionStore
-from exporter.state.state_file import KINDS, PartitionState, State
+from exporter.state.posting_lists import PostingLists
+from exporter.state.state_file import KINDS, DependencyFingerprints, PartitionState, State
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where an export puts files that are to be remembered: two empty folders that hold nothing else."""
+
+    partition_store: pathlib.Path
+    list_heads: pathlib.Path
+
+
+class NewPartitions(NamedTuple):
+    """What is to be remembered of all partitions, and path below the state's root → file, of each new file of that."""
+
+    partitions: Mapping[int, PartitionState]
+    files: Mapping[str, pathlib.Path]
+
+
+class Shown(NamedTuple):
+    """Dependency fingerprints of partitions and of targets, and the paths of incomplete comparisons, as in `State`."""
+
+    partitions: DependencyFingerprints
+    targets: DependencyFingerprints
+    incomplete: Collection[str]
+
+
 class IncrementalState:
-    """What is remembered, as far as it may be believed.
+    """What is remembered of a store, as far as it is valid.
 
-    It is `consistent` if it speaks of the very snapshot that is published and no export has died since: then what did
-    not change need not even be looked at. Otherwise what it says of partitions may still be right.
-
-    Args:
-        store: whose; None: nothing is remembered.
-        rules: those of this export; what was made by others is not believed.
-        base: what is published.
-        folder: the export's spool.
-        believe: whether to believe anything at all.
+    Attributes:
+        state: what `plan.json` says; None: nothing is remembered, or other code or options made it.
+        valid: whether it belongs to the very manifest that is published, and no export has died since: then what has
+            not changed need not even be read. Otherwise what it says of single partitions may still hold.
+        partitions: the partition store.
+        lists: the posting lists.
     """
 
     def __init__(
-        self, store: Store | None, rules: Rules, base: PublishedState, folder: pathlib.Path, *, believe: bool
+        self,
+        store: Store | None,
+        options: DocumentOptions,
+        base: PublishedState,
+        folders: Folders,
+        *,
+        use_state: bool = True,
     ) -> None:
-        self._rules, self._folder = rules, folder
-        self._found = states.load(store) if store is not None else states.NOTHING
+        self._options, self._folders = options, folders
+        self._found = state_file.load(store) if store is not None else state_file.NOTHING
         self.state: State | None = None
         state = self._found.state
-        if store is not None and state is not None and state.made_by != states.made_by(rules):
-            _warn(store, state.made_by, rules)
-        elif believe and base.manifest is not None:
+        if store is not None and state is not None and state.made_by != state_file.made_by(options):
+            _warn_of_options(store, state.made_by, options)
+        elif use_state and base.manifest is not None:
             self.state = state
-        self.consistent = (
+        self.valid = (
             self.state is not None
             and base.manifest is not None
             and base.pending is None
             and self.state.snapshot == base.manifest.snapshot
         )
-        self.partitions: Mapping[int, PartitionState] = self.state.partitions if self.state else {}
-        self.shelf = PartitionStore(folder, store, self.partitions)
-        self._ends = ListHeads(store, self.state.ends if self.state else ())
-        self.feeds = Feeds(PartitionNodes(self.shelf, iter(self.partitions)), self._ends)
+        self.partitions = PartitionStore(folders.partition_store, store, self.remembered)
+        self._list_heads = ListHeads(store, self.state.list_heads if self.state else ())
+        self.lists = PostingLists(PartitionNodes(self.partitions, self.remembered), self._list_heads)
         if self.state is not None:
-            self.feeds.values |= {facet: dict(counts) for facet, counts in self.state.values.items()}
+            self.lists.facet_counts |= {facet: dict(counts) for facet, counts in self.state.facet_counts.items()}
+
+    @property
+    def remembered(self) -> Mapping[int, PartitionState]:
+        """What is remembered of each partition."""
+        return self.state.partitions if self.state else {}
 
     @property
     def version(self) -> str:
-        """The version of the store's plan."""
+        """The version of the store's `plan.json`."""
         return self._found.version
 
-    def update(
-        self, built: Mapping[int, str], gone: Collection[int], rows: Mapping[int, str], pasts: Mapping[int, str]
-    ) -> tuple[dict[int, PartitionState], dict[str, pathlib.Path]]:
-        """What is to be remembered of all partitions; and path below the state's root → file, of what of it is new.
+    def new_partitions(
+        self, manifests: Mapping[int, str], gone: Collection[int], rows: Mapping[int, str], priors: Mapping[int, str]
+    ) -> NewPartitions:
+        """What is to be remembered of all partitions.
 
         Args:
-            built: partition → the digest of its part of the manifest, of those that were built.
+            manifests: partition → the digest of its part of the manifest, of the partitions that were built.
             gone: the partitions that have no run any more.
-            rows: partition → the fingerprint of its rows, of those that were looked at.
-            pasts: partition → the fingerprint of what came before it, of those for which it was worked out.
+            rows: partition → the fingerprint of its rows, of the partitions that were examined.
+            priors: partition → the fingerprint of its prior history, of the partitions for which it was computed.
         """
         partitions: dict[int, PartitionState] = {}
         files: dict[str, pathlib.Path] = {}
-        fresh = self.shelf.fresh()
-        for number in sorted({*self.partitions, *built}.difference(gone)):
-            old = self.partitions.get(number)
-            shelf = list(old.shelf if old else [""] * len(KINDS))
-            for kind, file in fresh.get(number, {}).items():
+        new_files = self.partitions.new_files()
+        for number in sorted({*self.remembered, *manifests}.difference(gone)):
+            old = self.remembered.get(number)
+            names = list(old.files if old else [""] * len(KINDS))
+            for kind, file in new_files.get(number, {}).items():
                 name = digest(file.read_bytes())
-                if shelf[KINDS.index(kind)] != name:
-                    shelf[KINDS.index(kind)] = name
+                if names[KINDS.index(kind)] != name:
+                    names[KINDS.index(kind)] = name
                     files[paths.state_record(number, kind, name)] = file
-            past = pasts.get(number, old.past if old else "")
-            if number in built:
-                about = self.feeds.records[number].digest
-                # What was not looked at before it was read, the next full plan looks at.
-                found, counts = rows.get(number, ""), (about.runs, about.results, about.latest)
-                partitions[number] = PartitionState(built[number], found, past, tuple(shelf), *counts)
+            prior = priors.get(number, old.prior if old else "")
+            if number in manifests:
+                stats = self.lists.nodes[number].stats
+                # A partition that was not examined before it was read is examined by the next full export.
+                counts = (stats.runs, stats.results, stats.latest)
+                partitions[number] = PartitionState(
+                    manifests[number], rows.get(number, ""), prior, tuple(names), *counts
+                )
             elif old is not None:
-                partitions[number] = old._replace(past=past, shelf=tuple(shelf))
-        return partitions, files
+                partitions[number] = old._replace(prior=prior, files=tuple(names))
+        return NewPartitions(partitions, files)
 
-    def plan(
-        self,
-        snapshot: str,
-        partitions: Mapping[int, PartitionState],
-        files: Mapping[str, pathlib.Path],
-        views: tuple[DependencyFingerprints, DependencyFingerprints],
-        incomplete: Collection[str],
-        *,
-        quick: bool,
-    ) -> NewState:
+    def new_state(self, snapshot: str, new: NewPartitions, shown: Shown, *, quick: bool) -> NewState:
         """What the store is to remember.
 
         Args:
-            snapshot: the manifest's, to which it belongs.
-            partitions: of each partition.
-            files: the new files of that.
-            views: what partitions, and what subjects, show of the catalogue.
-            incomplete: as in `State`.
-            quick: whether to trust that nothing stands there but what is remembered.
+            snapshot: the state digest of the manifest that it belongs to.
+            new: what is to be remembered of partitions.
+            shown: what is to be remembered beside them.
+            quick: whether to trust that the store's state holds no file but those that `plan.json` names.
         """
-        ends, pieces = self._ends.put(self._folder)
+        list_heads, shards = self._list_heads.save(self._folders.list_heads)
         state = State(
-            states.made_by(self._rules),
-            snapshot,
-            partitions,
-            *views,
-            ends,
-            self.feeds.values,
-            tuple(sorted(incomplete)),
+            made_by=state_file.made_by(self._options),
+            snapshot=snapshot,
+            partitions=new.partitions,
+            shown=shown.partitions,
+            targets=shown.targets,
+            list_heads=list_heads,
+            facet_counts=self.lists.facet_counts,
+            incomplete=tuple(sorted(shown.incomplete)),
         )
         data, named = state.encode(), frozenset(state.files())
         return NewState(
-            # What could not be believed is written again, with all that it names, though it be the same.
+            # A state that was not valid is written again with all that it names, even if it is the same.
             plan=None if self.state is not None and data == self._found.data else data,
             version=self.version,
-            files={**files, **pieces},
+            files={**new.files, **shards},
             named=named,
             stale=frozenset(self.state.files()) - named if quick and self.state else None,
         )
 
 
-def _warn(store: Store, made_by: str, rules: Rules) -> None:
-    """Say so if the store was last exported with other options, so that thousands of documents come or go."""
-    *_, before, files = made_by.split("/")
-    if before != rules.result_documents:
+def _warn_of_options(store: Store, made_by: str, options: DocumentOptions) -> None:
+    """Warn if the store was last exported with other options, so that thousands of documents come or go."""
+    *_, result_documents, files = made_by.split("/")
+    if result_documents != options.result_documents:
         log.warning(
             "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
             "each result comes or goes; if that is not wanted, give %s to every export and hook",
             store.name,
-            before,
-            rules.result_documents,
-            before,
+            result_documents,
+            options.result_documents,
+            result_documents,
         )
-    if files and not rules.files:
+    if files and not options.files:
         log.warning(
             "%s was exported with --sample-repository, this is without: all is built again, and all diffs and logs go; "
             "if that is not wanted, give it to every export and hook",

@@ -1,8 +1,8 @@
-"""Where all feeds and chains end, as `_state/` keeps it: in pieces, of which an export reads and writes few.
+"""The list heads of all posting lists in shards, of which an export reads and writes few.
 
-There are chains for every commit and every pull request, so that one file of all their ends would grow with the
-history, and each new run would read and write it whole. The ends that any run moves stand together in one piece; the
-others are spread over many by the commit, pull request or branch that they are of.
+There is a posting list for every commit and every pull request, so that one file of all heads would grow with the
+history, and each new run would read and write it whole. The heads that any run changes are together in one shard; the
+others are spread over many by the commit, pull request or branch that they belong to.
 """
 
 import pathlib
@@ -12,70 +12,71 @@ from typing import Any
 import orjson
 
 from exporter import paths
-from exporter.builders.feeds import ListHead
 from exporter.documents.encoding import digest
 from exporter.publish.store import Store
 from exporter.state.partition_store import StateLostError
+from exporter.state.posting_lists import ListHead
 
 
 class ListHeads(MutableMapping[str, ListHead]):
-    """Name → end. Whoever asks for a name gets its piece read; whoever goes over all, all of them.
+    """Name of a posting list → its head. A look-up reads the shard of the name, iteration reads all shards.
 
     Args:
-        store: where the pieces are; None: nowhere.
-        remembered: their digests, as the store's plan has them; empty where there is none.
+        store: the store that holds the shards; None: none holds any.
+        remembered: the digests of the shards, as the store's `plan.json` has them; empty where there is none.
 
     Raises:
-        StateLostError: from any access, if a piece is not there, or not as it should be.
+        StateLostError: from any access, if a shard is missing or damaged.
     """
 
     def __init__(self, store: Store | None, remembered: Sequence[str]) -> None:
         self._store, self._remembered = store, remembered or ("",) * paths.LIST_HEAD_SHARDS
-        self._pieces: dict[int, dict[str, ListHead]] = {}
+        self._shards: dict[int, dict[str, ListHead]] = {}
         self._changed: set[int] = set()
 
     def __getitem__(self, name: str) -> ListHead:
-        return self._piece(paths.list_head_shard(name))[name]
+        return self._shard(paths.list_head_shard(name))[name]
 
-    def __setitem__(self, name: str, end: ListHead) -> None:
+    def __setitem__(self, name: str, head: ListHead) -> None:
         number = paths.list_head_shard(name)
-        self._piece(number)[name] = end
+        self._shard(number)[name] = head
         self._changed.add(number)
 
     def __delitem__(self, name: str) -> None:
         number = paths.list_head_shard(name)
-        del self._piece(number)[name]
+        del self._shard(number)[name]
         self._changed.add(number)
 
     def __iter__(self) -> Iterator[str]:
         for number in range(paths.LIST_HEAD_SHARDS):
-            yield from self._piece(number)
+            yield from self._shard(number)
 
     def __len__(self) -> int:
-        return sum(len(self._piece(number)) for number in range(paths.LIST_HEAD_SHARDS))
+        return sum(len(self._shard(number)) for number in range(paths.LIST_HEAD_SHARDS))
 
-    def put(self, folder: pathlib.Path) -> tuple[tuple[str, ...], dict[str, pathlib.Path]]:
-        """The digests of all pieces as they are now; and path below the state's root → file, of those that changed.
+    def save(self, folder: pathlib.Path) -> tuple[tuple[str, ...], dict[str, pathlib.Path]]:
+        """Write the changed shards to files in `folder`, which holds nothing else.
 
-        The files are made in `folder`.
+        Returns:
+            The digests of all shards; and path below the state's root → file, of each that differs from before.
         """
         digests, files = list(self._remembered), dict[str, pathlib.Path]()
         for number in sorted(self._changed):
-            piece = self._pieces[number]
-            data = orjson.dumps(piece, default=tuple, option=orjson.OPT_SORT_KEYS) if piece else b""
-            name = digest(data) if piece else ""
+            shard = self._shards[number]
+            data = orjson.dumps(shard, default=tuple, option=orjson.OPT_SORT_KEYS) if shard else b""
+            name = digest(data) if shard else ""
             if name not in ("", digests[number]):
                 path = paths.state_list_heads(number, name)
-                files[path] = folder / f"{number}.ends"
+                files[path] = folder / str(number)
                 files[path].write_bytes(data)
             digests[number] = name
         return tuple(digests), files
 
-    def _piece(self, number: int) -> dict[str, ListHead]:
-        piece = self._pieces.get(number)
-        if piece is None:
-            piece = self._pieces[number] = self._read(number)
-        return piece
+    def _shard(self, number: int) -> dict[str, ListHead]:
+        shard = self._shards.get(number)
+        if shard is None:
+            shard = self._shards[number] = self._read(number)
+        return shard
 
     def _read(self, number: int) -> dict[str, ListHead]:
         name = self._remembered[number]
@@ -85,4 +86,4 @@ class ListHeads(MutableMapping[str, ListHead]):
         if found is None or digest(found.data) != name:
             raise StateLostError
         value: dict[str, Any] = orjson.loads(found.data)
-        return {chain: ListHead(*end) for chain, end in value.items()}
+        return {list_name: ListHead(*head) for list_name, head in value.items()}

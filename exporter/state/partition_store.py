@@ -1,99 +1,94 @@
-"""The shelf: what is remembered of each partition beside its documents, each kind in a file of its own.
+"""The partition store: what is kept of each partition beside its documents, each kind of value in a file of its own.
 
-What this export has put there lies in its spool, for this process and its workers; the rest in the store's `_state/`,
-as `plan.json` names it. Only the latest in use are kept in memory.
+What this export has put there lies in a temporary folder that the pipeline and its workers share; the rest in the
+store's `_state/partitions/`, as `plan.json` names it. The most recently used values stay in memory.
 """
 
 import collections
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import orjson
 
 from exporter import paths
-from exporter.builders.feeds import PartitionNode, PartitionStats
-from exporter.builders.partition import PartitionSummary
+from exporter.builders.partition_summary import PartitionSummary
 from exporter.documents.encoding import digest
 from exporter.publish.store import Store
 from exporter.rules import lineage, result_matrix
 from exporter.rules.lineage import Lineages
 from exporter.rules.result_matrix import Matrix
+from exporter.state.posting_lists import PartitionNode, PartitionStats
 from exporter.state.state_file import KINDS, Kind, PartitionState
 
 _IN_MEMORY = 24
-"""Files kept in memory, about a megabyte each: the newest results of all tests lie in a few partitions."""
+"""Values kept in memory, about a megabyte each: the newest results of all tests lie in a few partitions."""
 
 
 class StateLostError(Exception):
-    """Something that the state names is not there, or not as it should be."""
+    """Something that the state names is missing or damaged."""
 
 
 class PartitionStore:
-    """What is remembered of partitions.
+    """What is kept of partitions.
 
     Args:
-        folder: the export's spool.
-        store: where the rest is; None: nowhere.
-        remembered: what the store's plan names.
+        folder: a folder of this export that holds nothing else.
+        store: the store whose state names the rest; None: there is no rest.
+        remembered: what the store's `plan.json` says of partitions.
+
+    Raises:
+        StateLostError: from every method that returns a value, if that value is missing or damaged.
     """
 
     def __init__(self, folder: pathlib.Path, store: Store | None, remembered: Mapping[int, PartitionState]) -> None:
         self._folder, self._store, self._remembered = folder, store, remembered
-        self._latest: collections.OrderedDict[tuple[Kind, int], Any] = collections.OrderedDict()
+        self._cache: collections.OrderedDict[tuple[Kind, int], Any] = collections.OrderedDict()
 
     def put(self, kind: Kind, number: int, value: Any) -> None:
-        """Remember something of a partition from now on."""
+        """Replace a value of a partition."""
         self._file(kind, number).write_bytes(orjson.dumps(_ENCODE[kind](value), default=tuple))
         self._keep(kind, number, value)
 
-    def forget(self, number: int) -> None:
-        """Drop from memory what another process may have put in the place of."""
-        for kind in (*KINDS, "past"):
-            self._latest.pop((kind, number), None)
+    def invalidate(self, number: int) -> None:
+        """Drop a partition's values from memory: another process may have replaced its files."""
+        for kind in (*KINDS, "lineages_before"):
+            self._cache.pop((kind, number), None)
 
-    def record(self, number: int) -> PartitionNode:
-        """A partition's digest and links."""
-        found: PartitionNode = self._get("record", number)
-        return found
+    def node(self, number: int) -> PartitionNode:
+        """The partition on its posting lists."""
+        return self._get("node", number)  # type: ignore[no-any-return]
 
     def matrix(self, number: int) -> Matrix:
         """All its results."""
-        found: Matrix = self._get("matrix", number)
-        return found
+        return self._get("matrix", number)  # type: ignore[no-any-return]
 
-    def stretch(self, number: int) -> Lineages:
-        """Its stretch of each line that it has runs of."""
-        found: Lineages = self._get("stretch", number)
-        return found
+    def own_lineages(self, number: int) -> Lineages:
+        """The history summaries of its own runs, of each lineage that it has runs of."""
+        return self._get("own_lineages", number)  # type: ignore[no-any-return]
 
-    def lines(self, number: int) -> Lineages:
-        """Those lines after it."""
-        found: Lineages = self._get("lines", number)
-        return found
+    def lineages_after(self, number: int) -> Lineages:
+        """Those lineages from the first run to its last one."""
+        return self._get("lineages_after", number)  # type: ignore[no-any-return]
 
-    def past(self, number: int) -> Lineages:
-        """The lines before it."""
-        found: Lineages = self._get("past", number)
-        return found
+    def lineages_before(self, number: int) -> Lineages:
+        """The lineages that its documents show, from the first run to the last one before the partition."""
+        return self._get("lineages_before", number)  # type: ignore[no-any-return]
 
-    def told(self, number: int) -> PartitionSummary:
-        """What its documents tell."""
-        found: PartitionSummary = self._get("told", number)
-        return found
+    def summary(self, number: int) -> PartitionSummary:
+        """What the documents over all partitions need of its documents."""
+        return self._get("summary", number)  # type: ignore[no-any-return]
 
     def previous_summary(self, number: int) -> PartitionSummary | None:
-        """What its documents told before this export; None if nothing is remembered of it."""
-        found: PartitionSummary | None = self._before("told", number)
-        return found
+        """Its summary before this export; None if nothing is remembered of the partition."""
+        return self._previous("summary", number)  # type: ignore[no-any-return]
 
-    def previous_stretch(self, number: int) -> Lineages:
-        """Its stretches before this export; none if nothing is remembered of it."""
-        found: Lineages | None = self._before("stretch", number)
-        return found or {}
+    def previous_own_lineages(self, number: int) -> Lineages:
+        """Its own lineages before this export; empty if nothing is remembered of the partition."""
+        return self._previous("own_lineages", number) or {}
 
-    def fresh(self) -> dict[int, dict[Kind, pathlib.Path]]:
-        """Partition → kind → file of what this export has put there to be remembered."""
+    def new_files(self) -> dict[int, dict[Kind, pathlib.Path]]:
+        """Partition → kind → file, of each value to be remembered that this export has put here."""
         found: dict[int, dict[Kind, pathlib.Path]] = {}
         for file in self._folder.iterdir():
             number, _, kind = file.name.partition(".")
@@ -101,50 +96,51 @@ class PartitionStore:
                 found.setdefault(int(number), {})[kind] = file
         return found
 
-    def _before(self, kind: Kind, number: int) -> Any:
-        return _DECODE[kind](orjson.loads(self._stored(kind, number))) if number in self._remembered else None
+    def _previous(self, kind: Kind, number: int) -> Any:
+        return self._decoded(kind, self._remembered_bytes(kind, number)) if number in self._remembered else None
 
     def _get(self, kind: Kind, number: int) -> Any:
-        if (kind, number) in self._latest:
-            self._latest.move_to_end((kind, number))
-            return self._latest[kind, number]
+        if (kind, number) in self._cache:
+            self._cache.move_to_end((kind, number))
+            return self._cache[kind, number]
         try:
-            value = _DECODE[kind](orjson.loads(self._bytes(kind, number)))
-        except (ValueError, TypeError, KeyError, IndexError):
-            raise StateLostError from None
+            data = self._file(kind, number).read_bytes()
+        except FileNotFoundError:
+            data = self._remembered_bytes(kind, number)
+        value = self._decoded(kind, data)
         self._keep(kind, number, value)
         return value
 
-    def _bytes(self, kind: Kind, number: int) -> bytes:
+    def _decoded(self, kind: Kind, data: bytes) -> Any:
         try:
-            return self._file(kind, number).read_bytes()
-        except FileNotFoundError:
-            return self._stored(kind, number)
+            return _DECODE[kind](orjson.loads(data))
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            raise StateLostError from None
 
-    def _stored(self, kind: Kind, number: int) -> bytes:
+    def _remembered_bytes(self, kind: Kind, number: int) -> bytes:
         if self._store is None or number not in self._remembered:
             raise StateLostError
-        name = self._remembered[number].shelf[KINDS.index(kind)]
+        name = self._remembered[number].files[KINDS.index(kind)]
         found = self._store.get(paths.STATE_ROOT + paths.state_record(number, kind, name))
         if found is None or digest(found.data) != name:
             raise StateLostError
         return found.data
 
     def _keep(self, kind: Kind, number: int, value: Any) -> None:
-        self._latest[kind, number] = value
-        self._latest.move_to_end((kind, number))
-        while len(self._latest) > _IN_MEMORY:
-            self._latest.popitem(last=False)
+        self._cache[kind, number] = value
+        self._cache.move_to_end((kind, number))
+        while len(self._cache) > _IN_MEMORY:
+            self._cache.popitem(last=False)
 
     def _file(self, kind: Kind, number: int) -> pathlib.Path:
         return self._folder / f"{number}.{kind}"
 
 
 class PartitionNodes(MutableMapping[int, PartitionNode]):
-    """The shelf's records as `feeds.Feeds` wants them."""
+    """The nodes in a partition store as a mapping, which `posting_lists.PostingLists` takes."""
 
-    def __init__(self, shelf: PartitionStore, numbers: Iterator[int]) -> None:
-        self._shelf, self._numbers = shelf, set(numbers)
+    def __init__(self, partitions: PartitionStore, numbers: Iterable[int]) -> None:
+        self._partitions, self._numbers = partitions, set(numbers)
 
     def __contains__(self, number: object) -> bool:
         return number in self._numbers
@@ -152,11 +148,11 @@ class PartitionNodes(MutableMapping[int, PartitionNode]):
     def __getitem__(self, number: int) -> PartitionNode:
         if number not in self._numbers:
             raise KeyError(number)
-        return self._shelf.record(number)
+        return self._partitions.node(number)
 
-    def __setitem__(self, number: int, record: PartitionNode) -> None:
+    def __setitem__(self, number: int, node: PartitionNode) -> None:
         self._numbers.add(number)
-        self._shelf.put("record", number, record)
+        self._partitions.put("node", number, node)
 
     def __delitem__(self, number: int) -> None:
         self._numbers.remove(number)
@@ -168,34 +164,36 @@ class PartitionNodes(MutableMapping[int, PartitionNode]):
         return len(self._numbers)
 
 
-def encode_lineages(value: Lineages) -> dict[str, Any]:
-    """Lines as JSON."""
-    return {name: line.encoded() for name, line in value.items()}
+def _encode_lineages(value: Lineages) -> dict[str, Any]:
+    return {name: one.encoded() for name, one in value.items()}
 
 
-def decode_lineages(value: Mapping[str, Any]) -> Lineages:
-    """The inverse."""
-    return {name: lineage.decode(line) for name, line in value.items()}
+def _decode_lineages(value: Mapping[str, Any]) -> Lineages:
+    return {name: lineage.decode(one) for name, one in value.items()}
 
 
-def _record(value: Mapping[str, Any]) -> PartitionNode:
-    diffs = {path: tuple(pair) for path, pair in value["digest"].pop("diffs").items()}
-    return PartitionNode(PartitionStats(**value["digest"], diffs=diffs), value["before"])
+def _encode_node(node: PartitionNode) -> dict[str, Any]:
+    return {"stats": node.stats, "previous": dict(sorted(node.previous.items()))}
+
+
+def _decode_node(value: Mapping[str, Any]) -> PartitionNode:
+    diffs = {path: tuple(pair) for path, pair in value["stats"].pop("diffs").items()}
+    return PartitionNode(PartitionStats(**value["stats"], diffs=diffs), value["previous"])
 
 
 _ENCODE: Mapping[Kind, Callable[[Any], Any]] = {
-    "record": lambda record: {"digest": record.digest, "before": dict(sorted(record.before.items()))},
+    "node": _encode_node,
     "matrix": Matrix.encoded,
-    "stretch": encode_lineages,
-    "lines": encode_lineages,
-    "past": encode_lineages,
-    "told": PartitionSummary.encoded,
+    "own_lineages": _encode_lineages,
+    "lineages_after": _encode_lineages,
+    "lineages_before": _encode_lineages,
+    "summary": PartitionSummary.encoded,
 }
 _DECODE: Mapping[Kind, Callable[[Any], Any]] = {
-    "record": _record,
+    "node": _decode_node,
     "matrix": result_matrix.decode,
-    "stretch": decode_lineages,
-    "lines": decode_lineages,
-    "past": decode_lineages,
-    "told": lambda value: PartitionSummary(**value),
+    "own_lineages": _decode_lineages,
+    "lineages_after": _decode_lineages,
+    "lineages_before": _decode_lineages,
+    "summary": lambda value: PartitionSummary(**value),
 }

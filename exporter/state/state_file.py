@@ -1,9 +1,8 @@
-"""What the exporter remembers in `_state/` so as not to build what has not changed.
+"""`_state/plan.json`: what the exporter remembers in order not to build what has not changed.
 
-`plan.json` says from which rows each published part was built, and names what is remembered of each partition
-(`shelf`) and of where feeds end (`ends`). It is written after the manifest: if an export dies in between, it speaks of
-an older snapshot than the one that is published, and only what still agrees with that is believed. Without it
-everything is built again, and nothing is lost.
+It says from which rows each published part was built, and names the files of the partition store and the shards of
+list heads. It is written after the manifest: if an export dies in between, it belongs to an older manifest than the
+published one, and only what still agrees with that is used. Without it everything is built again, and nothing is lost.
 """
 
 import dataclasses
@@ -17,16 +16,18 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from exporter import paths, templating
-from exporter.builders.dependencies import DependencyFingerprints
-from exporter.builders.partition import Rules
+from exporter.builders.document_options import DocumentOptions
 from exporter.publish.store import ABSENT, Store
 
-Kind = Literal["record", "matrix", "stretch", "lines", "told", "past"]
-"""The kinds of value that the partition store keeps for each partition: its `PartitionNode`; its `Matrix`; its history
-summaries of each lineage that it has runs of; the state of those lineages after it; its `PartitionSummary`; and, only
-while an export builds it, the state of the lineages before it."""
+DependencyFingerprints = Mapping[str, str]
+"""Key, as `export.dependencies` makes it → fingerprint of what documents show of it."""
 
-KINDS: tuple[Kind, ...] = ("record", "matrix", "stretch", "lines", "told")
+Kind = Literal["node", "matrix", "own_lineages", "lineages_after", "summary", "lineages_before"]
+"""The kinds of value that the partition store keeps for each partition: its `PartitionNode`; its `Matrix`; the history
+summaries of its own runs, of each lineage that it has runs of; the state of those lineages after it; its
+`PartitionSummary`; and, only while an export builds it, the state of the lineages before it."""
+
+KINDS: tuple[Kind, ...] = ("node", "matrix", "own_lineages", "lineages_after", "summary")
 """Those that are remembered."""
 
 
@@ -36,8 +37,8 @@ class PartitionState(NamedTuple):
     Args:
         manifest: digest of its part of the manifest, to which the rest belongs.
         rows: fingerprint of the rows that it was built from.
-        past: fingerprint of what its documents tell of the runs before it.
-        shelf: digests of what the shelf holds of it, in the order of `KINDS`.
+        prior: fingerprint of the prior history as its documents show it.
+        files: digests of its files in the partition store, in the order of `KINDS`.
         runs: number of its runs.
         results: number of its results.
         latest: the highest run id.
@@ -45,8 +46,8 @@ class PartitionState(NamedTuple):
 
     manifest: str
     rows: str
-    past: str
-    shelf: tuple[str, ...]
+    prior: str
+    files: tuple[str, ...]
     runs: int
     results: int
     latest: int
@@ -54,28 +55,36 @@ class PartitionState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is remembered. `made_by` tells code and options: what others have built is built again."""
+    """All that is remembered.
+
+    Args:
+        made_by: fingerprint of code and options: what others have built is built again.
+        snapshot: the state digest of the manifest that it belongs to.
+        partitions: partition → what is remembered of it.
+        shown: dependency fingerprints of partitions.
+        targets: dependency fingerprints of targets.
+        list_heads: digests of the shards of `list_heads.ListHeads`; empty for an empty shard.
+        facet_counts: as `posting_lists.PostingLists` has them.
+        incomplete: paths of the comparisons of which a content was missing: it may come.
+    """
 
     made_by: str
     snapshot: str
     partitions: Mapping[int, PartitionState]
-    views: DependencyFingerprints
-    subjects: DependencyFingerprints
-    ends: tuple[str, ...]
-    """Digests of the pieces of `ends.ListHeads`; empty where one is."""
-    values: Mapping[str, Mapping[str, int]]
-    """As `feeds.Feeds` has them."""
+    shown: DependencyFingerprints
+    targets: DependencyFingerprints
+    list_heads: tuple[str, ...]
+    facet_counts: Mapping[str, Mapping[str, int]]
     incomplete: tuple[str, ...]
-    """Paths of comparisons of contents of which one was not there: it may come."""
 
     def files(self) -> Iterator[str]:
-        """The paths, below the state's root, of all that it names."""
+        """The paths, below the state's root, of all files that it names."""
         for number, one in self.partitions.items():
-            for kind, name in zip(KINDS, one.shelf, strict=True):
+            for kind, name in zip(KINDS, one.files, strict=True):
                 yield paths.state_record(number, kind, name)
-        for piece, name in enumerate(self.ends):
+        for shard, name in enumerate(self.list_heads):
             if name:
-                yield paths.state_list_heads(piece, name)
+                yield paths.state_list_heads(shard, name)
 
     def encode(self) -> bytes:
         """The bytes of `plan.json`."""
@@ -90,17 +99,17 @@ def decode(data: bytes) -> State | None:
         value: dict[str, Any] = orjson.loads(data)
         del value["layout"]
         partitions = {int(number): _partition(one) for number, one in value.pop("partitions").items()}
-        ends, incomplete = tuple(value.pop("ends")), tuple(value.pop("incomplete"))
-        if len(ends) != paths.LIST_HEAD_SHARDS:
+        list_heads, incomplete = tuple(value.pop("list_heads")), tuple(value.pop("incomplete"))
+        if len(list_heads) != paths.LIST_HEAD_SHARDS:
             return None
-        return State(partitions=partitions, ends=ends, incomplete=incomplete, **value)
+        return State(partitions=partitions, list_heads=list_heads, incomplete=incomplete, **value)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def _partition(fields: Iterable[Any]) -> PartitionState:
-    manifest, rows, past, shelf, *counts = fields
-    return PartitionState(manifest, rows, past, tuple(shelf), *counts)
+    manifest, rows, prior, files, *counts = fields
+    return PartitionState(manifest, rows, prior, tuple(files), *counts)
 
 
 class Found(NamedTuple):
@@ -127,10 +136,10 @@ def named_files(store: Store) -> frozenset[str]:
 
 
 @functools.cache
-def made_by(rules: Rules) -> str:
-    """What documents depend on beside the rows: CODE/RULES/RESULT-DOCUMENTS/FILES.
+def made_by(options: DocumentOptions) -> str:
+    """Fingerprint of what documents depend on beside rows and files: CODE/OPTIONS/RESULT-DOCUMENTS/FILES.
 
-    Digests of the exporter's own code and templates and of the rules; of these, for messages, which results have
+    Digests of the exporter's own code and templates and of the options; of these, for messages, which results have
     documents, and `files` with a sample repository.
     """
     package = pathlib.Path(__file__).parent.parent
@@ -138,5 +147,5 @@ def made_by(rules: Rules) -> str:
     templates = (file for file in templating.folder().rglob("*") if file.is_file())
     for file in (*sorted(package.rglob("*.py")), *sorted(templates)):
         code.update(file.read_bytes())
-    digests = code.hexdigest()[:16], hashlib.sha256(repr(rules).encode()).hexdigest()[:8]
-    return "/".join((*digests, rules.result_documents, "files" if rules.files else ""))
+    digests = code.hexdigest()[:16], hashlib.sha256(repr(options).encode()).hexdigest()[:8]
+    return "/".join((*digests, options.result_documents, "files" if options.files else ""))

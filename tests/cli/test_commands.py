@@ -662,10 +662,11 @@ WORKER = """
 import logging, pathlib, sys
 from exporter import logs
 from exporter.export import executor
-from exporter.builders.partition import Rules
+from exporter.builders.document_options import DocumentOptions
 from exporter.source.catalog import read_catalog
 from exporter.source.database import Database
-from exporter.export.worker import Job
+from exporter.export.job import Job
+from exporter.export.work_dir import WorkDir
 
 def warn(worker, what):
     logging.getLogger("worker").warning("a row holds %s", what)
@@ -675,7 +676,7 @@ if __name__ == "__main__":
     logs.hide("PassWord")
     url = sys.argv[1]
     catalog = read_catalog(Database(url))[0]
-    job = Job(database_url=url, catalog=catalog, rules=Rules(), spool=pathlib.Path(), store=None, remembered={})
+    job = Job(url, catalog, DocumentOptions(), WorkDir(pathlib.Path()), store=None, remembered={})
     with executor.start(job, 1) as workers:
         list(workers.map(warn, ["a PassWord"]))
 """
@@ -810,7 +811,7 @@ def test_a_signal_ends_an_export_in_order(
 
 def _nothing_is_left(started: Commands) -> None:
     assert started.orphans() == []
-    assert [*started.temporary.glob("exporter-spool-*")] == []
+    assert [*started.temporary.glob("exporter-work-*")] == []
 
 
 def test_ctrl_c_waits_for_no_worker(

@@ -261,7 +261,7 @@ def test_a_hook_builds_the_partitions_of_its_runs_alone(rich: Platform, tmp_path
     assert not verify(LocalStore(tmp_path / "store")).problems
     assert Api(tmp_path / "store")("runs.json")["data"][0]["run_id"] == 231
     report = export(rich.url, tmp_path / "store")
-    assert report.plan.build == {0: "its rows have changed", 1: "what came before its runs has changed"}
+    assert report.plan.build == {0: "its rows have changed", 1: "the history before its runs has changed"}
     export(rich.url, tmp_path / "fresh")
     assert dict(tree(tmp_path / "store")) == dict(tree(tmp_path / "fresh"))
 
@@ -381,7 +381,7 @@ def test_what_a_quick_export_left_a_full_one_does(rich: Platform, repository: pa
     assert report.plan.build == {
         0: "its rows have changed",
         1: "its rows have changed",
-        2: "what came before its runs has changed",
+        2: "the history before its runs has changed",
     }
     fresh = MemoryStore()
     export(rich.url, fresh, **options)
@@ -537,7 +537,7 @@ def test_a_variant_builds_only_partitions_that_show_its_test(rich: Platform, tmp
     rich.insert("regression_test_output_files", id=8, file_hashes=HASH["d"], regression_test_output_id=30)
     report = export(rich.url, tmp_path)
     # Run 230, of which nothing else has changed, is held against run 150.
-    assert report.plan.build == {1: "it shows what has changed: test 3", 2: "what came before its runs has changed"}
+    assert report.plan.build == {1: "it shows what has changed: test 3", 2: "the history before its runs has changed"}
     assert 0 < report.written < 30
 
 

@@ -184,7 +184,7 @@ def test_a_killed_export_leaves_a_whole_tree_and_the_next_one_completes_it(
         state = min(number % 4, 1)  # now and then the rows are again as they were
         export(history.urls[state], root)
         assert _files(root) == history.files[state], f"after {moment}, killed while {what}"
-        assert [*exports.temporary.glob("exporter-spool-*")] == []
+        assert [*exports.temporary.glob("exporter-work-*")] == []
         shutil.rmtree(root)
     assert met["publishing"] + met["building"] == kills
     assert min(met["publishing"], met["building"]) >= kills / 8, met

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import paths
-from exporter.builders.feeds import ListHead
 from exporter.publish.store import Stored
 from exporter.state import state_file
 from exporter.state.list_heads import ListHeads
 from exporter.state.partition_store import StateLostError
+from exporter.state.posting_lists import ListHead
 from tests.support.memory_store import MemoryStore
 from tests.support.platform import Platform, export
 
@@ -25,7 +25,7 @@ NAMES = st.sampled_from(
 def _kept(ends: ListHeads, store: MemoryStore) -> ListHeads:
     """The same, as the next export finds it."""
     with tempfile.TemporaryDirectory() as folder:
-        digests, files = ends.put(pathlib.Path(folder))
+        digests, files = ends.save(pathlib.Path(folder))
         store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in files.items())
     return ListHeads(store, digests)
 
@@ -56,7 +56,7 @@ def test_the_same_ends_have_the_same_digests(tmp_path: pathlib.Path) -> None:
         ends.update({name: ListHead(1, 1) for name in order})
         ends["gone"] = ListHead(0, 1)
         del ends["gone"]
-        found.add(ends.put(tmp_path)[0])
+        found.add(ends.save(tmp_path)[0])
     assert len(found) == 1
 
 

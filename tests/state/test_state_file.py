@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from exporter import templating
-from exporter.builders.partition import Rules
+from exporter.builders.document_options import DocumentOptions
 from exporter.rules.lineage import MainLine
 from exporter.state.state_file import made_by
 
@@ -16,9 +16,17 @@ def test_what_another_template_or_rule_made_is_not_believed(
 ) -> None:
     changed = pathlib.Path(shutil.copytree(templating.folder(), tmp_path / "templates"))
     (changed / "regressions.xml").write_text("changed")
-    found = {made_by(rules) for rules in (Rules(), Rules("none"), Rules(main=MainLine(branch="x")), Rules(files=True))}
+    found = {
+        made_by(rules)
+        for rules in (
+            DocumentOptions(),
+            DocumentOptions("none"),
+            DocumentOptions(main=MainLine(branch="x")),
+            DocumentOptions(files=True),
+        )
+    }
     monkeypatch.setattr(templating, "folder", lambda: changed)
     made_by.cache_clear()
-    found.add(made_by(Rules()))
+    found.add(made_by(DocumentOptions()))
     made_by.cache_clear()
     assert len(found) == 5

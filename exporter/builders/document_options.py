@@ -1,0 +1,20 @@
+"""The options of an export that its documents depend on."""
+
+from dataclasses import dataclass
+
+from exporter.rules.lineage import MainLine
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOptions:
+    """What documents depend on beside rows and files.
+
+    Args:
+        result_documents: which results get a document of their own: `all`, `failures` or `none`.
+        main: which lineage is the main line.
+        files: whether there is a sample repository.
+    """
+
+    result_documents: str = "all"
+    main: MainLine = MainLine()  # noqa: RUF009 - immutable
+    files: bool = False

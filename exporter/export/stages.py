@@ -1,0 +1,337 @@
+"""The stages of an export: read, build, aggregate, and what is then to be published; each takes and returns values.
+
+What all stages share is `Export`. Only its posting lists and partition store change on the way: reading puts the
+partitions that were read into them, building adds what only documents show.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from exporter import paths
+from exporter.builders import targets
+from exporter.builders.aggregate import Aggregate
+from exporter.builders.partition_summary import changed_lists
+from exporter.builders.targets import AllTargets, DirtyTargets
+from exporter.documents.encoding import Document
+from exporter.export.collect import BuiltPart, PartCollector, PublishedPart, published_part, write_documents
+from exporter.export.dependencies import changed
+from exporter.export.executor import Workers
+from exporter.export.job import Job
+from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
+from exporter.export.prefix_scan import PrefixScan
+from exporter.export.work_dir import WritePhase
+from exporter.export.worker import BuildTask, Compared, ReadPartition, Worker, WriteTask
+from exporter.progress import Progress
+from exporter.publish.manifest import CATALOG, SITE, Manifest
+from exporter.publish.publisher import Changes, PublishedState
+from exporter.rules.outcomes import Pair
+from exporter.source.row_values import InvalidRow
+from exporter.state.incremental import IncrementalState, Shown
+from exporter.state.partition_store import StateLostError
+from exporter.state.state_file import DependencyFingerprints
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What all stages of an export share.
+
+    Args:
+        job: what its workers share.
+        base: what is published.
+        state: what is remembered.
+        workers: where tasks run.
+        progress: shows how far a stage is.
+    """
+
+    job: Job
+    base: PublishedState
+    state: IncrementalState
+    workers: Workers
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Partitions that were read.
+
+    Args:
+        plan: what must be built, with the partitions that the reading has added, without those found to have no run.
+        priors: partition → the fingerprint of its prior history, of those that were not read but scanned.
+        dirty_lists: the names of posting lists that have changed, or may have.
+        problems: number of invalid rows.
+    """
+
+    plan: Plan
+    priors: Mapping[int, str]
+    dirty_lists: frozenset[str]
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Partitions that were built.
+
+    Args:
+        parts: partition → its part.
+        priors: partition → the fingerprint of its prior history.
+        dirty: the targets that their documents have changed, as far as that is known.
+        problems: number of invalid rows.
+    """
+
+    parts: Mapping[int, BuiltPart]
+    priors: Mapping[int, str]
+    dirty: frozenset[str]
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """The parts over all partitions.
+
+    Args:
+        catalog: the catalogue's.
+        site: the site's.
+        incomplete: the paths of comparisons of which a content was missing.
+        problems: number of invalid names of contents.
+    """
+
+    catalog: BuiltPart
+    site: BuiltPart
+    incomplete: frozenset[str]
+    problems: int
+
+
+def read(export: Export, plan: Plan) -> Read:
+    """Read the rows of all partitions of the plan, and scan the posting lists and lineages.
+
+    A partition that was not planned, but whose archive page of a feed now links to another page, or whose prior history
+    has changed, is added to the plan and read in another round.
+    """
+    lists, remembered = export.state.lists, export.state.remembered
+    scan = PrefixScan(lists, export.state.partitions)
+    reasons, priors, problems = dict(plan.build), dict[int, str](), 0
+    to_read, to_remove = sorted(reasons), {number for number in plan.gone if number in lists.nodes}
+    while to_read or to_remove:
+        answers = iter(export.progress("reading", export.workers.map(Worker.read, to_read), len(to_read)))
+        first = min((*to_read, *to_remove))
+        added: dict[int, str] = {}
+        for number in sorted(one for one in {*lists.nodes, *to_read} if one >= first):
+            relinked: set[int] = set()
+            if number in to_remove:
+                relinked = scan.remove(number)
+            elif number in to_read:
+                found = next(answers)
+                problems += report_problems(found.problems)
+                relinked = _scan_read(export, scan, number, found)
+            elif number in reasons:
+                relinked = scan.rescan(number)
+            else:
+                priors[number] = scan.pass_by(number)
+                if number not in remembered or priors[number] != remembered[number].prior:
+                    added[number] = PRIOR_CHANGED
+            added |= dict.fromkeys(relinked - added.keys(), RELINKED)
+        next(answers, None)  # so that the progress display sees the stage end
+        to_read, to_remove = sorted(added.keys() - reasons.keys() - set(plan.gone)), set()
+        reasons |= {number: added[number] for number in to_read}
+    build = {number: reasons[number] for number in sorted(reasons) if number in lists.nodes}
+    gone = {*plan.gone, *(reasons.keys() - build.keys())}
+    new_plan = Plan(build, tuple(sorted(gone)), plan.force_rebuild)
+    return Read(new_plan, priors, frozenset(scan.dirty_lists), problems)
+
+
+def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartition) -> set[int]:
+    export.state.partitions.invalidate(number)
+    # Its runs may have been deleted since the plan was made.
+    return scan.replace(number, found.stats) if found.stats.runs else scan.remove(number)
+
+
+def build(export: Export, plan: Plan) -> Built:
+    """Build all partitions of the plan."""
+    state = export.state
+    tasks = [
+        BuildTask(
+            number,
+            state.lists.nodes[number].previous,
+            export.base.hrefs(str(number)),
+            state.valid,
+            number in plan.force_rebuild,
+        )
+        for number in plan.build
+    ]
+    parts, priors, dirty, problems = dict[int, BuiltPart](), dict[int, str](), set[str](), 0
+    for one in export.progress("building", export.workers.map(Worker.build, tasks), len(tasks)):
+        parts[one.number], priors[one.number] = one.part, one.prior
+        state.partitions.invalidate(one.number)
+        state.lists.extend(one.number, one.shown)
+        dirty |= one.dirty
+        problems += report_problems(one.problems)
+    return Built(parts, priors, frozenset(dirty), problems)
+
+
+def dirty_targets(export: Export, found: Read, built: Built, fingerprints: DependencyFingerprints) -> DirtyTargets:
+    """The targets over all partitions that may have changed; `fingerprints` are those of targets."""
+    state = export.state.state
+    if state is None or not export.state.valid:
+        return AllTargets()
+    dirty = {targets.of_feed(name) for name in found.dirty_lists if not targets.lists_runs(name)}
+    for number in found.plan.gone:
+        dirty |= changed_lists(export.state.partitions.previous_summary(number), None, export.job.options.main)
+    return dirty | built.dirty | changed(state.targets, fingerprints)
+
+
+def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggregated:
+    """Build the parts over all partitions: the catalogue's and the site's; `built` are partitions."""
+    job, state = export.job, export.state
+    builder = Aggregate(
+        job.catalog,
+        job.options.main,
+        state.lists,
+        dirty,
+        state.partitions.matrix,
+        state.partitions.summary,
+        state.partitions.lineages_after,
+    )
+
+    def reuse(path: str) -> bool:
+        if path.startswith(paths.DIFFS):
+            return path not in state.lists.emptied if state.valid else path in state.lists.list_heads
+        name = targets.of_document(path)
+        return name is not None and name not in dirty
+
+    published = _published(export, CATALOG)
+    incomplete, problems = set[str](), 0
+    with PartCollector(job, published, frozenset(paths.entry_documents().values())) as collector:
+        for one in _compare(export, published, built):
+            problems += report_problems(one.problems)
+            if one.incomplete:
+                incomplete.add(one.document[0])
+            collector.add([one.document])
+        collector.add(builder.documents())
+        catalog = collector.finish(reuse)
+    pages = list[Document](builder.site())
+    known_pages = frozenset(path for path, _ in pages if not paths.is_asset(path))
+    with PartCollector(job, _published(export, SITE), known_pages) as collector:
+        collector.add(pages)
+        site = collector.finish(reuse)
+    return Aggregated(catalog, site, frozenset(incomplete), problems)
+
+
+def _published(export: Export, name: str) -> PublishedPart:
+    """A part over all partitions as the store may hold it."""
+    published = published_part(export.job, name, export.base.hrefs(name))
+    if export.state.state is not None and not published.contents.published:
+        raise StateLostError
+    return published
+
+
+def _compare(export: Export, published: PublishedPart, built: Iterable[int]) -> Iterator[Compared]:
+    """Compare the contents of which no comparison is published, or only one that lacked a content."""
+    state = export.state
+    heads, nodes = state.lists.list_heads, state.lists.nodes
+    again = set(state.state.incomplete) if state.state else set()
+    if state.valid:
+        found = dict.fromkeys(path for number in built for path in nodes[number].stats.diffs)
+        found |= dict.fromkeys(path for path in sorted(again) if path in heads)
+    else:
+        found = dict.fromkeys(path for path in heads if path.startswith(paths.DIFFS))
+        # An export that died after its manifest was published has not said which of its comparisons are incomplete.
+        again |= {path for number in built for path in nodes[number].stats.diffs}
+    known = published.contents.published
+    wanted = [path for path in found if state.state is None or path in again or path not in known]
+    pairs = (Pair(*nodes[heads[path].last].stats.diffs[path]) for path in wanted)
+    yield from export.progress("comparing", export.workers.map(Worker.compare, pairs), len(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What all stages before the publication have made; `rows` as in `plan.Examined`."""
+
+    plan: Plan
+    rows: Mapping[int, str]
+    priors: Mapping[int, str]
+    partitions: Mapping[int, BuiltPart]
+    aggregated: Aggregated
+
+    @property
+    def parts(self) -> tuple[BuiltPart, ...]:
+        """All parts that were built."""
+        return (*self.partitions.values(), self.aggregated.catalog, self.aggregated.site)
+
+
+def changes(
+    export: Export,
+    finished: Finished,
+    shown: DependencyFingerprints,
+    target_fingerprints: DependencyFingerprints,
+    *,
+    quick: bool,
+) -> Changes:
+    """What is to be published, deleted and remembered.
+
+    Args:
+        export: the export.
+        finished: what the stages before have made.
+        shown: dependency fingerprints of partitions.
+        target_fingerprints: dependency fingerprints of targets.
+        quick: whether to trust that the store's state holds no file but those that it names.
+    """
+    job, state, base = export.job, export.state, export.base
+    manifests = {number: one.part.digest for number, one in finished.partitions.items()}
+    new = state.new_partitions(manifests, finished.plan.gone, finished.rows, finished.priors)
+    published = base.manifest.parts if base.manifest else {}
+    manifest = Manifest(
+        catalog=finished.aggregated.catalog.part,
+        site=finished.aggregated.site.part,
+        partitions=tuple(
+            finished.partitions[number].part if number in finished.partitions else published[str(number)]
+            for number in sorted(new.partitions)
+        ),
+        latest_run_id=max((one.latest for one in new.partitions.values()), default=None),
+        counts={
+            "runs": sum(one.runs for one in new.partitions.values()),
+            "results": sum(one.results for one in new.partitions.values()),
+            "samples": len(job.catalog.samples),
+            "regression_tests": len(job.catalog.tests),
+        },
+    )
+    gone = [path for one in finished.parts for path in one.gone]
+    for name in base.names().difference(manifest.parts):
+        gone += published_part(job, name, base.hrefs(name)).contents.gone(())
+    remembered = Shown(shown, target_fingerprints, finished.aggregated.incomplete)
+    return Changes(
+        manifest=manifest,
+        writes=sum(sum(one.writes.values()) for one in finished.parts),
+        gone=tuple(gone),
+        waves=tuple(
+            itertools.chain.from_iterable(
+                (_write_partitions(export, finished.partitions, phase), _write_aggregate(job, phase))
+                for phase in _PHASES
+            )
+        ),
+        state=state.new_state(manifest.snapshot, new, remembered, quick=quick),
+    )
+
+
+_PHASES: tuple[WritePhase, ...] = ("new", "changed")
+
+
+def _write_partitions(export: Export, built: Mapping[int, BuiltPart], phase: WritePhase) -> Iterator[int]:
+    tasks = [WriteTask(one.part.name, phase) for one in built.values() if one.writes[phase]]
+    yield from export.progress(f"writing {phase}", export.workers.map(Worker.write, tasks), len(tasks))
+
+
+def _write_aggregate(job: Job, phase: WritePhase) -> Iterator[int]:
+    yield write_documents(job, CATALOG, phase)
+    yield write_documents(job, SITE, phase)
+
+
+def report_problems(problems: Iterable[InvalidRow]) -> int:
+    """Log each invalid row, by table and id, never its values; return their number."""
+    found = list(problems)
+    for problem in found:
+        log.warning("%s %s: %s", problem.table, problem.row, problem.what)
+    return len(found)
