@@ -152,7 +152,7 @@ def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartiti
 def build(export: Export, plan: Plan) -> Built:
     """Build all partitions of the plan."""
     state = export.state
-    tasks = [
+    tasks = (  # one after another: a partition's posting lists are many
         BuildTask(
             number,
             state.lists.nodes[number].previous,
@@ -161,9 +161,9 @@ def build(export: Export, plan: Plan) -> Built:
             number in plan.force_rebuild,
         )
         for number in plan.build
-    ]
+    )
     parts, priors, dirty, problems = dict[int, BuiltPart](), dict[int, str](), set[str](), 0
-    for one in export.progress("building", export.workers.map(Worker.build, tasks), len(tasks)):
+    for one in export.progress("building", export.workers.map(Worker.build, tasks), len(plan.build)):
         parts[one.number], priors[one.number] = one.part, one.prior
         state.partitions.invalidate(one.number)
         state.lists.extend(one.number, one.shown)

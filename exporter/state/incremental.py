@@ -13,6 +13,7 @@ from exporter.publish.publisher import NewState, PublishedState
 from exporter.publish.store import Store
 from exporter.state import state_file
 from exporter.state.list_heads import ListHeads
+from exporter.state.made_by import made_by
 from exporter.state.partition_store import PartitionNodes, PartitionStore
 from exporter.state.posting_lists import PostingLists
 from exporter.state.state_file import KINDS, DependencyFingerprints, PartitionState, State
@@ -67,7 +68,7 @@ class IncrementalState:
         self._found = state_file.load(store) if store is not None else state_file.NOTHING
         self.state: State | None = None
         state = self._found.state
-        if store is not None and state is not None and state.made_by != state_file.made_by(options):
+        if store is not None and state is not None and state.made_by != made_by(options):
             _warn_of_options(store, state.made_by, options)
         elif use_state and base.manifest is not None:
             self.state = state
@@ -138,7 +139,7 @@ class IncrementalState:
         """
         list_heads, shards = self._list_heads.save(self._folders.list_heads)
         state = State(
-            made_by=state_file.made_by(self._options),
+            made_by=made_by(self._options),
             snapshot=snapshot,
             partitions=new.partitions,
             shown=shown.partitions,
@@ -158,9 +159,9 @@ class IncrementalState:
         )
 
 
-def _warn_of_options(store: Store, made_by: str, options: DocumentOptions) -> None:
+def _warn_of_options(store: Store, fingerprint: str, options: DocumentOptions) -> None:
     """Warn if the store was last exported with other options, so that thousands of documents come or go."""
-    *_, result_documents, files = made_by.split("/")
+    *_, result_documents, files = fingerprint.split("/")
     if result_documents != options.result_documents:
         log.warning(
             "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "

@@ -6,17 +6,13 @@ published one, and only what still agrees with that is used. Without it everythi
 """
 
 import dataclasses
-import functools
-import hashlib
-import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from exporter import paths, templating
-from exporter.builders.document_options import DocumentOptions
+from exporter import paths
 from exporter.publish.store import ABSENT, Store
 
 DependencyFingerprints = Mapping[str, str]
@@ -58,7 +54,7 @@ class State:
     """All that is remembered.
 
     Args:
-        made_by: fingerprint of code and options: what others have built is built again.
+        made_by: fingerprint of code and options (`made_by.made_by`): what others have built is built again.
         snapshot: the state digest of the manifest that it belongs to.
         partitions: partition → what is remembered of it.
         shown: dependency fingerprints of partitions.
@@ -133,19 +129,3 @@ def named_files(store: Store) -> frozenset[str]:
     """The paths, below the state's root, of the files that the plan of a store names."""
     state = load(store).state
     return frozenset(state.files()) if state else frozenset()
-
-
-@functools.cache
-def made_by(options: DocumentOptions) -> str:
-    """Fingerprint of what documents depend on beside rows and files: CODE/OPTIONS/RESULT-DOCUMENTS/FILES.
-
-    Digests of the exporter's own code and templates and of the options; of these, for messages, which results have
-    documents, and `files` with a sample repository.
-    """
-    package = pathlib.Path(__file__).parent.parent
-    code = hashlib.sha256()
-    templates = (file for file in templating.folder().rglob("*") if file.is_file())
-    for file in (*sorted(package.rglob("*.py")), *sorted(templates)):
-        code.update(file.read_bytes())
-    digests = code.hexdigest()[:16], hashlib.sha256(repr(options).encode()).hexdigest()[:8]
-    return "/".join((*digests, options.result_documents, "files" if options.files else ""))
