@@ -208,6 +208,24 @@ def publishing_options(command: Command) -> Command:
     )(command)
 
 
+def main_line_options(command: Command) -> Command:
+    """Add `--main-repository` and `--main-branch`, for what compares failures with the main line."""
+    command = option(
+        "--main-branch",
+        metavar="BRANCH",
+        default="master",
+        show_default=True,
+        help="The branch of the main line.",
+    )(command)
+    return option(
+        "--main-repository",
+        metavar="OWNER/NAME",
+        default="CCExtractor/ccextractor",
+        show_default=True,
+        help="The repository of the main line, with which failures are compared.",
+    )(command)
+
+
 def export_options(command: Command) -> Command:
     """Add what an export takes; the command gets it as one `Export`, its first argument."""
 
@@ -232,20 +250,7 @@ def export_options(command: Command) -> Command:
         type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
         help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
     )
-    @option(
-        "--main-repository",
-        metavar="OWNER/NAME",
-        default="CCExtractor/ccextractor",
-        show_default=True,
-        help="The repository of the main line, with which failures are compared.",
-    )
-    @option(
-        "--main-branch",
-        metavar="BRANCH",
-        default="master",
-        show_default=True,
-        help="The branch of the main line.",
-    )
+    @main_line_options
     @functools.wraps(command)
     def with_export(*, database_url: str, **kwargs: Any) -> Any:
         logs.hide_url(database_url)

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 @click.command()
 @options.publishing_options
 @options.access_options
+@options.main_line_options
 @options.option(
     "--keep",
     type=click.IntRange(1),
@@ -24,19 +25,23 @@ log = logging.getLogger(__name__)
     help="How many snapshots stay; older ones are deleted.",
 )
 @options.logging_options
-def snapshot(database_url: str, store: str, access: StoreAccess, keep: int) -> None:
+def snapshot(
+    database_url: str, store: str, access: StoreAccess, keep: int, main_repository: str, main_branch: str
+) -> None:
     """Publish all data as files to download: NDJSON, Parquet and SQLite.
 
     All rows are read in one consistent read. Nothing is published if the newest snapshot holds the same. Prints the
     newest snapshot's id.
     """
-    from exporter.snapshots.create import create
+    from exporter.rules.lineage import MainLine
+    from exporter.snapshots.create import SnapshotSettings, create
     from exporter.source.database import Database
 
     logs.hide_url(database_url)
+    settings = SnapshotSettings(keep, MainLine(main_repository, main_branch), process=True)
     gc.disable()  # a third of the time of reading goes into looking for cycles among rows that have none
     with contextlib.closing(Database(database_url)) as database:
-        made = create(database, access.open(store), keep, logs.progress, process=True)
+        made = create(database, access.open(store), settings, logs.progress)
     counts = made.snapshot["counts"]
     log.info(
         "%s: %d runs, %d results, %d samples, %d regression tests, %d bytes; %d invalid rows",

@@ -1,30 +1,35 @@
-"""The shapes of a snapshot's rows, and of the documents that tell of snapshots, described as those in `documents` are.
+"""The shapes of a snapshot's rows, and of the documents that list snapshots.
 
 Rows have the fields of the documents' shapes and a few of their own. The order of fields is that of columns.
 """
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from exporter.documents.catalog import ExpectedOutput, ExtraFile, Issue, RegressionTest, Sample, Upload
-from exporter.documents.fields import Count, Hash, Link, Milliseconds, RegressionTestId, RunId, SampleId, Sha256, Time
+from exporter.documents.fields import (
+    Branch,
+    Count,
+    Hash,
+    Link,
+    Milliseconds,
+    RegressionTestId,
+    Repository,
+    RunId,
+    SampleId,
+    Sha256,
+    Time,
+)
 from exporter.documents.results import Output
-from exporter.documents.runs import InfrastructureError, Progress, RunFacts
-from exporter.rules.status import FailureCode, ResultStatus
+from exporter.documents.runs import InfrastructureError, Progress, Run
+from exporter.rules.status import FailureCode, ResultStatus, VerdictCode
 
 
-class SnapshotFailures(TypedDict):
-    """How many of a run's results are not `pass`. Verdicts stand in the API alone."""
-
-    codes: Annotated[dict[FailureCode, Count], "By classification."]
-
-
-class SnapshotRun(RunFacts):
+class SnapshotRun(Run):
     """A run in a snapshot: as in the lists, with what its own document adds.
 
     `regression_test_ids` are those that the run is limited to; null where it executes the active ones.
     """
 
-    failures: SnapshotFailures
     regression_test_ids: list[int | None] | None
     progress: list[Progress]
     infrastructure_errors: list[InfrastructureError]
@@ -37,18 +42,31 @@ class SnapshotOutput(Output):
     got_hash: Hash | None
 
 
-class SnapshotResult(TypedDict):
-    """A result in a snapshot; what its run, test and sample tell stands in their rows.
+class SnapshotVerdict(TypedDict):
+    """The verdict on a failure, as in the API."""
 
-    What differs most from the last row stands together: that makes the files a tenth smaller.
+    code: VerdictCode
+    line: Literal["own", "main"] | None
+    since_run: RunId | None
+    last_pass_run: RunId | None
+    previous_run: RunId | None
+    signature_changed: bool | None
+
+
+class SnapshotResult(TypedDict):
+    """A result in a snapshot; the rows of its run, test and sample have the rest.
+
+    Fields that differ from row to row stand next to each other: that makes the files a tenth smaller.
     """
 
     regression_test_id: RegressionTestId
     run_id: RunId
     runtime_ms: Milliseconds | None
+    verdict: SnapshotVerdict | None
     sample_id: SampleId | None
     status: ResultStatus
     code: FailureCode | None
+    reason: str | None
     exit_code: int | None
     expected_rc: int | None
     failure_signature: str | None
@@ -56,7 +74,7 @@ class SnapshotResult(TypedDict):
 
 
 class SnapshotSample(Sample):
-    """A sample in a snapshot: its own document without what rows of other tables tell."""
+    """A sample in a snapshot: its own document without what rows of other tables have."""
 
     upload: Upload | None
     extra_files: list[ExtraFile]
@@ -79,7 +97,7 @@ class SnapshotFile(TypedDict):
     content_type: Annotated[str, "As it is served, without `Content-Encoding`."]
     bytes: Annotated[Count, "Its size."]
     sha256: Annotated[Sha256, "Its SHA-256."]
-    rows: Annotated[Count | None, "Rows of its table; null for what holds no table of its own."]
+    rows: Annotated[Count | None, "Rows of its table; null for a file that holds no single table."]
 
 
 class SnapshotCounts(TypedDict):
@@ -91,21 +109,29 @@ class SnapshotCounts(TypedDict):
     regression_tests: Annotated[Count, "Regression tests."]
 
 
+class SnapshotMainLine(TypedDict):
+    """The main line that a snapshot's failures are held against."""
+
+    repository: Repository
+    branch: Branch
+
+
 class Snapshot(TypedDict):
-    """A snapshot: everything that is published, read at one moment, as files."""
+    """A snapshot: everything that is published, from one consistent read, as files."""
 
     id: Annotated[str, "When it was read, and the beginning of its digest."]
     created_at: Annotated[Time, "When it was read (UTC)."]
     api_version: Annotated[str, "SemVer of the contract."]
     digest: Annotated[Sha256, "SHA-256 of its `SHA256SUMS`: the same exactly when all files are."]
     latest_run_id: Annotated[RunId | None, "The highest id."]
+    main_line: Annotated[SnapshotMainLine, "The main line that its verdicts and comparisons refer to."]
     counts: SnapshotCounts
     bytes: Annotated[Count, "Size of all files."]
     files: Annotated[list[SnapshotFile], "By name, `SHA256SUMS` last."]
 
 
 class SnapshotIndex(TypedDict):
-    """The snapshots that there are."""
+    """The snapshots of a store."""
 
     api_version: Annotated[str, "SemVer of the contract."]
     latest: Annotated[str | None, "Id of the newest."]

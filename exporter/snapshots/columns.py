@@ -1,4 +1,4 @@
-"""The tables of a snapshot: their columns, derived from the shapes in `documents.py`, and what each means."""
+"""The tables of a snapshot: their columns, derived from `documents/snapshots.py`, and what each means."""
 
 import types
 import typing
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from exporter.documents.snapshots import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
-from exporter.rules.status import FAILURE_CODES
+from exporter.rules.status import FAILURE_CODES, VERDICT_CODES
 
 Kind = Literal["integer", "text", "boolean", "time", "date"]
 Name = Literal["runs", "results", "samples", "regression_tests"]
@@ -39,7 +39,7 @@ class Table:
     Args:
         name: in SQLite.
         file: the stem of its files' names.
-        key: the fields that name a row.
+        key: the fields that identify a row.
         about: what its rows are.
         fields: of a row.
     """
@@ -100,7 +100,7 @@ _SHA = "as the platform stores it, in lower-case hex"
 
 DOCUMENTED: Mapping[str, Mapping[str, str]] = {
     "runs": {
-        "run_id": "Names the run.",
+        "run_id": "Identifies the run.",
         "status": "queued, running, canceled, error, fail, pass or incomplete.",
         "platform": "linux or windows.",
         "test_type": "commit or pr.",
@@ -123,6 +123,8 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "summary.duration_ms": "Sum of the runtimes, in milliseconds.",
         "failures": "Counts of the results that are not pass.",
         "failures.codes": "By classification.",
+        "failures.verdicts": "By verdict.",
+        **{f"failures.verdicts.{code}": f"Failures with the verdict {code}." for code in VERDICT_CODES},
         **{f"failures.codes.{code}": f"Results that are {code}." for code in FAILURE_CODES},
         "regression_test_ids": "The tests that the run is limited to; null if it executes all that are active.",
         "progress": "The run's steps, in order.",
@@ -130,7 +132,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "progress.status": "preparation, testing, completed or canceled.",
         "progress.message": "What the platform said.",
         "infrastructure_errors": "Failures of the platform itself during the run.",
-        "infrastructure_errors.error_id": "Names the failure.",
+        "infrastructure_errors.error_id": "Identifies the failure.",
         "infrastructure_errors.run_id": "The run.",
         "infrastructure_errors.sample_id": "Always null.",
         "infrastructure_errors.regression_id": "Always null.",
@@ -146,12 +148,20 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "sample_id": "The test's sample.",
         "status": "pass, fail or missing_output, by the outputs and variants that are expected today.",
         "code": "Why it is not pass: one of the contract's classifications; null for a pass.",
+        "reason": "The same in a sentence.",
+        "verdict": "Whether the failure is news; null for a pass.",
+        "verdict.code": "new_regression, still_failing, never_passed, flaky or no_history.",
+        "verdict.line": "The lineage that it is held against: own or main; null without an earlier result.",
+        "verdict.since_run": "The first run of the failing streak; null if the previous result passed.",
+        "verdict.last_pass_run": "The last run in which the test passed.",
+        "verdict.previous_run": "The run of the previous result.",
+        "verdict.signature_changed": "Whether it fails otherwise than the previous result; null if that passed.",
         "exit_code": "What the test exited with.",
         "expected_rc": "What it should have exited with.",
         "runtime_ms": "How long it took, in milliseconds.",
         "failure_signature": "Tells one way of failing from another; null for a pass.",
         "outputs": "The outputs that were written or should have been, by id.",
-        "outputs.output_id": "Names the output.",
+        "outputs.output_id": "Identifies the output.",
         "outputs.filename": "The expected file in the sample repository.",
         "outputs.status": "pass, fail or missing_output.",
         "outputs.match": "exact, variant, different or missing.",
@@ -159,7 +169,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "outputs.got_hash": f"SHA-256 of what was written, {_SHA}; null if nothing was.",
     },
     "samples": {
-        "sample_id": "Names the sample.",
+        "sample_id": "Identifies the sample.",
         "sha": f"SHA-256 of the file, {_SHA}.",
         "extension": "Of the file, without a dot.",
         "original_name": "The file's name when it was uploaded, without extension.",
@@ -174,7 +184,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "upload.version": "CCExtractor's version.",
         "upload.version_released": "The day on which that was released.",
         "extra_files": "Further files of the sample.",
-        "extra_files.id": "Names the file.",
+        "extra_files.id": "Identifies the file.",
         "extra_files.original_name": "The file's name when it was uploaded.",
         "extra_files.extension": "Of the file, without a dot.",
         "issues": "Issues about the sample.",
@@ -184,7 +194,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "issues.created_at": "When it was opened.",
     },
     "regression_tests": {
-        "regression_test_id": "Names the regression test.",
+        "regression_test_id": "Identifies the regression test.",
         "sample_id": "The test's sample.",
         "sample_name": "That sample's original_name.",
         "command": "The arguments that CCExtractor gets.",
@@ -195,13 +205,13 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "categories": "Names of the test's categories, by their ids.",
         "description": "What the test is for.",
         "outputs": "The outputs that are expected today.",
-        "outputs.id": "Names the output.",
+        "outputs.id": "Identifies the output.",
         "outputs.correct": f"SHA-256 of the approved output, {_SHA}.",
         "outputs.correct_extension": "Of the approved output's file, with its dot.",
         "outputs.expected_filename": "What the test calls the file.",
         "outputs.ignore": "Whether it may be missing.",
         "outputs.variants": "Contents that are accepted as well.",
-        "outputs.variants.id": "Names the variant.",
+        "outputs.variants.id": "Identifies the variant.",
         "outputs.variants.hash": f"SHA-256 of the content, {_SHA}.",
         "last_passed_on_linux": "The run that the platform holds for the last to pass on Linux.",
         "last_passed_on_windows": "The run that the platform holds for the last to pass on Windows.",

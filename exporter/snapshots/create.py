@@ -1,4 +1,4 @@
-"""Snapshots: everything that is published, read at one moment, as files that people can take home."""
+"""Snapshots: everything that is published, from one consistent read, as files to download."""
 
 import hashlib
 import pathlib
@@ -13,11 +13,12 @@ from exporter.paths import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.lease import moment, now
 from exporter.publish.store import Store
+from exporter.rules.lineage import MainLine
 from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, TABLES
 from exporter.snapshots.readme import readme
 from exporter.snapshots.row_reader import Reader
 from exporter.snapshots.snapshot_index import announced, clean, publish, snapshots
-from exporter.snapshots.writer_process import writing
+from exporter.snapshots.writer_process import writer
 from exporter.source.database import Connection, Database
 from exporter.source.row_values import InvalidRow
 
@@ -25,60 +26,79 @@ README, SUMS = "README.txt", "SHA256SUMS"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What came of a snapshot: the newest one there is, whether it is new, how many rows made no sense."""
+class SnapshotSettings:
+    """How to make a snapshot.
+
+    Args:
+        keep: how many snapshots stay, the new one included.
+        main: the main line that failures are held against.
+        process: whether a process of its own writes the files, which takes half the time.
+    """
+
+    keep: int = 5
+    main: MainLine = MainLine()  # noqa: RUF009 - immutable
+    process: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotResult:
+    """The newest snapshot, whether this call published it, and the number of invalid rows."""
 
     snapshot: Snapshot
     new: bool
     problems: int
 
 
-def create(database: Database, store: Store, keep: int, progress: Progress = quiet, *, process: bool = False) -> Made:
+def create(
+    database: Database,
+    store: Store,
+    settings: SnapshotSettings,
+    progress: Progress = quiet,
+) -> SnapshotResult:
     """Make a snapshot of the database and publish it, unless the newest one holds the same.
 
     Args:
         database: the platform's.
-        store: gets the snapshot.
-        keep: how many snapshots stay, the new one included.
+        store: where to publish it.
+        settings: how to make it.
         progress: shows how far it is.
-        process: whether a process of its own writes the files, which takes half the time.
 
     Raises:
-        ExporterError: something is not as it must be; the snapshots that there were are intact.
+        ExporterError: the snapshot failed; the published ones are intact.
     """
     database.check()
     store.sweep()
     with work_dir.temporary_folder() as folder:
         made_at = moment(now())
-        written = database.read("everything", lambda connection: _write(connection, folder, progress, process=process))
-        snapshot = _describe(folder, made_at, written)
+        written = database.read("everything", lambda connection: _write(connection, folder, settings, progress))
+        snapshot = _describe(folder, made_at, written, settings.main)
         newest = next(iter(snapshots(store)), None)
         new = newest is None or newest["digest"] != snapshot["digest"]
         if new:
             with announced(store, snapshot["id"]):
                 store.write(_objects(folder, snapshot))
-                publish(store, snapshot, keep)
+                publish(store, snapshot, settings.keep)
     clean(store)
-    return Made(snapshot if newest is None or new else newest, new, len(written.problems))
+    return SnapshotResult(snapshot if newest is None or new else newest, new, len(written.problems))
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What was written: rows by table, the newest run, the rows that made no sense."""
+    """What was written: rows by table, the newest run, the invalid rows."""
 
     counts: SnapshotCounts
     latest_run_id: int | None
     problems: list[InvalidRow]
 
 
-def _write(connection: Connection, folder: pathlib.Path, progress: Progress, *, process: bool) -> _Written:
-    """Write the files of all rows that a connection sees, over what an attempt that was cut off has left."""
+def _write(connection: Connection, folder: pathlib.Path, settings: SnapshotSettings, progress: Progress) -> _Written:
+    """Write the files of all rows that a connection reads. A lost connection is retried: older files are deleted."""
     for file in folder.iterdir():
         file.unlink()
-    reader = Reader(connection)
+    reader = Reader(connection, settings.main)
     counts: SnapshotCounts = {"runs": 0, "results": 0, "samples": 0, "regression_tests": 0}
     latest = None
-    with writing(folder, process=process) as files:
+    with writer(folder, process=settings.process) as files:
         for table, rows in ((SAMPLES, reader.samples()), (REGRESSION_TESTS, reader.regression_tests())):
             counts[table.name] += len(rows)
             files.rows(table.name, rows)
@@ -91,9 +111,9 @@ def _write(connection: Connection, folder: pathlib.Path, progress: Progress, *, 
     return _Written(counts, latest, reader.problems)
 
 
-def _describe(folder: pathlib.Path, made_at: str, written: _Written) -> Snapshot:
-    """Add `README.txt` and `SHA256SUMS`, and tell of the files."""
-    (folder / README).write_text(readme(written.counts))
+def _describe(folder: pathlib.Path, made_at: str, written: _Written, main: MainLine) -> Snapshot:
+    """Add `README.txt` and `SHA256SUMS`, and describe the files."""
+    (folder / README).write_text(readme(written.counts, main))
     rows = {table.file: written.counts[table.name] for table in TABLES}
     found: list[SnapshotFile] = []
     sums = ""
@@ -113,6 +133,7 @@ def _describe(folder: pathlib.Path, made_at: str, written: _Written) -> Snapshot
         "api_version": paths.API_VERSION,
         "digest": digest,
         "latest_run_id": written.latest_run_id,
+        "main_line": {"repository": main.repository, "branch": main.branch},
         "counts": written.counts,
         "bytes": sum(one["bytes"] for one in found),
         "files": found,
@@ -136,6 +157,6 @@ def _digest(file: pathlib.Path) -> str:
 
 
 def _objects(folder: pathlib.Path, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-    """What is to be written to the store, a file at a time."""
+    """The objects to write to the store; one file at a time is in memory."""
     for one in snapshot["files"]:
         yield stored(one["href"]), (folder / one["name"]).read_bytes()

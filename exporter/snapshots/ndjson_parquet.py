@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 from isal import isal_zlib
 
+from exporter.documents.encoding import encode
+from exporter.documents.snapshots import SnapshotVerdict
 from exporter.errors import UsageError
 from exporter.snapshots.columns import DOCUMENTED, RESULTS, RUNS, TABLES, Field, Kind, Table
 from exporter.snapshots.row_reader import Outcomes, RunBatch
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK = 1 << 20
-"""Bytes that are handed on at once."""
+"""Bytes that are copied at a time."""
 _ROW_GROUP = 500
 """Runs of a Parquet row group: five partitions."""
 _SORTED = 1000
@@ -41,14 +43,14 @@ class Files(Protocol):
         ...
 
     def finish(self) -> None:
-        """Write what is left, when all rows have come."""
+        """Write the remaining rows; no more are added."""
         ...
 
 
 class Gzip:
-    """A gzip file that another thread compresses; the same bytes make the same file.
+    """A gzip file that another thread compresses; equal bytes make an equal file.
 
-    By ISA-L, which takes a quarter of zlib's time: results sorted by test, a file is still smaller than a dump's.
+    ISA-L takes a quarter of zlib's time; because results are sorted by test, a file is still smaller than a dump.
     """
 
     def __init__(self, file: pathlib.Path, stack: contextlib.ExitStack) -> None:
@@ -58,21 +60,21 @@ class Gzip:
         self._pending: Future[None] | None = None
 
     def write(self, data: bytes) -> None:
-        """Add bytes; they are held until the next ones come."""
+        """Add bytes; the call returns once those before them are compressed."""
         self.wait()
         self._pending = self._thread.submit(self._write, data)
 
     def close(self) -> None:
-        """Write all that there is."""
+        """Write the rest of the file."""
         self.wait()
         self._target.write(self._compress.flush())
         self._target.flush()
 
     def wait(self) -> None:
-        """Wait for what was added.
+        """Wait until the added bytes are compressed.
 
         Raises:
-            OSError: it could not be written.
+            OSError: they could not be written.
         """
         if self._pending is not None:
             self._pending.result()
@@ -103,12 +105,10 @@ class Ndjson:
             self._results()
 
     def _results(self) -> None:
-        """Write what has come since the last time, sorted by test: rows that differ little stand together."""
-        rows = [
-            row for one in self._batches for row in zip(one.tests, one.run_ids, one.runtimes, one.places, strict=True)
-        ]
+        """Write the results added since the last call, sorted by test: similar rows stand next to each other."""
+        rows = [row for batch in self._batches for row in batch.results()]
         rows.sort(key=itemgetter(0))
-        numbers = {number for one in self._batches for number in (*one.run_ids, *one.runtimes)}
+        numbers = {number for batch in self._batches for number in (*batch.run_ids, *batch.runtimes)}
         texts = {number: b"null" if number is None else b"%d" % number for number in numbers}
         self._batches = []
         lines = self._lines
@@ -116,14 +116,14 @@ class Ndjson:
             self._open[RESULTS.name].write(
                 b"".join(
                     [
-                        lines[place] % (texts[run_id], texts[runtime])
-                        for _, run_id, runtime, place in rows[start : start + _CHUNK]
+                        lines[place] % (texts[run_id], texts[runtime], b"null" if verdict is None else encode(verdict))
+                        for _, run_id, runtime, place, verdict in rows[start : start + _CHUNK]
                     ]
                 )
             )
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._results()
         for file in self._open.values():
             file.close()
@@ -140,7 +140,7 @@ class Parquet:
             raise UsageError(
                 "snapshots need pyarrow: install it with pip install 'sample-platform-exporter[snapshots]'"
             ) from None
-        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what is freed
+        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps memory that was freed
         self._open = {
             table.name: stack.enter_context(
                 pq.ParquetWriter(
@@ -157,6 +157,7 @@ class Parquet:
         self._runs: list[Mapping[str, Any]] = []
         self._run_ids, self._places = array("q"), array("q")
         self._runtimes: list[int | None] = []
+        self._verdicts: list[SnapshotVerdict | None] = []
         self._outcomes: Outcomes | None = None
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -173,13 +174,14 @@ class Parquet:
         self._runs += batch.runs
         self._run_ids.extend(batch.run_ids)
         self._runtimes.extend(batch.runtimes)
+        self._verdicts.extend(batch.verdicts)
         self._places.extend(batch.places)
         self._outcomes = outcomes
         if len(self._runs) >= _ROW_GROUP:
             self.finish()
 
     def finish(self) -> None:
-        """Write what has come since the last time, as a row group of each table."""
+        """Write the rows added since the last call, as a row group of each table."""
         import pyarrow as pa
 
         self.rows(RUNS, self._runs)
@@ -190,11 +192,12 @@ class Parquet:
             shape = schema(RESULTS)
             distinct = pa.Table.from_pylist([self._outcomes.row(place) for place in used], shape)
             table = distinct.take(pa.array([where[place] for place in self._places], pa.int32()))
-            for name, values in (("run_id", self._run_ids), ("runtime_ms", self._runtimes)):
+            columns = (("run_id", self._run_ids), ("runtime_ms", self._runtimes), ("verdict", self._verdicts))
+            for name, values in columns:
                 index = shape.get_field_index(name)
-                table = table.set_column(index, shape.field(index), pa.array(values, pa.int64()))
+                table = table.set_column(index, shape.field(index), pa.array(values, shape.field(index).type))
             self._open[RESULTS.name].write_table(table, row_group_size=len(table))
-        self._run_ids, self._places, self._runtimes = array("q"), array("q"), []
+        self._run_ids, self._places, self._runtimes, self._verdicts = array("q"), array("q"), [], []
 
 
 def _typed(field: Field, value: Any, *, item: bool = False) -> Any:
@@ -231,8 +234,8 @@ def schema(table: Table) -> "pa.Schema":
         one = kinds[field.kind] if field.kind else pa.struct([shown(inner, way) for inner in field.fields])
         return pa.list_(one) if field.many else one
 
-    def shown(field: Field, before: str = "") -> "pa.Field":
-        way = before + field.name
+    def shown(field: Field, parent: str = "") -> "pa.Field":
+        way = parent + field.name
         return pa.field(field.name, type_of(field, f"{way}."), metadata={"description": DOCUMENTED[table.name][way]})
 
     return pa.schema([shown(field) for field in table.fields], metadata={"description": table.about})

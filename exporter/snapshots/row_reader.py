@@ -1,10 +1,11 @@
-"""The rows of a snapshot, from the same reading and by the same builders as the API's documents.
+"""The rows of a snapshot, from one consistent read and by the same builders as the API's documents.
 
-Millions of results share a few hundred outcomes, so a result is its run, its runtime and its outcome's place in a list
-until it is written; each outcome is looked at once.
+Millions of results share a few hundred outcomes, so until it is written a result is its run, its runtime, its outcome's
+place in a list and, if it failed, its verdict; each outcome is encoded once.
 """
 
 import itertools
+import typing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,48 +15,56 @@ import orjson
 
 from exporter import paths
 from exporter.builders import regression_tests, runs, samples
+from exporter.builders.partition import EvaluatedRun, evaluate
 from exporter.builders.targets import AllTargets
 from exporter.documents.encoding import HOLE, Document, encode
-from exporter.documents.snapshots import SnapshotRun
-from exporter.rules.lineage import Lineage
-from exporter.rules.outcomes import Outcome, Result, Results
+from exporter.documents.results import Verdict
+from exporter.documents.snapshots import SnapshotRun, SnapshotVerdict
+from exporter.rules.lineage import Lineage, MainLine
+from exporter.rules.outcomes import Outcome, Results
 from exporter.rules.status import PLATFORMS
-from exporter.rules.verdicts import counts
+from exporter.rules.verdicts import Assessment
+from exporter.snapshots.assessments import Assessor
 from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
 from exporter.source.database import Connection
 from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
 from exporter.source.row_values import InvalidRow
 
-_HOLES = (b"null",) * 5
-"""What the holes of an outcome's document are filled with to be read."""
+_FILLED = (b"null",) * 5
+"""Values for the placeholders of an outcome's document, so that it can be decoded."""
 
 _MOST_OUTCOMES = 20_000
-"""Outcomes of the builders that are recognized without being looked at."""
+"""Outcomes of the builders that are recognized by identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunBatch:
-    """The rows of a partition's runs; side by side its results' run, test, runtime in ms and outcome's place."""
+    """The rows of a partition's runs; in parallel lists, its results' run, test, runtime in ms, place and verdict."""
 
     runs: list[SnapshotRun]
     run_ids: list[int]
     tests: list[int]
     runtimes: list[int | None]
     places: list[int]
+    verdicts: list[SnapshotVerdict | None]
+
+    def results(self) -> Iterator[tuple[int, int, int | None, int, SnapshotVerdict | None]]:
+        """Test, run, runtime, outcome's place and verdict of each result."""
+        return zip(self.tests, self.run_ids, self.runtimes, self.places, self.verdicts, strict=True)
 
 
 class Outcomes:
-    """What results tell but for their run and runtime: each distinct one at its place, a line with two holes."""
+    """The rows of results without run, runtime and verdict: each distinct one is a line with three placeholders."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self._places: dict[bytes, int] = {}
-        self._met: dict[Outcome, int] = {}
+        self._known: dict[Outcome, int] = {}
 
     def places(self, outcomes: list[Outcome]) -> list[int]:
         """The places of outcomes."""
-        found = list(map(self._met.get, outcomes))
+        found = list(map(self._known.get, outcomes))
         return [
             self._place(outcome) if place is None else place for outcome, place in zip(outcomes, found, strict=True)
         ]
@@ -66,40 +75,50 @@ class Outcomes:
         place = self._places.setdefault(line, len(self.lines))
         if place == len(self.lines):
             self.lines.append(line)
-        if len(self._met) > _MOST_OUTCOMES:
-            self._met.clear()
-        self._met[outcome] = place
+        if len(self._known) > _MOST_OUTCOMES:
+            self._known.clear()
+        self._known[outcome] = place
         return place
 
     def row(self, place: int) -> dict[str, Any]:
-        """A row of the outcome; its run's id and its runtime are null."""
-        row: dict[str, Any] = orjson.loads(self.lines[place] % (b"null", b"null"))
+        """A row of the outcome; its run's id, runtime and verdict are null."""
+        row: dict[str, Any] = orjson.loads(self.lines[place] % (b"null", b"null", b"null"))
         return row
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    """A result's row, from what its own document shows; its run's id and its runtime are to be filled in."""
-    shown = orjson.loads(outcome.document.fill(*_HOLES))
-    for output in shown["outputs"]:
+    """A result's row, from the fields of its own document; its run's id, runtime and verdict are placeholders."""
+    values = orjson.loads(outcome.document.fill(*_FILLED))
+    for output in values["outputs"]:
         del output["diff"]
-    told = {**shown, "run_id": HOLE, "runtime_ms": HOLE, "failure_signature": outcome.signature}
-    told["code"] = outcome.failure[0] if outcome.failure else None
-    return {field.name: told[field.name] for field in RESULTS.fields}
+    values |= values["classification"] or {"code": None, "reason": None}
+    values |= {"run_id": HOLE, "runtime_ms": HOLE, "verdict": HOLE, "failure_signature": outcome.signature}
+    return {field.name: values[field.name] for field in RESULTS.fields}
+
+
+def _verdict(verdict: Verdict | None) -> SnapshotVerdict | None:
+    """A verdict without the link to a document."""
+    return None if verdict is None else {name: verdict[name] for name in _VERDICT_FIELDS}  # type: ignore[return-value, literal-required]
+
+
+_VERDICT_FIELDS = tuple(typing.get_type_hints(SnapshotVerdict))
 
 
 class Reader:
-    """Reads everything on one connection, which sees the database at one moment.
+    """Reads everything on one connection, in one consistent read.
 
     Args:
         connection: the connection.
+        main: the main line.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, main: MainLine) -> None:
         self._connection = connection
+        self._assessor = Assessor(main)
         self.problems: list[InvalidRow] = []
         self.outcomes = Outcomes()
         self._catalog = catalog_on(connection, self.problems)
-        self._evaluate = Results(self._catalog)
+        self._evaluator = Results(self._catalog)
         self.partitions = partitions_on(connection)
 
     def samples(self) -> list[dict[str, Any]]:
@@ -116,7 +135,7 @@ class Reader:
 
     def batches(self) -> Iterator[RunBatch]:
         """All runs by id, a partition at a time."""
-        with ThreadPoolExecutor(1) as thread:  # the server works on the next one meanwhile
+        with ThreadPoolExecutor(1) as thread:  # the database server reads the next partition meanwhile
             left = iter(self.partitions)
             coming = [thread.submit(self._read, number) for number in itertools.islice(left, 1)]
             while coming:
@@ -129,27 +148,26 @@ class Reader:
         return partition_on(self._connection, number, self._catalog.forks)
 
     def _batch(self, rows: list[RunRows]) -> RunBatch:
-        batch = RunBatch([], [], [], [], [])
-        for row in rows:
-            results = self._evaluate.of(row, self.problems)
-            batch.runs.append(self._run(row, results))
-            batch.run_ids.extend([row.run_id] * len(results))
-            batch.tests.extend([outcome.test_id for outcome, _ in results])
-            batch.runtimes.extend([runtime for _, runtime in results])
-            batch.places.extend(self.outcomes.places([outcome for outcome, _ in results]))
+        batch = RunBatch([], [], [], [], [], [])
+        evaluated = evaluate(rows, self._catalog, self._evaluator, self.problems)
+        for one, assessment in zip(evaluated, self._assessor.assess(evaluated), strict=True):
+            tests = [outcome.test_id for outcome, _ in one.results]
+            batch.runs.append(self._run(one, assessment))
+            batch.run_ids.extend([one.rows.run_id] * len(tests))
+            batch.tests.extend(tests)
+            batch.runtimes.extend([runtime for _, runtime in one.results])
+            batch.places.extend(self.outcomes.places([outcome for outcome, _ in one.results]))
+            batch.verdicts.extend([_verdict(assessment.verdicts.get(test)) for test in tests])
         return batch
 
-    def _run(self, row: RunRows, results: list[Result]) -> SnapshotRun:
-        listed = runs.item(row, results, self._catalog)
-        failed = [outcome for outcome, _ in results if outcome.failure]
-        _, data = runs.document(row, {**listed, "failures": counts(failed, [])}, self._catalog, log=False)
-        told = orjson.loads(data) | {"regression_test_ids": row.customized or None}
-        del told["failures"]["verdicts"]
-        run: SnapshotRun = {field.name: told[field.name] for field in RUNS.fields}  # type: ignore[assignment]
+    def _run(self, one: EvaluatedRun, assessment: Assessment) -> SnapshotRun:
+        _, data = runs.document(one.rows, {**one.facts, "failures": assessment.failures}, self._catalog, log=False)
+        values = orjson.loads(data) | {"regression_test_ids": one.rows.customized or None}
+        run: SnapshotRun = {field.name: values[field.name] for field in RUNS.fields}  # type: ignore[assignment]
         return run
 
 
 def _documents(table: Table, documents: Iterator[Document], own: set[str]) -> list[dict[str, Any]]:
-    """The rows that the things' own documents tell; lists of them and facets are left out."""
+    """The rows of a table, from the documents whose paths are in `own`; lists and facets are left out."""
     found = [orjson.loads(data) for path, data in documents if path in own]
     return [{field.name: one[field.name] for field in table.fields} for one in found]

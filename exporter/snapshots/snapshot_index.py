@@ -1,8 +1,8 @@
-"""The index of a store's snapshots, and what may stand beside it.
+"""The index of a store's snapshots, and the files that it names.
 
-Files are written under a name of their own before the index names them, and deleted after it has ceased to. So what it
-names is whole, at every moment, however a snapshot ends; what it does not name is somebody's who writes it just now, or
-left over.
+Files are written under a snapshot's own id before the index names them, and deleted after it no longer does. So every
+file that the index names is complete, at every moment, wherever a process dies; a file that it does not name is being
+written, or left over by a process that died.
 """
 
 import contextlib
@@ -24,9 +24,10 @@ from exporter.publish.publisher import Publisher
 from exporter.publish.store import ABSENT, Store
 
 _LEASE = datetime.timedelta(hours=6)
-"""How long writing a snapshot may take before another takes it for left over; not if it ran on this machine."""
+"""How long writing a snapshot may take before another process deletes its files; on this machine, which knows whether
+the process still runs, there is no limit."""
 _TRIES = 100
-"""How often others may replace the index at the same time."""
+"""How often other processes may replace the index at the same time."""
 
 
 def snapshots(store: Store) -> list[Snapshot]:
@@ -40,10 +41,10 @@ def snapshots(store: Store) -> list[Snapshot]:
 
 
 def decode_index(name: str, data: bytes) -> SnapshotIndex:
-    """Read a `snapshots.json`; `name` is what messages call where it is from.
+    """Decode a `snapshots.json`; `name` is the store's name in messages.
 
     Raises:
-        StoreError: it is damaged, or names what lies elsewhere.
+        StoreError: it is damaged, or names files outside their snapshot.
     """
     try:
         index: SnapshotIndex = orjson.loads(data)
@@ -64,16 +65,20 @@ def decode_index(name: str, data: bytes) -> SnapshotIndex:
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise StoreError(f"{name}: {paths.SNAPSHOT_INDEX} is damaged, or names files that are not its snapshots'")
+        raise StoreError(f"{name}: {paths.SNAPSHOT_INDEX} is damaged, or names files outside its snapshots")
     return index
 
 
 def publish(store: Store, snapshot: Snapshot, keep: int) -> None:
-    """Name a snapshot in the index, the oldest ones no longer, and the newest as the latest."""
+    """Add a snapshot to the index, drop the oldest beyond `keep`, and publish the newest as the latest.
+
+    Raises:
+        ConflictError: other processes replaced the index each time.
+    """
     for _ in range(_TRIES):
         found = store.get(stored(paths.SNAPSHOT_INDEX))
-        before = decode_index(store.name, found.data)["snapshots"] if found else []
-        others = [one for one in before if one["id"] != snapshot["id"]]
+        known = decode_index(store.name, found.data)["snapshots"] if found else []
+        others = [one for one in known if one["id"] != snapshot["id"]]
         listed = sorted([snapshot, *others], key=lambda one: one["created_at"], reverse=True)[:keep]
         index: SnapshotIndex = {
             "api_version": paths.API_VERSION,
@@ -84,12 +89,12 @@ def publish(store: Store, snapshot: Snapshot, keep: int) -> None:
             store.replace(stored(paths.SNAPSHOT_INDEX), encode(index), found.version if found else ABSENT)
             break
     else:
-        raise ConflictError(f"{store.name}: others replace {paths.SNAPSHOT_INDEX} again and again; try again later")
+        raise ConflictError(f"{store.name}: other processes keep replacing {paths.SNAPSHOT_INDEX}; try again later")
     _publish_latest(store)
 
 
 def _publish_latest(store: Store) -> None:
-    """Tell of the newest snapshot that the index names. Its version is read first, lest an older one win."""
+    """Publish the newest snapshot that the index names. The version is read first, so that no older one replaces it."""
     for _ in range(_TRIES):
         found = store.get(stored(paths.LATEST_SNAPSHOT))
         latest = snapshots(store)[0]
@@ -101,12 +106,12 @@ def _publish_latest(store: Store) -> None:
         with contextlib.suppress(ConflictError):
             store.replace(stored(paths.LATEST_SNAPSHOT), data, found.version if found else ABSENT)
             return
-    raise ConflictError(f"{store.name}: others replace {paths.LATEST_SNAPSHOT} again and again; try again later")
+    raise ConflictError(f"{store.name}: other processes keep replacing {paths.LATEST_SNAPSHOT}; try again later")
 
 
 @contextlib.contextmanager
 def announced(store: Store, snapshot: str) -> Iterator[None]:
-    """Say who writes a snapshot that nothing names yet, so that nobody takes it for left over."""
+    """Hold a lease on a snapshot that the index does not name yet, so that no other process deletes its files."""
     path = f"{paths.STATE_SNAPSHOTS}{snapshot}.json"
     lease = Pending(Publisher(store).owner, moment(now() + _LEASE), ())
     found = store.get(path)
@@ -118,9 +123,9 @@ def announced(store: Store, snapshot: str) -> Iterator[None]:
 
 
 def clean(store: Store) -> None:
-    """Delete the files of snapshots that the index does not name and nobody is writing.
+    """Delete the files of snapshots that the index does not name and no process is writing.
 
-    In this order: who is done writing has been named before, so the index is read last.
+    The index is read last: a process names its snapshot before it releases the lease.
     """
     files = [entry.path for entry in store.list(stored(paths.SNAPSHOTS))]
     leases = {entry.path for entry in store.list(paths.STATE_SNAPSHOTS)}
@@ -147,11 +152,11 @@ def _unnamed(files: Iterable[str], named: set[str]) -> list[str]:
 
 
 def check(store: Store) -> Iterator[str]:
-    """A line for each file of a snapshot that is not as the index says."""
+    """A line for each file of a snapshot that is missing or has another digest than in the index."""
     for snapshot in snapshots(store):
         for file in snapshot["files"]:
             found = store.get(stored(file["href"]))
             if found is None:
                 yield f"{file['href']}: missing"
             elif digest(found.data) != file["sha256"]:
-                yield f"{file['href']}: not as {paths.SNAPSHOT_INDEX} says"
+                yield f"{file['href']}: another digest than in {paths.SNAPSHOT_INDEX}"

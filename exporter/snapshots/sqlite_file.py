@@ -2,7 +2,8 @@
 
 SQLite has no nesting: an object's fields become columns (`summary_pass_count`), a list becomes a table of its own
 (`runs_progress`) that repeats the key of its row and adds the item's position, from 0. Results share their outcomes, so
-a result is a few numbers in `run_results`; the views `results` and `results_outputs` are what other formats have.
+a result is a few numbers in `run_results`, and a failure's verdict a row in `verdicts`; the views `results` and
+`results_outputs` have the columns of the other formats.
 """
 
 import contextlib
@@ -25,35 +26,17 @@ _SHOWN: Mapping[Kind | None, str] = {
     "date": "text, YYYY-MM-DD",
 }
 
-_RESULTS = """
-CREATE TABLE outcomes (
-    outcome_id INTEGER PRIMARY KEY, sample_id INTEGER, status TEXT, code TEXT, exit_code INTEGER,
-    expected_rc INTEGER, failure_signature TEXT);
-CREATE TABLE outcome_outputs (
-    outcome_id INTEGER, outputs_position INTEGER, output_id INTEGER, filename TEXT, status TEXT, match TEXT,
-    expected_hash TEXT, got_hash TEXT, PRIMARY KEY (outcome_id, outputs_position)) WITHOUT ROWID;
-CREATE TABLE run_results (
-    run_id INTEGER, regression_test_id INTEGER, runtime_ms INTEGER, outcome_id INTEGER,
-    PRIMARY KEY (run_id, regression_test_id)) WITHOUT ROWID;
-CREATE VIEW results AS
-    SELECT run_id, regression_test_id, sample_id, status, code, exit_code, expected_rc, runtime_ms, failure_signature
-    FROM run_results JOIN outcomes USING (outcome_id);
-CREATE VIEW results_outputs AS
-    SELECT run_id, regression_test_id, outputs_position, output_id, filename, status, match, expected_hash, got_hash
-    FROM run_results JOIN outcome_outputs USING (outcome_id);
-CREATE TABLE documentation (table_name TEXT, column_name TEXT, type TEXT, description TEXT);
-"""
 _ROWS = 5_000
 """Of one statement, which takes 32,766 values."""
-_OF_OUTCOME = ("sample_id", "status", "code", "exit_code", "expected_rc", "failure_signature")
 _INDEXES = (
     *("runs(commit_sha)", "runs(branch, platform)", "runs(pr_number)", "runs(created_at)"),
     *("outcomes(status)", "outcomes(sample_id)", "samples(sha)", "regression_tests(sample_id)"),
 )
 _INNER = {
-    "run_results": "Results, without what many share: use the view results.",
-    "outcomes": "What many results share: use the view results.",
+    "run_results": "Results, without the fields that many share: use the view results.",
+    "outcomes": "The fields that many results share: use the view results.",
     "outcome_outputs": "The outputs of what many results share: use the view results_outputs.",
+    "verdicts": "The verdicts on failures: use the view results.",
 }
 
 
@@ -79,18 +62,17 @@ class Relation:
         return "_".join((self.table.name, *self.way))
 
     def create(self) -> str:
-        """The statement that makes it."""
+        """The statement that creates it."""
         columns = [f"{name} INTEGER" for name in self.key]
         columns += [f"{'_'.join(way)} {_TYPES.get(field.kind, 'TEXT')}" for way, field in self.columns]
         return f"CREATE TABLE {self.name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(self.key)}))"
 
     def insert(self) -> str:
         """The statement that adds a row."""
-        marks = ", ".join("?" * (len(self.key) + len(self.columns)))
-        return f"INSERT INTO {self.name} VALUES ({marks})"  # noqa: S608 (names are ours)
+        return f"INSERT INTO {self.name} VALUES ({_marks((*self.key, *self.columns))})"  # noqa: S608 (names are ours)
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
-        """The values of the rows that rows of a snapshot make."""
+        """The values of its rows, from rows of the snapshot."""
         for row in rows:
             for key, item in _items(row, self.way, tuple(row[name] for name in self.table.key)):
                 yield (*key, *(_value(item, way) for way, _ in self.columns))
@@ -121,13 +103,51 @@ def _relations(
         yield from _relations(table, (*way, name), (*key, f"{name}_position"), inner)
 
 
-def _flat(fields: tuple[Field, ...], before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Field]]:
-    """The fields that are no objects: the way there, and the field."""
+def _flat(fields: tuple[Field, ...], parents: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Field]]:
+    """The fields that are not objects: the names that lead to each, and the field."""
     for field in fields:
         if field.fields and not field.many:
-            yield from _flat(field.fields, (*before, field.name))
+            yield from _flat(field.fields, (*parents, field.name))
         else:
-            yield (*before, field.name), field
+            yield (*parents, field.name), field
+
+
+def _columns(relation: Relation, names: Sequence[str]) -> str:
+    """The definitions of those columns of a relation."""
+    kinds = {"_".join(way): _TYPES.get(field.kind, "TEXT") for way, field in relation.columns}
+    return ", ".join(f"{name} {kinds[name]}" for name in names)
+
+
+def _names(relation: Relation) -> list[str]:
+    """The names of the columns of a relation beside its key."""
+    return ["_".join(way) for way, _ in relation.columns]
+
+
+_RESULT, _OUTPUT = relations(RESULTS)
+_OF_VERDICT = [name for name in _names(_RESULT) if name.startswith("verdict_")]
+_OF_OUTCOME = [name for name in _names(_RESULT) if name not in ("runtime_ms", *_OF_VERDICT)]
+_OF_OUTPUT = _names(_OUTPUT)
+_VERDICT = [way[1:] for way, _ in _RESULT.columns if way[0] == "verdict"]
+
+_SCHEMA = f"""
+CREATE TABLE outcomes (outcome_id INTEGER PRIMARY KEY, {_columns(_RESULT, _OF_OUTCOME)});
+CREATE TABLE outcome_outputs (
+    outcome_id INTEGER, outputs_position INTEGER, {_columns(_OUTPUT, _OF_OUTPUT)},
+    PRIMARY KEY (outcome_id, outputs_position)) WITHOUT ROWID;
+CREATE TABLE run_results (
+    run_id INTEGER, regression_test_id INTEGER, runtime_ms INTEGER, outcome_id INTEGER,
+    PRIMARY KEY (run_id, regression_test_id)) WITHOUT ROWID;
+CREATE TABLE verdicts (
+    run_id INTEGER, regression_test_id INTEGER, {_columns(_RESULT, _OF_VERDICT)},
+    PRIMARY KEY (run_id, regression_test_id)) WITHOUT ROWID;
+CREATE VIEW results AS
+    SELECT run_id, regression_test_id, {", ".join(_names(_RESULT))}
+    FROM run_results JOIN outcomes USING (outcome_id) LEFT JOIN verdicts USING (run_id, regression_test_id);
+CREATE VIEW results_outputs AS
+    SELECT run_id, regression_test_id, outputs_position, {", ".join(_OF_OUTPUT)}
+    FROM run_results JOIN outcome_outputs USING (outcome_id);
+CREATE TABLE documentation (table_name TEXT, column_name TEXT, type TEXT, description TEXT);
+"""  # noqa: S608 (names are ours)
 
 
 def _items(item: Any, way: tuple[str, ...], key: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -148,6 +168,11 @@ def _value(item: Any, way: tuple[str, ...]) -> Any:
     return item
 
 
+def _marks(values: Sequence[Any]) -> str:
+    """The placeholders of so many values."""
+    return ", ".join("?" * len(values))
+
+
 class Sqlite:
     """Writes `platform.sqlite.gz`."""
 
@@ -155,14 +180,14 @@ class Sqlite:
         self._file = folder / "platform.sqlite"
         self._target = Gzip(folder / "platform.sqlite.gz", stack)
         self._database = stack.enter_context(contextlib.closing(sqlite3.connect(self._file, isolation_level=None)))
-        # Nobody reads it before it is whole, and whoever dies begins a new one.
+        # No other process reads the file before it is complete; after a crash a new one is begun.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -16000"):
             self._database.execute(f"PRAGMA {pragma}")
         self._relations = {table.name: relations(table) for table in TABLES if table is not RESULTS}
         for found in self._relations.values():
             for relation in found:
                 self._database.execute(relation.create())
-        self._database.executescript(_RESULTS)
+        self._database.executescript(_SCHEMA)
         self._database.execute("BEGIN")
         self._outcomes = 0
         self._values: list[int | None] = []
@@ -180,25 +205,31 @@ class Sqlite:
         self._values.extend(itertools.chain.from_iterable(rows))
         while len(self._values) >= 4 * _ROWS:
             self._insert(_ROWS)
+        self._database.executemany(
+            f"INSERT INTO verdicts VALUES (?, ?, {_marks(_VERDICT)})",  # noqa: S608 (names are ours)
+            (
+                (run_id, test, *(_value(verdict, way) for way in _VERDICT))
+                for test, run_id, _, _, verdict in batch.results()
+                if verdict is not None
+            ),
+        )
 
     def _insert(self, rows: int) -> None:
-        """Add so many results by one statement: after each the interpreter would turn to another thread."""
+        """Add that many results in one statement: after each statement the interpreter may switch threads."""
         if rows:
             marks = ", ".join(["(?, ?, ?, ?)"] * rows)
             self._database.execute(f"INSERT INTO run_results VALUES {marks}", self._values[: 4 * rows])  # noqa: S608
             del self._values[: 4 * rows]
 
     def _add(self, outcomes: Outcomes) -> None:
-        """Add the outcomes that have come since the last time."""
+        """Add the outcomes that are new since the last call."""
         for place in range(self._outcomes, len(outcomes.lines)):
             row = outcomes.row(place)
-            self._database.execute(
-                "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", (place, *(row[name] for name in _OF_OUTCOME))
-            )
-            self._database.executemany(
-                "INSERT INTO outcome_outputs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                ((place, position, *output.values()) for position, output in enumerate(row["outputs"])),
-            )
+            values = (place, *(row[name] for name in _OF_OUTCOME))
+            self._database.execute(f"INSERT INTO outcomes VALUES ({_marks(values)})", values)  # noqa: S608
+            for position, output in enumerate(row["outputs"]):
+                values = (place, position, *(output[name] for name in _OF_OUTPUT))
+                self._database.execute(f"INSERT INTO outcome_outputs VALUES ({_marks(values)})", values)  # noqa: S608
         self._outcomes = len(outcomes.lines)
 
     def finish(self) -> None:

@@ -19,55 +19,54 @@ from exporter.snapshots.sqlite_file import Sqlite
 _AHEAD = 2
 """Partitions that wait to be written."""
 
-_written: "_Written | None" = None
+_open_files: "_OpenFiles | None" = None
 
 
-class _Written:
-    """The files, where they are written."""
+class _OpenFiles:
+    """The files of all formats, in the process that writes them."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        with contextlib.ExitStack() as stack:
-            self.files: list[Files] = [kind(folder, stack) for kind in (Ndjson, Parquet, Sqlite)]
-            self.stack = stack.pop_all()
+        self.stack = contextlib.ExitStack()
+        self.files: list[Files] = [kind(folder, self.stack) for kind in (Ndjson, Parquet, Sqlite)]
         self.outcomes = Outcomes()
 
     def rows(self, name: Name, rows: Sequence[Mapping[str, Any]]) -> None:
         (table,) = (table for table in TABLES if table.name == name)
-        for one in self.files:
-            one.rows(table, rows)
+        for file in self.files:
+            file.rows(table, rows)
 
     def runs(self, batch: RunBatch, lines: Sequence[bytes]) -> None:
         self.outcomes.lines += lines
-        for one in self.files:
-            one.runs(batch, self.outcomes)
+        for file in self.files:
+            file.runs(batch, self.outcomes)
 
     def finish(self) -> None:
         with self.stack:
-            for one in self.files:
-                one.finish()
+            for file in self.files:
+                file.finish()
 
 
-class Writing:
-    """Hands rows over to be written, in the order of their keys."""
+class Writer:
+    """Sends rows to be written, in the order of their keys."""
 
     def __init__(self, pool: Executor, folder: pathlib.Path) -> None:
         self._pool = pool
-        self._pending = collections.deque([pool.submit(_open, folder)])  # a task can say why it failed
+        self._pending = collections.deque([pool.submit(_open, folder)])  # a task's error reaches this process
         self._outcomes = 0
 
     def rows(self, name: Name, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows of samples or of regression tests."""
-        self._do(_Written.rows, name, rows)
+        self._do(_OpenFiles.rows, name, rows)
 
     def runs(self, batch: RunBatch, outcomes: Outcomes) -> None:
         """Add a partition's runs and their results."""
         new = outcomes.lines[self._outcomes :]
         self._outcomes += len(new)
-        self._do(_Written.runs, batch, new)
+        self._do(_OpenFiles.runs, batch, new)
 
     def finish(self) -> None:
-        """Write what is left, and wait for all."""
-        self._do(_Written.finish)
+        """Write the remaining rows, and wait until all are written."""
+        self._do(_OpenFiles.finish)
         self._wait(0)
 
     def _do(self, method: Callable[..., None], *arguments: Any) -> None:
@@ -89,24 +88,28 @@ _DIED = "the process that writes the snapshot's files died; if memory ran out, f
 
 
 @contextlib.contextmanager
-def writing(folder: pathlib.Path, *, process: bool) -> Iterator[Writing]:
-    """Write to a folder, in a process of its own or in this one."""
+def writer(folder: pathlib.Path, *, process: bool) -> Iterator[Writer]:
+    """Write to a folder, in a process of its own or in this one.
+
+    Raises:
+        ExporterError: the process died.
+    """
     if process:
         with processes(1) as pool:
-            yield Writing(pool, folder)
+            yield Writer(pool, folder)
         return
     try:
-        yield Writing(InProcess(), folder)
+        yield Writer(InProcess(), folder)
     finally:
-        if _written is not None:
-            _written.stack.close()
+        if _open_files is not None:
+            _open_files.stack.close()
 
 
 def _open(folder: pathlib.Path) -> None:
-    global _written
-    _written = _Written(folder)
+    global _open_files
+    _open_files = _OpenFiles(folder)
 
 
 def _call(method: Callable[..., None], *arguments: Any) -> None:
-    assert _written is not None
-    method(_written, *arguments)
+    assert _open_files is not None
+    method(_open_files, *arguments)

@@ -56,7 +56,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("consumers")
     create_demo(f"sqlite:///{root}/platform.sqlite", runs=250, tests=6, seed=1)
     export(f"sqlite:///{root}/platform.sqlite", root / "tree")
-    snapshots.create(Database(f"sqlite:///{root}/platform.sqlite"), LocalStore(root / "tree"), 1)
+    snapshots.create(
+        Database(f"sqlite:///{root}/platform.sqlite"), LocalStore(root / "tree"), snapshots.SnapshotSettings(1)
+    )
     with web.running(web.files(root / "tree")) as server:
         yield server.url
 

@@ -91,7 +91,7 @@ def platform_url(tmp_path: pathlib.Path) -> str:
 @pytest.fixture
 def server(tmp_path: pathlib.Path, platform_url: str) -> Iterator[Server]:
     export(platform_url, tmp_path / "store")
-    snapshots.create(Database(platform_url), LocalStore(tmp_path / "store"), 5)
+    snapshots.create(Database(platform_url), LocalStore(tmp_path / "store"))
     server = Server(tmp_path / "store")
     yield server
     server.end()

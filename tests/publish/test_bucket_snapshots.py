@@ -24,7 +24,7 @@ def test_a_snapshot_goes_to_a_bucket_and_comes_back(
 ) -> None:
     create_demo(f"sqlite:///{tmp_path}/platform.sqlite", runs=120, tests=6, seed=1)
     store = GcsStore(bucket, "api")
-    made = snapshots.create(Database(f"sqlite:///{tmp_path}/platform.sqlite"), store, 5).snapshot
+    made = snapshots.create(Database(f"sqlite:///{tmp_path}/platform.sqlite"), store).snapshot
     assert len(made["files"]) == 11
     for file in made["files"]:
         address = f"{emulator.url}/{bucket}/api/v1/{file['href']}"

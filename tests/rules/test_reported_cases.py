@@ -187,7 +187,7 @@ def test_no_run_on_the_main_line_is_warned_of(
 ) -> None:
     """codecov feedback#123: a base that is silently missing."""
     with caplog.at_level(logging.WARNING):
-        _export(history, Block(3, tests="A-----"), main_line=main)
+        _export(history, Block(3, tests="A-----"), main=main)
     found = [record.getMessage() for record in caplog.records if "main line" in record.getMessage()]
     assert bool(found) is warned
     if warned:

@@ -26,6 +26,7 @@ from exporter.paths import stored
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.store import Stored
 from exporter.publish.verify import verify
+from exporter.rules.lineage import MainLine
 from exporter.server.preview import application
 from exporter.snapshots import create as snapshots
 from exporter.snapshots import snapshot_index
@@ -38,7 +39,7 @@ from tests.support.platform import Api, Platform, export
 
 def make(url: str, store: pathlib.Path | MemoryStore, keep: int = 5, *, process: bool = False) -> Snapshot:
     target = LocalStore(store) if isinstance(store, pathlib.Path) else store
-    return snapshots.create(Database(url), target, keep, process=process).snapshot
+    return snapshots.create(Database(url), target, snapshots.SnapshotSettings(keep, process=process)).snapshot
 
 
 @pytest.fixture(scope="module", params=["parity", "demo"])
@@ -153,6 +154,13 @@ def test_sqlite_is_what_ndjson_is(
     assert got == [flat(row, table.fields) for row in ndjson(published[1], table)]
 
 
+def without_links(value: Any) -> Any:
+    """An object without the links in it and in its objects."""
+    if not isinstance(value, dict):
+        return value
+    return {name: without_links(one) for name, one in value.items() if name != "href"}
+
+
 def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Path]) -> None:
     root, folder = published
     api = Api(root)
@@ -166,8 +174,7 @@ def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Pa
     assert [row["run_id"] for row in runs] == sorted(item["run_id"] for item in api.items("runs.json"))
     for row in runs:
         document = api(paths.run(row["run_id"]))
-        same(row, document, "regression_test_ids", "failures")
-        assert row["failures"] == {"codes": document["failures"]["codes"]}
+        same(row, document, "regression_test_ids")
         limit = row["regression_test_ids"]
         assert document["config"]["regression_test_ids"] == (
             [test["regression_test_id"] for test in tests if test["active"]] if limit is None else limit
@@ -180,8 +187,10 @@ def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Pa
     ]
     for row in results:
         document = api(paths.run_results(row["run_id"]) + paths.result_file(row["regression_test_id"]))
-        same(row, document, "run_id", "code", "failure_signature", "outputs")
-        assert row["code"] == (document["classification"] or {"code": None})["code"]
+        same(row, document, "run_id", "code", "reason", "verdict", "failure_signature", "outputs")
+        classification = document["classification"] or {"code": None, "reason": None}
+        assert (row["code"], row["reason"]) == (classification["code"], classification["reason"])
+        assert row["verdict"] == without_links(document["verdict"])
         assert row["outputs"] == [{k: v for k, v in one.items() if k != "diff"} for one in document["outputs"]]
     signatures = {(row["run_id"], row["regression_test_id"]): row["failure_signature"] for row in results}
     for row in samples:
@@ -195,7 +204,7 @@ def test_each_row_is_what_the_api_says(published: tuple[pathlib.Path, pathlib.Pa
 
 def test_every_column_is_documented(database: sqlite3.Connection) -> None:
     told = {(row[0], row[1]) for row in database.execute("SELECT table_name, column_name FROM documentation")}
-    inner = {"run_results", "outcomes", "outcome_outputs", "documentation"}
+    inner = {"run_results", "outcomes", "outcome_outputs", "verdicts", "documentation"}
     for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
         if name not in inner:
             for column in database.execute(f"PRAGMA table_info({name})").fetchall():
@@ -220,6 +229,11 @@ def test_sums_and_index_are_those_of_the_files(published: tuple[pathlib.Path, pa
     check = Contract(api_description.openapi())
     assert not [*check.problems("snapshots.json", index), *check.problems("snapshots/latest.json", latest)]
     (one,) = index["snapshots"]
+    assert one["main_line"] == {"repository": "CCExtractor/ccextractor", "branch": "master"}
+    assert (
+        "against the main line: commits of branch master of CCExtractor/ccextractor"
+        in (folder / "README.txt").read_text()
+    )
     assert index["latest"] == one["id"] == latest["id"] == folder.name
     assert {file["name"] for file in one["files"]} == {file.name for file in folder.iterdir()}
     for file, again in zip(one["files"], latest["files"], strict=True):
@@ -269,6 +283,15 @@ def test_what_has_not_changed_makes_no_new_one_and_old_ones_go(small: Platform) 
     files = {path for path in store.objects if paths.is_as_it_is(path)}
     assert files == {stored(file["href"]) for one in found for file in one["files"]}
     assert not [path for path in store.objects if path.startswith(paths.STATE_SNAPSHOTS)]
+
+
+def test_another_main_line_makes_another_snapshot(small: Platform) -> None:
+    store = MemoryStore()
+    small.run(1, "testing", "completed", results={1: 0}, fork_id=1, branch="main")
+    first = make(small.url, store)
+    settings = snapshots.SnapshotSettings(main=MainLine(branch="main"))
+    other = snapshots.create(Database(small.url), store, settings).snapshot
+    assert first["id"] != other["id"] and other["main_line"]["branch"] == "main"
 
 
 @pytest.mark.parametrize("kind", ["before", "after", "partial"])

@@ -30,18 +30,18 @@ export function comparisonView(comparison) {
   return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
 }
 
-function against({ run: here }, { run, unchanged_pass: passing, ...buckets }, text) {
+function against({ run: here }, { run, unchanged_pass: passing, not_asked: unasked, ...buckets }, text) {
   const sentence = run
-    ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.`)
+    ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
     : el("p", {}, `There is no such run for ${text}.`);
   const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
-  return [sentence, ...shown.map(([name, title, open]) => bucket(here, title, open, buckets[name])), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
+  return [sentence, ...shown.map(([name, title, open]) => bucket(here, run?.run_id, title, open, buckets[name])), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
 }
 
-function bucket(run, title, open, results) {
+function bucket(run, reference, title, open, results) {
   return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(results.length))),
     el("ul", { class: "items" }, results.map((one) => el("li", {},
       mark(one.status ?? "none"),
       el("a", { class: "clip", href: one.href ? resultHref(run.run_id, one.regression_test_id) : testHref(one.regression_test_id) }, `#${one.regression_test_id} ${one.sample_name ?? "unknown sample"}`),
-      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}`].filter(Boolean).join(" · "))))));
+      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}${one.reference_run_id && one.reference_run_id !== reference ? ` in run ${one.reference_run_id}` : ""}`].filter(Boolean).join(" · "))))));
 }

@@ -4,7 +4,7 @@ import { facetList, follow, NotPublished, pages, read, readIfThere } from "./api
 import { choice, el, nothing, section, textField } from "./dom.js";
 import { platformName, plural, shortSha, time } from "./format.js";
 import { href, keep, resultHref, runHref, testHref } from "./router.js";
-import { mark, RUN_STATUSES, statusBadge, statusWord } from "./status.js";
+import { mark, newsBadges, RUN_STATUSES, statusBadge, statusWord } from "./status.js";
 
 export const PLATFORMS = ["linux", "windows"];
 const FIELDS = ["branch", "repository", "platform", "status", "pr", "commit"];
@@ -62,7 +62,7 @@ async function lineCard(platform, newest) {
   if (!run) return el("article", { class: "card" }, el("h3", {}, platformName(platform)), nothing("No finished run."), grid);
   return el("article", { class: `card k-${run.status}` },
     el("h3", {}, mark(run.status), " ", platformName(platform), " ", el("strong", {}, statusWord(run.status))),
-    el("p", {}, tally(run), newlyBroken(run)),
+    el("p", {}, tally(run), newsBadges(run)),
     el("p", { class: "quiet" }, el("a", { href: runHref(run.run_id) }, `Run ${run.run_id}`), " of ", el("code", {}, shortSha(run.commit_sha)), ", ",
       time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));
 }
@@ -72,16 +72,11 @@ export function tally({ summary }) {
   return el("span", { class: "tally" }, `${summary.pass_count}/${summary.total_samples}`, el("span", { class: "hidden" }, " pass"));
 }
 
-function newlyBroken(run) {
-  const count = run.failures?.verdicts.new_regression;
-  return count ? el("strong", { class: "verdict v-new_regression" }, `${count} newly broken`) : null;
-}
-
 function changes(data) {
   if (!data.length) return nothing("No test has changed yet.");
+  const words = { fix: "fixed", regression: "broken", expectation: "expected otherwise" };
   return el("ul", { class: "changes" }, data.slice(0, 8).map((change) => el("li", {},
-    mark(change.kind === "fix" ? "pass" : change.status, change.kind === "fix" ? "fixed" : "broken"),
-    el("span", { class: "what" }, change.kind === "fix" ? "fixed" : "broken", " on ", platformName(change.platform), change.flaky ? ", flaky" : ""),
+    mark(change.status, words[change.kind]), el("span", { class: "what" }, words[change.kind] ?? change.kind, " on ", platformName(change.platform), change.flaky ? ", flaky" : ""),
     el("a", { class: "clip", href: change.href ? resultHref(change.run_id, change.regression_test_id) : testHref(change.regression_test_id) },
       `#${change.regression_test_id} ${change.sample_name ?? ""}`),
     el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })))));
@@ -188,5 +183,5 @@ function runCell(run) {
   const counts = ["pass", "fail"].includes(run.status);
   return el("a", { class: `run k-${run.status}`, href: runHref(run.run_id), title: `Run ${run.run_id} on ${platformName(run.platform)}` },
     el("span", { class: "on" }, platformName(run.platform)), " ",
-    statusBadge(run.status), counts ? tally(run) : null, newlyBroken(run));
+    statusBadge(run.status), counts ? tally(run) : null, newsBadges(run));
 }

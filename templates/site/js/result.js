@@ -39,6 +39,7 @@ function heading(result) {
   const { run } = result;
   return el("div", { class: "head" },
     el("h1", {}, `Test #${result.regression_test_id} in run ${run.run_id}`), statusBadge(result.status), verdictBadge(result.verdict),
+    result.accepted_today ? el("span", { class: "verdict" }, "accepted today") : null,
     el("p", {}, result.sample_id === null ? "unknown sample" : el("a", { href: sampleHref(result.sample_id) }, result.sample_name ?? `sample ${result.sample_id}`), " · ",
       el("a", { href: testHref(result.regression_test_id) }, "history of the test"), " · ",
       el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` on ${platformName(run.platform)} · `,
@@ -52,7 +53,18 @@ function why({ classification, verdict, run }) {
   return el("div", { class: "box k-fail" }, el("p", {}, el("strong", {}, CODES[classification.code] ?? classification.code), ". ", classification.reason),
     verdict && el("p", { class: "quiet" }, verdictSentence(verdict, run),
       link(verdict.last_pass_run, "It last passed in"), verdict.since_run !== null && verdict.since_run !== run.run_id && link(verdict.since_run, "It has failed since"),
-      verdict.signature_changed && " It fails in another way than before."));
+      verdict.signature_changed && " It fails in another way than before.", verdict.flaky_test && verdict.code !== "flaky" && " The test is flaky, but has not failed like this.", mainSentence(verdict.main)));
+}
+
+/** How a failure stands to the main line. */
+function mainSentence(main) {
+  if (!main) return null;
+  const at = (id) => el("a", { href: runHref(id) }, `run ${id}`);
+  const worse = main.worse ? " It is graver than the failure before." : "";
+  if (main.state === "no_reference") return [" The main line has no result of this test.", worse];
+  if (main.same_failure_run_id !== null) return [" The main line failed just so in ", at(main.same_failure_run_id), " and passes in ", at(main.run_id), ": the base is old, rebase.", worse];
+  const text = { broken: " It passes on the main line, in ", same: " It fails in the same way on the main line, in ", different: " It fails in another way on the main line, in " }[main.state];
+  return text ? [text, at(main.run_id), ".", worse] : null;
 }
 
 function verdictSentence({ code, line }, run) {
@@ -73,7 +85,7 @@ const MATCHES = { exact: "as expected", variant: "an accepted variant", differen
 async function outputView(output, path, signal) {
   const body = el("div", {});
   const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip" }, hash)))));
-  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}`), hashes, body);
+  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`), hashes, body);
   if (output.diff) whenSeen(element, once(() => fillDiff(body, path, output.diff)), signal);
   return element;
 }

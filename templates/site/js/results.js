@@ -3,7 +3,7 @@
 import { choice, el, nothing, textField } from "./dom.js";
 import { duration, plural } from "./format.js";
 import { keep, place, resultHref, testHref } from "./router.js";
-import { CODES, statusBadge, statusWord, VERDICTS, verdictBadge } from "./status.js";
+import { CODES, MAIN_STATES, statusBadge, statusWord, VERDICTS, verdictBadge } from "./status.js";
 
 const SORTS = {
   category: ["category", (a, b) => group(a).localeCompare(group(b), "en") || a.regression_test_id - b.regression_test_id],
@@ -16,7 +16,7 @@ const SORTS = {
 export function resultsView(run, results, failures, params) {
   const known = new Map(failures.map((one) => [one.regression_test_id, one]));
   const all = results.map((one) => ({ ...one, ...known.get(one.regression_test_id) }));
-  const view = { q: params.get("q") ?? "", status: params.get("status") ?? "", verdict: params.get("verdict") ?? "", sort: params.get("sort") in SORTS ? params.get("sort") : "category" };
+  const view = { q: params.get("q") ?? "", status: params.get("status") ?? "", verdict: params.get("verdict") ?? "", main: params.get("main") ?? "", sort: params.get("sort") in SORTS ? params.get("sort") : "category" };
   const body = el("div", {});
   const count = el("p", { class: "quiet", role: "status" });
 
@@ -34,20 +34,22 @@ export function resultsView(run, results, failures, params) {
   };
   const statuses = [...new Set(all.map((one) => one.status))].sort();
   const verdicts = Object.keys(VERDICTS).filter((code) => all.some((one) => one.verdict?.code === code));
+  const states = Object.keys(MAIN_STATES).filter((state) => all.some((one) => one.verdict?.main?.state === state));
   update();
   return [
     el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
       textField("Find", view.q, set("q"), { placeholder: "test, sample, command" }),
       choice("Status", [["", "any"], ...statuses.map((status) => [status, statusWord(status)])], view.status, set("status")),
       verdicts.length ? choice("News", [["", "any"], ...verdicts.map((code) => [code, VERDICTS[code]])], view.verdict, set("verdict")) : null,
+      states.length ? choice("Main line", [["", "any"], ...states.map((state) => [state, MAIN_STATES[state]])], view.main, set("main")) : null,
       choice("Sort by", Object.entries(SORTS).map(([key, [text]]) => [key, text]), view.sort, set("sort")), count),
     body,
   ];
 }
 
-function fits(one, { status, verdict }, words) {
+function fits(one, { status, verdict, main }, words) {
   const text = `#${one.regression_test_id} ${one.sample_name ?? ""} ${one.command ?? ""} ${one.categories.join(" ")}`.toLowerCase();
-  return (!status || one.status === status) && (!verdict || one.verdict?.code === verdict) && words.every((word) => text.includes(word));
+  return (!status || one.status === status) && (!verdict || one.verdict?.code === verdict) && (!main || one.verdict?.main?.state === main) && words.every((word) => text.includes(word));
 }
 
 function group(one) {
@@ -75,6 +77,7 @@ function rowOf(run, one) {
     el("td", {}, statusBadge(one.status)),
     el("th", { scope: "row" }, el("a", { href: target }, `#${one.regression_test_id}`)),
     el("td", { class: "wide" }, el("a", { href: target, class: "clip", tabindex: -1 }, one.sample_name ?? "unknown sample"), el("code", { class: "clip quiet" }, one.command ?? "")),
-    el("td", {}, one.classification ? el("span", { title: one.classification.reason }, CODES[one.classification.code] ?? one.classification.code) : null, " ", verdictBadge(one.verdict)),
+    el("td", {}, one.classification ? el("span", { title: one.classification.reason }, CODES[one.classification.code] ?? one.classification.code) : null, " ", verdictBadge(one.verdict), one.accepted_today ? el("span", { class: "verdict" }, "accepted today") : null,
+      one.verdict?.main ? el("div", { class: "quiet" }, one.verdict.main.same_failure_run_id === null ? MAIN_STATES[one.verdict.main.state] : "base is old: rebase") : null),
     el("td", { class: "number" }, duration(one.runtime_ms)));
 }

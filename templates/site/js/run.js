@@ -7,7 +7,7 @@ import { duration, platformName, plural, shortSha, time } from "./format.js";
 import { logView } from "./log.js";
 import { resultsView } from "./results.js";
 import { href, runHref } from "./router.js";
-import { CODES, statusBadge, VERDICTS } from "./status.js";
+import { CODES, newsBadges, statusBadge, VERDICTS } from "./status.js";
 
 export async function runPage({ ids: [id], params, signal }) {
   const path = `runs/${id}.json`;
@@ -24,7 +24,7 @@ export async function runPage({ ids: [id], params, signal }) {
 function heading(run) {
   const commit = run.commit_sha && el("a", { href: href([], { commit: run.commit_sha }), class: "sha" }, shortSha(run.commit_sha));
   return el("div", { class: "head" },
-    el("h1", {}, `Run ${run.run_id}`), statusBadge(run.status),
+    el("h1", {}, `Run ${run.run_id}`), statusBadge(run.status), newsBadges(run),
     el("p", {}, platformName(run.platform), " · ",
       run.pr_number === null ? el("a", { href: href([], { branch: run.branch }) }, run.branch ?? "no branch") : el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`),
       commit && [" · ", commit], " · ", el("span", { class: "quiet" }, run.repository), " · ",
@@ -35,11 +35,12 @@ async function summaryView(run, path) {
   const comparison = run.links.comparison ? await readIfThere(follow(path, run.links.comparison)) : null;
   return [
     counts(run),
+    againstMain(run),
     run.infrastructure_errors.length ? section("What broke down", infrastructure(run)) : null,
     comparison ? section("What is different", ...comparisonView(comparison)) : null,
     section("Progress", progress(run)),
     section("Details", details(run)),
-  ].filter(Boolean);
+  ].flat().filter(Boolean);
 }
 
 function counts({ run_id: id, summary, failures }) {
@@ -52,6 +53,17 @@ function counts({ run_id: id, summary, failures }) {
       el("li", {}, el("strong", {}, String(summary.skipped_count)), " skipped"),
       ...Object.entries(failures?.verdicts ?? {}).filter(([, count]) => count).map(([code, count]) => one(VERDICTS[code] ?? code, count, { verdict: code }, code === "new_regression" ? "fail" : null))),
     codes.length ? el("p", { class: "quiet" }, codes.join(", ")) : null,
+  ];
+}
+
+/** How the failures stand to the main line, and whether the machine may be to blame. */
+function againstMain({ failures, suspect }) {
+  const main = failures?.main ?? {};
+  const texts = { broken: "pass on the main line", flaky: "pass there but are flaky", same: "fail there in the same way", different: "fail there in another way", no_reference: "never ran there" };
+  const parts = Object.entries(texts).filter(([state]) => main[state]).map(([state, text]) => `${main[state]} ${text}`);
+  return [
+    suspect && el("p", { class: "box k-error" }, el("strong", {}, "Perhaps the machine: "), `${plural(suspect.count, "test")} newly failed with "${CODES[suspect.code] ?? suspect.code}".`),
+    parts.length ? el("p", {}, "Of the failures ", parts.join(", "), main.worse ? `; ${main.worse} are graver than before` : "", ".") : null,
   ];
 }
 

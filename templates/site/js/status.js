@@ -36,6 +36,17 @@ export function statusBadge(status) {
   return el("span", { class: "status" }, mark(status, null), statusWord(status));
 }
 
+/** What is new in a run, in a badge: what it breaks that passes on the main line; of a run there, what it newly breaks. */
+export function newsBadges(run) {
+  const { main, verdicts } = run.failures ?? {};
+  const aside = Object.values(main ?? {}).some(Boolean); // runs of the main line are not held against it
+  const count = (aside ? main.broken : verdicts?.new_regression) ?? 0;
+  return [
+    count ? el("strong", { class: "verdict v-new_regression" }, aside ? `breaks ${count}` : `${count} newly broken`) : null,
+    run.suspect ? el("span", { class: "verdict", title: `${run.suspect.count} tests newly end alike` }, `the machine? ${CODES[run.suspect.code] ?? run.suspect.code} × ${run.suspect.count}`) : null,
+  ];
+}
+
 export const VERDICTS = {
   new_regression: "newly broken",
   still_failing: "still failing",
@@ -45,12 +56,22 @@ export const VERDICTS = {
 };
 
 export function verdictBadge(verdict) {
-  return verdict && el("span", { class: `verdict v-${verdict.code in VERDICTS ? verdict.code : "other"}` }, VERDICTS[verdict.code] ?? verdict.code);
+  const flaky = verdict?.flaky_test && verdict.code !== "flaky" ? ", flaky test" : "";
+  return verdict && el("span", { class: `verdict v-${verdict.code in VERDICTS ? verdict.code : "other"}` }, `${VERDICTS[verdict.code] ?? verdict.code}${flaky}`);
 }
+
+/** How failures stand to the main line. */
+export const MAIN_STATES = {
+  broken: "passes on the main line",
+  same: "fails so on the main line",
+  different: "fails otherwise on the main line",
+  no_reference: "not run on the main line",
+};
 
 export const CODES = {
   SEGFAULT: "crash",
   ABORT: "abort",
+  KILLED: "killed",
   TIMEOUT: "timeout",
   MISSING_OUTPUT: "missing output",
   EXIT_CODE_MISMATCH: "wrong exit code",
