@@ -23,8 +23,11 @@ from exporter.cli.export import export
 from exporter.cli.get import get
 from exporter.cli.history import history
 from exporter.cli.hook import hook, hook_worker
+from exporter.cli.junit import junit
+from exporter.cli.live_api import live_api
 from exporter.cli.mirror import mirror
 from exporter.cli.prune import prune
+from exporter.cli.report import report
 from exporter.cli.runs import runs
 from exporter.cli.serve import serve
 from exporter.cli.settings_file import SettingsFile, did_you_mean
@@ -174,6 +177,6 @@ def cli(config: pathlib.Path | None) -> None:
 
 for command in (
     *(export, hook, hook_worker, status, verify, prune, snapshot, bucket, demo, serve),
-    *(get, runs, history, download, mirror),
+    *(get, runs, history, report, junit, download, mirror, live_api),
 ):
     cli.add_command(command)

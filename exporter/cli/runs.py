@@ -21,7 +21,8 @@ _COLUMNS = (
 )
 
 
-def _commit(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+def commit_hash(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Check a commit's hash, which may be abbreviated, and return it in lower case."""
     if value is not None and re.fullmatch("[0-9a-fA-F]{7,40}", value) is None:
         raise click.BadParameter(f"{value[:50]!r} is not a commit: give 7 to 40 hexadecimal digits of its hash")
     return value and value.lower()
@@ -30,7 +31,9 @@ def _commit(_context: click.Context, _option: click.Parameter, value: str | None
 @click.command()
 @options.option("--pr", "-p", type=click.IntRange(1), metavar="N", help="Of this pull request.")
 @options.option("--branch", "-b", metavar="NAME", help="Of this branch.")
-@options.option("--commit", "-c", metavar="SHA", callback=_commit, help="Of this commit: 7 or more digits of its hash.")
+@options.option(
+    "--commit", "-c", metavar="SHA", callback=commit_hash, help="Of this commit: 7 or more digits of its hash."
+)
 @options.option("--repository", metavar="NAME", help="Of this fork, as OWNER/NAME.")
 @options.option("--platform", type=click.Choice(PLATFORMS), help="On this platform.")
 @options.option("--status", "-s", type=click.Choice(RUN_STATUSES), help="With this status.")

@@ -1,0 +1,62 @@
+"""The command `report`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from exporter.cli import options
+from exporter.cli.output import unread_is_no_error
+from exporter.cli.runs import commit_hash
+
+if TYPE_CHECKING:  # httpx takes a tenth of a second
+    from exporter.client.api import Api
+
+
+@click.command()
+@options.option("--pr", "-p", type=click.IntRange(1), metavar="N", help="The newest runs of this pull request.")
+@options.option("--run", type=click.IntRange(1), metavar="ID", command_line_only=True, help="This run.")
+@options.option("--commit", "-c", metavar="SHA", callback=commit_hash, help="The runs of this commit.")
+@options.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json", "text"]),
+    default="markdown",
+    show_default=True,
+    help="Markdown for a pull request comment or $GITHUB_STEP_SUMMARY, JSON for scripts, text for a terminal.",
+)
+@options.base_options
+@options.logging_options
+def report(pr: int | None, run: int | None, commit: str | None, form: str, reader: options.Reader) -> None:
+    """Say what a pull request, run or commit breaks: one headline, and its failures with links.
+
+    Of each platform the newest run that ended with results is reported.
+    """
+    from exporter.client import report as reports
+
+    if sum(one is not None for one in (pr, run, commit)) != 1:
+        raise click.UsageError("give one of --pr, --run and --commit")
+    with reader.open() as api, unread_is_no_error():
+        title, runs = _runs(api, pr, run, commit)
+        told = tuple(
+            reports.run_report(one, api.failures(one["run_id"]), lambda path: api.name + path)
+            for one in reports.newest_by_platform(runs)
+        )
+        found = reports.Report(title, told)
+        match form:
+            case "json":
+                click.echo(orjson.dumps(reports.as_json(found)))
+            case "text":
+                click.echo(reports.as_text(found), nl=False)
+            case _:
+                click.echo(reports.as_markdown(found), nl=False)
+
+
+def _runs(api: "Api", pr: int | None, run: int | None, commit: str | None) -> tuple[str, list[Any]]:
+    """The title of a report, and the runs among which it chooses, newest first."""
+    if run is not None:
+        return f"Run {run}", [api.run(run)]
+    if pr is not None:
+        return f"Pull request {pr}", list(api.runs(pr=pr))
+    assert commit is not None
+    return f"Commit {commit[:10]}", list(api.runs(commit=commit))
