@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -18,7 +20,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.local import tree
+from exporter.publish.local import folder_store, scratch, tree
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.store import ABSENT
 from tests.support.store_suite import contents
@@ -104,17 +106,33 @@ def test_files_of_others_with_dots_are_not_listed(store: LocalStore, root: pathl
     assert {entry.path for entry in store.list("")} == {"v1/a.json"}
 
 
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_modes_follow_the_umask(store: LocalStore, root: pathlib.Path, umask: int, mode: int) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0])
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o644, 0o755), (0o640, 0o750), (0o600, 0o700), (0o664, 0o775)])
+def test_modes_are_the_stores_own_whatever_the_umask(
+    root: pathlib.Path, umask: int, file_mode: int, folder_mode: int
+) -> None:
+    """A job with umask 077 must not publish what the web server's user cannot read."""
+    store = LocalStore(root / "made" / "too", file_mode=file_mode)
     before = os.umask(umask)
     try:
-        store.write([("v1/a.json", b"a")])
+        store.write([("v1/a.json", b"a"), ("v1/b/c/d.json", b"d")])
         store.replace("v1/b.json", b"b", ABSENT)
+        store.write([("v1/a.json", b"changed")])
     finally:
         os.umask(before)
-    for name in ("v1/a.json", "v1/b.json"):
-        assert stat.S_IMODE((root / name).stat().st_mode) == mode
-    assert stat.S_IMODE((root / "v1").stat().st_mode) == 0o777 & ~umask
+    for name in ("v1/a.json", "v1/b/c/d.json", "v1/b.json"):
+        assert stat.S_IMODE((store.root / name).stat().st_mode) == file_mode
+    for name in ("v1/b/c", "v1/b", "v1", ".", ".."):
+        assert stat.S_IMODE((store.root / name).stat().st_mode) == folder_mode
+    assert stat.S_IMODE((store.root / ".tmp").stat().st_mode) == folder_mode
+
+
+def test_folders_keep_the_group_that_their_parent_passes_on(store: LocalStore, root: pathlib.Path) -> None:
+    root.mkdir()
+    root.chmod(0o2775)
+    store.write([("v1/a.json", b"a")])
+    assert stat.S_IMODE((root / "v1").stat().st_mode) == 0o2755
+    assert stat.S_IMODE(root.stat().st_mode) == 0o2775, "what was there keeps its mode"
 
 
 def test_longest_and_deepest_paths(store: LocalStore) -> None:
@@ -267,7 +285,11 @@ def test_delete_removes_emptied_folders_only(store: LocalStore, root: pathlib.Pa
     assert not (root / "v2").exists()
 
 
-def test_a_folder_that_vanishes_between_two_documents(store: LocalStore, root: pathlib.Path) -> None:
+def test_a_folder_that_vanishes_between_two_documents(
+    store: LocalStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_store, "_BATCH", 1)
+
     def documents() -> Iterator[tuple[str, bytes]]:
         yield "v1/a/1.json", b"1"
         store.delete(["v1/a/1.json"])
@@ -278,7 +300,9 @@ def test_a_folder_that_vanishes_between_two_documents(store: LocalStore, root: p
     assert contents(store) == {"v1/a/2.json": b"2"}
 
 
-def test_a_scratch_folder_that_vanishes(store: LocalStore, root: pathlib.Path) -> None:
+def test_a_scratch_folder_that_vanishes(store: LocalStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_store, "_BATCH", 1)
+
     def documents() -> Iterator[tuple[str, bytes]]:
         yield "v1/1.json", b"1"
         subprocess.run(["rm", "-r", root / ".tmp"], check=True)
@@ -325,29 +349,50 @@ def test_descriptors_are_few_and_closed(store: LocalStore, outside: pathlib.Path
     assert most < before + 80
 
 
-def test_a_control_object_comes_after_all_that_was_written_before_it(
-    store: LocalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Documents are not synced one by one: the disk has them all before it has what names them, which it then has."""
-    happened: list[object] = []
+def test_nothing_is_visible_before_the_disk_has_it(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is synced before its first rename, and a control object's name when it is written."""
+    happened: list[str] = []
 
-    def noting(name: str, what: Callable[..., None]) -> Callable[..., None]:
-        def call(*arguments: object, **how: object) -> None:
-            happened.append((name, sorted(contents(store))))
-            what(*arguments, **how)
+    def noting(name: str, what: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **how: object) -> object:
+            happened.append(name)
+            return what(*arguments, **how)
 
         return call
 
-    monkeypatch.setattr(tree, "_sync", noting("sync", tree._sync))
+    monkeypatch.setattr(folder_store, "_BATCH", 3)
+    monkeypatch.setattr(os, "write", noting("write", os.write))
+    monkeypatch.setattr(os, "rename", noting("rename", os.rename))
     monkeypatch.setattr(os, "fsync", noting("fsync", os.fsync))
-    version = ABSENT
-    for number in range(2):
-        store.write([(f"v1/{number}/a.json", b"a")])
-        assert happened == []
-        before = sorted(contents(store))
-        version = store.replace("v1/manifest.json", b"same", version)
-        assert happened == [("sync", before), ("fsync", sorted({*before, "v1/manifest.json"}))]
-        happened.clear()
+    monkeypatch.setattr(tree, "sync", noting("sync", scratch.sync))
+    batch = ["write"] * 3 + ["sync"] + ["rename"] * 3
+    store.write((f"v1/{number}/a.json", b"a") for number in range(7))
+    assert happened == [*batch, *batch, "write", "sync", "rename"]
+    happened.clear()
+    store.write((f"v1/{number}/a.json", b"a") for number in range(7))
+    assert happened == []
+    version = store.replace("v1/manifest.json", b"same", ABSENT)
+    store.replace("v1/manifest.json", b"same", version)
+    assert happened == ["write", "sync", "rename", "fsync"] * 2
+
+
+def test_large_documents_are_synced_before_many_are_held_in_memory(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_store, "_BATCH_BYTES", 1000)
+    synced: list[int] = []
+    monkeypatch.setattr(tree, "sync", lambda folder: synced.append(len(os.listdir(folder))))  # noqa: PTH208
+    assert store.write((f"v1/{number}.json", bytes(400)) for number in range(7)) == 7
+    assert synced == [3, 3, 1]
+
+
+def test_a_check_comes_before_the_first_document_is_visible(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long building or syncing took: the check is the last act before anything is visible."""
+    seen: list[int] = []
+    clock = itertools.count(0, 0.6)
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    store.write([(f"v1/{number}.json", b"") for number in range(9)], lambda: seen.append(len(contents(store))))
+    assert seen[0] == 0 and len(seen) > 3
 
 
 def test_one_store_in_many_threads(store: LocalStore) -> None:
@@ -362,6 +407,7 @@ def test_one_store_in_many_threads(store: LocalStore) -> None:
 
 def _write_half(store: LocalStore, who: int, line: Connection) -> None:
     """Write a document, and another one when told to."""
+    folder_store._BATCH = 1
 
     def documents() -> Iterator[tuple[str, bytes]]:
         yield f"v1/{who}/first.json", b"1"
@@ -443,7 +489,8 @@ def mounted(folder: pathlib.Path, *options: str) -> Iterator[None]:
 
 @pytest.mark.root
 @pytest.mark.parametrize("limit", ["size=256k", "nr_inodes=40"])
-def test_a_full_disk(store: LocalStore, root: pathlib.Path, limit: str) -> None:
+def test_a_full_disk(store: LocalStore, root: pathlib.Path, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_store, "_BATCH", 1)
     root.mkdir()
     with mounted(root, limit):
         published = {f"v1/{number}.json": b"%d" % number * 1000 for number in range(10)}
@@ -559,7 +606,7 @@ def test_a_failing_disk(store: LocalStore, monkeypatch: pytest.MonkeyPatch, numb
     def fail(*_: object, **__: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    for module, function in ((os, "write"), (tree, "_sync"), (os, "rename")):
+    for module, function in ((os, "write"), (tree, "sync"), (os, "rename")):
         with monkeypatch.context() as patch:
             patch.setattr(module, function, fail)
             with pytest.raises(StoreError) as caught:

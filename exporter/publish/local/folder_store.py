@@ -1,6 +1,6 @@
-"""A folder as a store: each object a file that appears whole or not at all.
+"""A folder as a store: each object is a file that appears whole or not at all.
 
-`tree.py` has the work; here stand the rules, and what to do about what went wrong.
+`tree.py` works on the files; this module has the rules of a store, and the advice for each error of the system.
 """
 
 import contextlib
@@ -19,6 +19,12 @@ from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path, n
 
 _CHECK = 1.0
 """Seconds between two checks while documents are written."""
+
+_BATCH, _BATCH_BYTES = 4_000, 16_000_000
+"""Documents, and their bytes, that are synced together: a sync costs as much as writing some hundred of them."""
+
+FILE_MODE = 0o644
+"""Permissions of published files: a web server of another user must be able to read them."""
 
 _FULL = "disk full or quota used up: free some space (or inodes) and export again"
 _FORBIDDEN = "not permitted: give the user that exports access to the folder"
@@ -42,19 +48,21 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
-    """The folder `root` as a store. It is made when something is first written.
+    """The folder `root` as a store. The first write makes it.
 
     An object's version is the SHA-256 of its bytes in hex. A symbolic link is no object; one in place of a folder
     is refused. `.tmp` and `.lock` in the root are the store's own.
 
     Args:
-        root: the folder; a symbolic link to one will do.
+        root: the folder, or a symbolic link to it.
         grace: seconds for which readers may still hold links to what is no longer published.
+        file_mode: permissions of new files, whatever the umask; new folders can be searched by whoever may read files.
     """
 
     root: pathlib.Path
     _: KW_ONLY
     grace: int = 0
+    file_mode: int = FILE_MODE
 
     @property
     def name(self) -> str:
@@ -70,7 +78,7 @@ class LocalStore:
         Raises:
             StoreError: they can't, or there is not enough room.
         """
-        with _explaining(self.root, SCRATCH), Tree(self.root, create=True) as tree:
+        with _explaining(self.root, SCRATCH), self._writing() as tree:
             free = tree.try_writing((paths.API_ROOT, paths.STATE_ROOT))
         if free < size:
             raise StoreError(
@@ -99,34 +107,51 @@ class LocalStore:
             StoreError: the path is none, or cannot be written.
         """
         check_path(path)
-        with _explaining(self.root, path), Tree(self.root, create=True) as tree, tree.locked():
+        with _explaining(self.root, path), self._writing() as tree, tree.locked():
             found = self.get(path)
             if (found.version if found else ABSENT) != version:
                 raise ConflictError(f"{self.root}: another writer changed {path} at the same time")
-            tree.put(path, data, durable=True)
+            tree.write({path: data}, nothing)
+            tree.sync_folder(path)
         return _version(data)
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; give the number written.
 
-        `check` is called before the first, and before one that comes a second or more after the last call: so by
-        whoever wakes from a sleep.
+        No path ever has unwritten data behind it, even if the machine loses power. The names are on the disk before
+        those of the next call's documents are, and before any object that is replaced later.
+
+        `check` is called before the first document becomes visible, and before one that does a second or more after
+        the last call: so a process that slept calls it before it goes on.
 
         Raises:
-            StoreError: a path is none, or cannot be written; what was there before it is whole.
+            StoreError: a path is none, or cannot be written; the documents that are visible are whole.
         """
         written = 0
-        checked = -math.inf
-        with Tree(self.root, create=True) as tree:
+        last_check = -math.inf
+
+        def check_when_due() -> None:
+            nonlocal last_check
+            if not 0 <= time.time() - last_check < _CHECK:
+                check()
+                last_check = time.time()
+
+        batch: dict[str, bytes] = {}
+        size = 0
+        with _explaining(self.root, SCRATCH), self._writing() as tree:
             for path, data in documents:
                 check_path(path)
-                if not 0 <= time.time() - checked < _CHECK:
-                    check()
-                    checked = time.time()
-                try:
-                    written += tree.put(path, data)
-                except OSError as error:
-                    raise _explained(self.root, path, error) from error
+                with _explaining(self.root, path):
+                    changed = path in batch or not tree.holds(path, data)
+                if changed:
+                    batch[path] = data
+                    size += len(data)
+                    written += 1
+                if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+                    tree.write(batch, check_when_due)
+                    batch, size = {}, 0
+            if batch:
+                tree.write(batch, check_when_due)
         return written
 
     def delete(self, paths: Iterable[str]) -> int:
@@ -156,7 +181,7 @@ class LocalStore:
             StoreError: the path is none, or cannot be deleted.
         """
         check_path(path)
-        with _explaining(self.root, path), Tree(self.root, create=True) as tree, tree.locked():
+        with _explaining(self.root, path), self._writing() as tree, tree.locked():
             found = self.get(path)
             if found is not None and found.version == version:
                 tree.remove(path)
@@ -171,8 +196,11 @@ class LocalStore:
         with _explaining(self.root, prefix or "the folder"), Tree(self.root) as tree:
             yield from (entry for entry in tree.walk(prefix) if is_path(entry.path))
 
+    def _writing(self) -> Tree:
+        return Tree(self.root, self.file_mode)
+
     def sweep(self) -> None:
-        """Remove what a writer that died left half-written.
+        """Remove the scratch folders of writers that died.
 
         Raises:
             StoreError: it cannot be removed.
@@ -194,5 +222,7 @@ def _explaining(root: pathlib.Path, path: str) -> Iterator[None]:
 
 
 def _explained(root: pathlib.Path, path: str, error: OSError) -> StoreError:
+    if isinstance(error.filename, str) and is_path(error.filename):  # `Tree` names the one of a batch
+        path = error.filename
     what = _ADVICE.get(error.errno or 0) or f"{error.strerror or error}: check the disk, and export again"
     return StoreError(f"{root}: {path}: {what}")

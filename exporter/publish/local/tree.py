@@ -1,48 +1,48 @@
 """The folders below a root, opened one below the other, never through a symbolic link, and kept open.
 
-What is done by descriptor cannot leave the root, costs no second look at the way there, and is what `local.py` is made
-of. A file appears whole or not at all: it is written below `.tmp/` and renamed to its place.
+An operation by descriptor cannot leave the root and does not look up the folders again. A file appears whole or not at
+all: the tree writes a batch of files to its scratch folder, syncs the file system once, and then renames each file to
+its place. So a published path never has unwritten data behind it, and after a power cut holds the old or the new bytes.
 """
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
 import pathlib
 import re
-import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 
 from exporter.errors import StoreError
+from exporter.publish.local.scratch import FILE, FOLDER, Scratch, opened, sync
 from exporter.publish.store import Entry
 
 SCRATCH = ".tmp"
 LOCK = ".lock"
-_NEW = "new"
-"""The file in a writer's own scratch folder that is just being written."""
 
 _OPEN_FOLDERS = 64
 _TRIES = 100
 """How often a folder may be deleted under a writer before it gives up."""
 
-_FILE = os.O_CLOEXEC | os.O_NOFOLLOW
-_FOLDER = _FILE | os.O_RDONLY | os.O_DIRECTORY
-
 
 class Tree:
-    """The folders below a root while one method works on them. Without `create` what is absent stays so.
+    """The folders below a root, for the duration of one operation of the store.
 
     Methods raise `OSError` as the system does, and `StoreError` where a symbolic link or no folder stands in the way.
+
+    Args:
+        root: the root.
+        create: the permissions of files to be written, such as 0o644; folders get those of 0o755 then. None: absent
+            folders are not made.
     """
 
-    def __init__(self, root: pathlib.Path, *, create: bool = False) -> None:
+    def __init__(self, root: pathlib.Path, create: int | None = None) -> None:
         self._root, self._create = root, create
         self._open: dict[str, int] = {}
-        self._scratch: _Scratch | None = None
+        self._scratch: Scratch | None = None
 
     def __enter__(self) -> "Tree":
         return self
@@ -72,28 +72,40 @@ class Tree:
                 if not os.access(name, os.W_OK | os.X_OK, dir_fd=self._folder(""), effective_ids=True):
                     os.stat(name, dir_fd=self._folder(""))  # absent rather than forbidden?
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        scratch = _Scratch(self._folder(SCRATCH))
-        try:
-            scratch.write(b"x")
-        finally:
-            scratch.close()
+        self._stage({"": b"x"})
         room = os.fstatvfs(self._folder(""))
         if room.f_files and not room.f_favail:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return room.f_bavail * room.f_frsize
 
-    def put(self, path: str, data: bytes, *, durable: bool = False) -> bool:
-        """Write an object, unless its bytes are there already: whether it was written.
+    def holds(self, path: str, data: bytes) -> bool:
+        """Whether exactly these bytes stand at a path."""
+        try:
+            folder, name = self._place(path)
+            return _size(folder, name) == len(data) and _holds(folder, name, data)
+        except FileNotFoundError:  # another process deletes the emptied folder
+            return False
 
-        If `durable`, it then stands against the death of the machine, and it never stands there without all that was
-        written before it.
+    def write(self, files: Mapping[str, bytes], check: Callable[[], None]) -> None:
+        """Write files so that none is visible before the data of all of them is on the disk.
+
+        Args:
+            files: path → bytes.
+            check: called before each file becomes visible; raises to stop.
         """
-        for _ in range(_TRIES - 1):
+        left = dict(files)
+        for attempt in range(_TRIES):
             try:
-                return self._put(path, data, durable)
-            except FileNotFoundError:  # its folder was emptied, and so deleted, just now
+                self._write(left, check)
+                return
+            except FileNotFoundError:  # another process deletes the emptied folder
+                if attempt == _TRIES - 1:
+                    raise
                 self._forget()
-        return self._put(path, data, durable)
+
+    def sync_folder(self, path: str) -> None:
+        """Wait until the names of the files beside a path are on the disk."""
+        os.fsync(self._place(path)[0])
 
     def remove(self, path: str) -> bool:
         """Delete an object: whether it was there."""
@@ -147,7 +159,7 @@ class Tree:
             names = [entry.name for entry in entries]
         for name in names:
             try:
-                with _opened(name, _FOLDER, scratch) as folder:
+                with opened(name, FOLDER, scratch) as folder:
                     fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(name, dir_fd=scratch)
             except NotADirectoryError:
@@ -158,23 +170,31 @@ class Tree:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the store's one lock."""
-        with _opened(LOCK, os.O_RDWR | os.O_CREAT | _FILE, self._folder("")) as lock:
+        with opened(LOCK, os.O_RDWR | os.O_CREAT | FILE, self._folder("")) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _put(self, path: str, data: bytes, durable: bool) -> bool:
-        folder, name = self._place(path)
-        if not durable and _size(folder, name) == len(data) and _holds(folder, name, data):
-            return False
+    def _write(self, left: dict[str, bytes], check: Callable[[], None]) -> None:
+        """Write files, and drop from `left` those that are in their place."""
+        scratch = self._stage(left)
+        for number, path in enumerate(list(left)):
+            check()
+            with _naming(path):
+                folder, name = self._place(path)
+                os.rename(str(number), name, src_dir_fd=scratch.folder, dst_dir_fd=folder)
+            del left[path]
+
+    def _stage(self, files: Mapping[str, bytes]) -> Scratch:
+        """Write files to the scratch folder, named by their numbers, until the disk has them."""
         if self._scratch is None:
-            self._scratch = _Scratch(self._folder(SCRATCH))
-        self._scratch.write(data)
-        if durable:
-            _sync(self._scratch.folder)
-        os.rename(_NEW, name, src_dir_fd=self._scratch.folder, dst_dir_fd=folder)
-        if durable:
-            os.fsync(folder)
-        return True
+            assert self._create is not None
+            self._scratch = Scratch(self._folder(SCRATCH), self._create)
+        for number, (path, data) in enumerate(files.items()):
+            with _naming(path):
+                self._scratch.write(str(number), data)
+        with _naming(next(iter(files))):
+            sync(self._scratch.folder)
+        return self._scratch
 
     def _place(self, path: str) -> tuple[int, str]:
         """The folder of an object, open until many others were asked for, and the object's name therein."""
@@ -202,11 +222,16 @@ class Tree:
     def _enter(self, path: str) -> int:
         outside, _, name = path.rpartition("/")
         parent = self._open[outside]
-        if self._create:
+        made = False
+        if self._create is not None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, dir_fd=parent)
+                made = True
         try:
-            return os.open(name, _FOLDER, dir_fd=parent)
+            folder = os.open(name, FOLDER, dir_fd=parent)
+            if made and self._create is not None:
+                _permit(folder, self._create)
+            return folder
         except NotADirectoryError:
             if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise StoreError(f"{self._root}: {path} is a symbolic link: put a real folder in its place") from None
@@ -214,8 +239,12 @@ class Tree:
 
     def _enter_root(self) -> int:
         try:
-            if self._create:
-                self._root.mkdir(parents=True, exist_ok=True)
+            if self._create is not None:
+                for folder in (*reversed(self._root.parents), self._root):
+                    if not folder.exists():
+                        folder.mkdir(exist_ok=True)
+                        with opened(str(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+                            _permit(descriptor, self._create)
             return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileExistsError, NotADirectoryError):
             raise StoreError(f"{self._root} is not a folder: choose another, or move the file away") from None
@@ -229,57 +258,20 @@ class Tree:
             os.close(self._open.popitem()[1])
 
 
-class _Scratch:
-    """A writer's own folder below `.tmp/`, locked as long as the writer lives."""
-
-    def __init__(self, parent: int) -> None:
-        self._name = f"{os.getpid()}-{secrets.token_hex(8)}"
-        self._open = contextlib.ExitStack()
-        self._parent = self._open.enter_context(_opened(".", _FOLDER, parent))
-        with self._open:
-            # A sweep waits, lest it take the folder for a dead writer's before it is locked.
-            fcntl.flock(self._parent, fcntl.LOCK_SH)
-            os.mkdir(self._name, 0o700, dir_fd=self._parent)
-            self.folder = self._open.enter_context(_opened(self._name, _FOLDER, self._parent))
-            fcntl.flock(self.folder, fcntl.LOCK_EX)
-            fcntl.flock(self._parent, fcntl.LOCK_UN)
-            self._open = self._open.pop_all()
-
-    def write(self, data: bytes) -> None:
-        """Write the file `_NEW`."""
-        file = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FILE, 0o666, dir_fd=self.folder)
-        try:
-            while data:
-                data = data[os.write(file, data) :]
-        finally:
-            os.close(file)
-
-    def close(self) -> None:
-        """Remove the folder."""
-        with self._open, contextlib.suppress(OSError):  # the next sweep's, then
-            shutil.rmtree(self._name, dir_fd=self._parent)
-
-
-def _sync(descriptor: int) -> None:
-    """Wait until all that was written to a descriptor's file system, by whomever, is on the disk.
-
-    One call for any number of files: Linux's syncfs(2), which Python lacks; elsewhere all file systems'.
-    """
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:
-        os.sync()
-    elif syncfs(descriptor):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 @contextlib.contextmanager
-def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
-    descriptor = os.open(name, flags, 0o666, dir_fd=folder)
+def _naming(path: str) -> Iterator[None]:
+    """Have errors of the system name the file in the store rather than the one in the scratch folder."""
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def _permit(folder: int, file_mode: int) -> None:
+    """Give a new folder the permissions of files, and search to whom they allow reading, whatever the umask."""
+    inherited = os.fstat(folder).st_mode & stat.S_ISGID
+    os.fchmod(folder, inherited | file_mode | 0o300 | (file_mode & 0o044) >> 2)
 
 
 def _size(folder: int, name: str) -> int | None:
@@ -292,10 +284,10 @@ def _size(folder: int, name: str) -> int | None:
 
 
 def _read(folder: int, name: str) -> bytes:
-    with os.fdopen(os.open(name, os.O_RDONLY | _FILE, dir_fd=folder), "rb") as file:
+    with os.fdopen(os.open(name, os.O_RDONLY | FILE, dir_fd=folder), "rb") as file:
         return file.read()
 
 
 def _holds(folder: int, name: str, data: bytes) -> bool:
-    with _opened(name, os.O_RDONLY | _FILE, folder) as file:
+    with opened(name, os.O_RDONLY | FILE, folder) as file:
         return os.read(file, len(data) + 1) == data
