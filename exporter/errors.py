@@ -18,6 +18,12 @@ class UsageError(ExporterError):
     exit_code = 2
 
 
+class ShrinkError(ExporterError):
+    """The export would delete most of what is published, and was not told that it may."""
+
+    exit_code = 3
+
+
 class SourceError(ExporterError):
     """The platform's database cannot be read as it must be."""
 

@@ -20,16 +20,22 @@ from exporter.hook.spool import existing_spool
     is_flag=True,
     help="Say what would be built, written and deleted, and why; write nothing.",
 )
+@options.option(
+    "--allow-shrink",
+    is_flag=True,
+    help="Publish even if that deletes more than half of the published documents of a kind. Without it such an export "
+    "publishes nothing and exits with 3.",
+)
 @options.spool_option
 @options.logging_options
-def export(export: Export, run: tuple[int, ...], dry_run: bool, spool: pathlib.Path | None) -> None:
+def export(export: Export, run: tuple[int, ...], dry_run: bool, allow_shrink: bool, spool: pathlib.Path | None) -> None:
     """Export the platform's database to a store.
 
     Only documents whose rows have changed are built, and only those that differ are written. Readers of the store
     meet no broken link at any moment, and a failed export leaves the published documents intact: run it again.
     """
     if dry_run:
-        report = export.perform(run or None, dry_run=True)
+        report = export.perform(run or None, dry_run=True, allow_shrink=allow_shrink)
         for number, why in report.plan.build.items():
             click.echo(f"build partition {number}: {why}")
         for name, counts in report.writes.items():
@@ -40,4 +46,4 @@ def export(export: Export, run: tuple[int, ...], dry_run: bool, spool: pathlib.P
             click.echo(f"delete {path}")
         return
     with last_export.noted(spool or existing_spool(export.store), run or None, exit_codes.explain):
-        export.perform(run or None)
+        export.perform(run or None, allow_shrink=allow_shrink)

@@ -80,7 +80,7 @@ class PartCollector:
         return pending and store is not None and store.get(stored(path)) is not None
 
     def finish(self, reuse: Callable[[str], bool]) -> BuiltPart:
-        """Make the part, and write its manifest at once: no other document names it yet.
+        """Make the part; its manifest is kept to write if the store lacks it.
 
         Args:
             reuse: whether a published document that was not added is reused as it is.
@@ -90,13 +90,18 @@ class PartCollector:
             if path not in self._documents and reuse(path):
                 self._documents[path] = entry
         part, data = encode_part(self._published.name, self._documents)
-        store = self._job.store
-        if store is None:
+        if self._job.store is None:
             return BuiltPart(part, {}, ())
-        published = part.href == self._published.manifests.published and contents.published
-        if not published and not self._job.dry_run:
-            store.write([(stored(part.href), data)])
+        if part.href != self._published.manifests.published or not contents.published:
+            self._job.work_dir.manifest(part.name).write_bytes(data)
         return BuiltPart(part, self._files.counts, tuple(contents.gone(self._documents)))
+
+
+def write_manifest(job: Job, part: Part) -> int:
+    """Write a part's manifest from the work dir to the store, unless the store has it; return the number written."""
+    assert job.store is not None
+    file = job.work_dir.manifest(part.name)
+    return job.store.write([(stored(part.href), file.read_bytes())]) if file.exists() else 0
 
 
 def write_documents(job: Job, part: str, phase: WritePhase) -> int:

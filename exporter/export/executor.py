@@ -1,7 +1,8 @@
-"""Where tasks run: in this process, or in several, behind one `concurrent.futures.Executor`."""
+"""Where tasks run: in this process, or in worker processes, behind one `concurrent.futures.Executor`."""
 
 import collections
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -15,21 +16,23 @@ from exporter.export.worker import Worker
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
+log = logging.getLogger(__name__)
+
 _worker: Worker | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Does tasks of one job. `ahead` tasks wait for a worker at any time: memory is bounded, no worker idle."""
+    """Does tasks of one job. At most `ahead` tasks wait for a worker: memory is bounded, and no worker is idle."""
 
     pool: Executor
     ahead: int
 
     def map(self, method: Callable[[Worker, Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
-        """What a method of `Worker` answers to each task, in the tasks' order.
+        """What a method of `Worker` returns for each task, in the order of the tasks.
 
         Raises:
-            ExporterError: a task failed, or a worker died.
+            ExporterError: a task failed, or a worker process died.
         """
         pending: collections.deque[Future[Answer]] = collections.deque()
         try:
@@ -40,17 +43,20 @@ class Workers:
             while pending:
                 yield pending.popleft().result()
         except (BrokenExecutor, BrokenPipeError):
-            time.sleep(0.1)  # who ends all processes of a service reaches the workers first, then us: that's no failure
+            time.sleep(0.1)  # a signal to all processes of a service may reach the workers first: that is no failure
             raise ExporterError("a worker process died; if memory ran out, try fewer --workers") from None
 
 
 @contextlib.contextmanager
 def start(job: Job, workers: int) -> Iterator[Workers]:
-    """Workers for a job: so many processes, or this one for 0.
+    """Workers for a job: `workers` processes, or this one for 0.
 
-    On an error or Ctrl-C they are killed, which is as safe at any moment as a power cut; what they do, and even their
-    start, may take longer than whoever pressed Ctrl-C waits.
+    On an error or Ctrl-C the worker processes are killed, which is as safe at any moment as a power cut; waiting for
+    their tasks, or even for their start, could take long.
     """
+    if workers and not can_start_processes():
+        log.warning("/dev/shm can't be written to, and worker processes need it; going on in one process")  # noqa: S108
+        workers = 0
     if workers == 0:
         _begin(job)
         try:
@@ -64,11 +70,22 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
         yield Workers(pool, 2 * workers)
 
 
+def can_start_processes() -> bool:
+    """Whether processes can share a semaphore, as pools of processes do; in some containers they can't."""
+    import multiprocessing
+
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError):
+        return False
+    return True
+
+
 class InProcess(Executor):
     """Does each task when it is submitted."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do a task, and give what came of it."""
+        """Do a task; return a future that is done."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))

@@ -23,7 +23,6 @@ class Job:
         store: None: documents are built, and nothing is kept of them.
         remembered: what the store remembers of partitions.
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
-        dry_run: write nothing to the store.
         owner: the export's name in the lease, without which workers write no documents.
     """
 
@@ -34,5 +33,4 @@ class Job:
     store: Store | None
     remembered: Mapping[int, PartitionState]
     sample_repository: pathlib.Path | None = None
-    dry_run: bool = False
     owner: str = ""

@@ -15,6 +15,7 @@ from exporter.export.dependencies import partition_fingerprints, target_fingerpr
 from exporter.export.executor import start
 from exporter.export.job import Job
 from exporter.export.plan import Examined, Plan, make_plan
+from exporter.export.room import check_room, estimate
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Manifest
@@ -49,6 +50,7 @@ class Settings:
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
         runs: look for changed rows only in the partitions of these; None: everywhere.
         dry_run: write nothing.
+        allow_shrink: publish even if most of what is published is deleted.
     """
 
     database_url: str
@@ -59,6 +61,7 @@ class Settings:
     sample_repository: pathlib.Path | None = None
     runs: tuple[int, ...] | None = None
     dry_run: bool = False
+    allow_shrink: bool = False
 
     @property
     def document_options(self) -> DocumentOptions:
@@ -91,10 +94,15 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
     """Export what has changed in the database.
 
     Raises:
+        ShrinkError: it would delete most of what is published; nothing was published.
         ExporterError: the export failed; what was published is intact.
     """
     with contextlib.closing(Database(settings.database_url)) as database:
         database.check()
+        if settings.sample_repository is not None:
+            SampleRepository(settings.sample_repository).check()
+        if settings.store is not None and not settings.dry_run:
+            settings.store.check_writable()
         return _export(settings, database, progress)
 
 
@@ -118,14 +126,16 @@ def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, use_state: bool
 ) -> Report:
     base = publisher.whole(publisher.begin()) if publisher else PublishedState(None, "", None, "")
-    catalog, invalid = read_catalog(database)
-    problems = stages.report_problems(invalid)
     with work_dir() as folder, contextlib.ExitStack() as checks:
+        catalog, invalid = read_catalog(database)
+        problems = stages.report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_not_overtaken(settings.store, state.version))
         chosen = _chosen(settings.runs) if state.valid else None
-        examined = Examined(_fingerprints(settings, database, base, chosen), partition_fingerprints(catalog), chosen)
+        examined = Examined(_fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen)
         plan = make_plan(base, state.state, state.lists, examined)
+        if settings.store is not None and not settings.dry_run:
+            check_room(estimate(plan, base, database, settings.result_documents), settings.store, folder)
         job = _job(settings, catalog, folder, state, publisher)
         # A process takes longer to start than a partition to build.
         with start(job, min(settings.workers, len(plan.build)) if len(plan.build) > 1 else 0) as workers:
@@ -139,7 +149,12 @@ def _attempt(
                 read.plan, examined.rows, {**read.priors, **built.priors}, built.parts, aggregated
             )
             changes = stages.changes(shared, finished, examined.shown, of_targets, quick=chosen is not None)
-            written = publisher.publish(base, changes) if publisher and not settings.dry_run else changes.writes
+            if not settings.allow_shrink:
+                stages.guard(shared, changes.gone)
+            written = changes.writes
+            if publisher and not settings.dry_run:
+                stages.write_manifests(shared, finished)
+                written = publisher.publish(base, changes)
     return Report(
         changes.manifest,
         read.plan,
@@ -161,7 +176,6 @@ def _job(
         settings.store,
         state.remembered,
         settings.sample_repository,
-        settings.dry_run,
         publisher.owner if publisher else "",
     )
 
@@ -182,19 +196,14 @@ def _chosen(runs: tuple[int, ...] | None) -> set[int] | None:
     return None if runs is None else {paths.partition_of(run) for run in runs}
 
 
-def _fingerprints(
-    settings: Settings, database: Database, base: PublishedState, chosen: Collection[int] | None
-) -> Mapping[int, str]:
+def _fingerprints(settings: Settings, database: Database, chosen: Collection[int] | None) -> Mapping[int, str]:
     """Partition → the fingerprint of its rows and its runs' logs; without a store, whose state would hold it, empty."""
     if settings.store is None:
         return dict.fromkeys(partitions(database), "")
     rows = fingerprints(database, chosen)
     if settings.sample_repository is None:
         return rows
-    repository = SampleRepository(settings.sample_repository)
-    if base.manifest is not None:
-        repository.check()
-    return _with_logs(rows, repository, chosen)
+    return _with_logs(rows, SampleRepository(settings.sample_repository), chosen)
 
 
 def _with_logs(rows: Mapping[int, str], repository: SampleRepository, chosen: Collection[int] | None) -> dict[int, str]:

@@ -38,8 +38,10 @@ class Export:
     main_repository: str
     main_branch: str
 
-    def perform(self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False) -> "Report":
-        """Export, and log the result in one line; `runs` as in `pipeline.Settings`.
+    def perform(
+        self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
+    ) -> "Report":
+        """Export, and log the result in one line; arguments as in `pipeline.Settings`.
 
         Raises:
             ExporterError: the export failed; what was published is intact.
@@ -57,6 +59,7 @@ class Export:
             self.sample_repository,
             runs=runs,
             dry_run=dry_run,
+            allow_shrink=allow_shrink,
         )
         report = pipeline.export(settings, logs.progress)
         counts = report.manifest.counts

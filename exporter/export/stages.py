@@ -15,12 +15,20 @@ from exporter.builders.aggregate import Aggregate
 from exporter.builders.partition_summary import changed_lists
 from exporter.builders.targets import AllTargets, DirtyTargets
 from exporter.documents.encoding import Document
-from exporter.export.collect import BuiltPart, PartCollector, PublishedPart, published_part, write_documents
+from exporter.export.collect import (
+    BuiltPart,
+    PartCollector,
+    PublishedPart,
+    published_part,
+    write_documents,
+    write_manifest,
+)
 from exporter.export.dependencies import changed
 from exporter.export.executor import Workers
 from exporter.export.job import Job
 from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
+from exporter.export.shrink_guard import refusal, shrinkages
 from exporter.export.work_dir import WritePhase
 from exporter.export.worker import BuildTask, Compared, ReadPartition, Worker, WriteTask
 from exporter.progress import Progress
@@ -314,6 +322,33 @@ def changes(
         ),
         state=state.new_state(manifest.snapshot, new, remembered, quick=quick),
     )
+
+
+def guard(export: Export, gone: Iterable[str]) -> None:
+    """See that these paths can be deleted without a second look.
+
+    Raises:
+        ShrinkError: more than half of the published documents of a kind are among them.
+    """
+    job, base = export.job, export.base
+    if job.store is None or base.manifest is None:
+        return
+
+    def published(name: str) -> Iterable[str]:
+        return published_part(job, name, base.hrefs(name)).contents.published
+
+    partitions = (published(part.name) for part in reversed(base.manifest.partitions))
+    if found := shrinkages(gone, lambda: published(CATALOG), partitions):
+        raise refusal(found, job.store.name, job)
+
+
+def write_manifests(export: Export, finished: Finished) -> None:
+    """Write the manifests of all parts that were built: nothing published names them yet."""
+    *partitions, catalog, site = (one.part for one in finished.parts)
+    for _ in export.workers.map(Worker.write_manifest, partitions):
+        pass
+    for part in (catalog, site):
+        write_manifest(export.job, part)
 
 
 _PHASES: tuple[WritePhase, ...] = ("new", "changed")

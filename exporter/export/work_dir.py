@@ -1,8 +1,8 @@
 """The work dir: the temporary files of one export, in a private folder that is removed with it.
 
 Here are all names of temporary files. A partition's rows are kept between the reading and the building of it, so that
-its documents are built from the rows that its statistics were computed from. Documents are kept between the building
-of their part of the manifest, which is published first, and their writing to the store.
+its documents are built from the rows that its statistics were computed from. Manifests and documents are kept until
+all are built and it is decided that they are published.
 """
 
 import contextlib
@@ -49,12 +49,14 @@ class WorkDir:
         """The file of a part's documents of one write phase."""
         return self.root / "documents" / f"{part}.{phase}"
 
+    def manifest(self, part: str) -> pathlib.Path:
+        """The file of a part's manifest."""
+        return self.root / "manifests" / part
+
     def make_folders(self) -> None:
         """Make the folders of all these files."""
-        for file in (self.rows(0), self.documents("", "new")):
-            file.parent.mkdir()
-        self.state.partition_store.mkdir()
-        self.state.list_heads.mkdir()
+        for name in ("rows", "documents", "manifests", "partitions", "list_heads"):
+            (self.root / name).mkdir()
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def work_dir() -> Iterator[WorkDir]:
     """A new work dir for one export.
 
     Raises:
-        ExporterError: the file system has no room for it.
+        ExporterError: temporary files cannot be written, or the file system has no room for them.
     """
     with temporary_folder() as root:
         found = WorkDir(root)
@@ -75,9 +77,15 @@ def temporary_folder() -> Iterator[pathlib.Path]:
     """A new private folder; such folders of processes that were killed some time ago are removed.
 
     Raises:
-        ExporterError: the file system has no room for it.
+        ExporterError: temporary files cannot be written, or the file system has no room for them.
     """
-    for other in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    try:
+        parent = pathlib.Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise ExporterError(
+            "no folder for temporary files can be written to: name one with TMPDIR, or mend the rights of /tmp"
+        ) from None
+    for other in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), _locked(other):
             if time.time() - other.stat().st_mtime >= _ABANDONED_AFTER:
                 shutil.rmtree(other, ignore_errors=True)
@@ -88,8 +96,7 @@ def temporary_folder() -> Iterator[pathlib.Path]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise ExporterError(
-            f"{tempfile.gettempdir()}: no room for the export's temporary files: free some space, "
-            "or name another folder with TMPDIR"
+            f"{parent}: no room for the export's temporary files: free some space, or name another folder with TMPDIR"
         ) from error
 
 

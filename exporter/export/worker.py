@@ -15,11 +15,12 @@ from exporter.builders import diffs
 from exporter.builders.partition import EvaluatedRun, Partition, Prior, evaluate
 from exporter.builders.partition_summary import PartitionSummary, changed_lists
 from exporter.documents.encoding import Document, digest, encode
-from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents
+from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents, write_manifest
 from exporter.export.dependencies import name_key
 from exporter.export.job import Job
 from exporter.export.partition_stats import partition_lineages, partition_stats
 from exporter.export.work_dir import WritePhase
+from exporter.publish.manifest import Part
 from exporter.publish.publisher import PartManifests
 from exporter.rules.lineage import Lineages, compared_lineages, fingerprint
 from exporter.rules.outcomes import Pair, Results
@@ -183,6 +184,10 @@ class Worker:
         ]
         found = diffs.document(*contents)
         return Compared((paths.diff(*pair), encode(found)), None in contents, problems)
+
+    def write_manifest(self, part: Part) -> int:
+        """Write a part's manifest to the store; return the number written."""
+        return write_manifest(self._job, part)
 
     def write(self, task: WriteTask) -> int:
         """Write one phase of a part's documents to the store; return the number written."""

@@ -95,6 +95,12 @@ def partitions_on(connection: sa.Connection) -> list[int]:
     return [int(n) for n in connection.scalars(sa.select(number).distinct().order_by(number))]
 
 
+def count_results(database: Database) -> int:
+    """The number of results of all runs."""
+    count = sa.select(sa.func.count()).select_from(tables.RESULT)
+    return database.read("the number of results", lambda connection: int(connection.scalar(count) or 0))
+
+
 def read_partition(database: Database, number: int, forks: Iterable[int]) -> PartitionRows:
     """Read one partition in one snapshot.
 

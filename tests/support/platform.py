@@ -185,9 +185,11 @@ def tree(root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
 
 
 def export(url: str, store: pathlib.Path | Store, **settings: Any) -> pipeline.Report:
-    """Export to a folder or another store, in this process unless told otherwise."""
+    """Export to a folder or another store, in this process, and though most may go, unless told otherwise."""
     target = LocalStore(store) if isinstance(store, pathlib.Path) else store
-    return pipeline.export(pipeline.Settings(**{"database_url": url, "store": target, "workers": 0} | settings))
+    return pipeline.export(
+        pipeline.Settings(**{"database_url": url, "store": target, "workers": 0, "allow_shrink": True} | settings)
+    )
 
 
 class Api(api.Api):

@@ -1,0 +1,117 @@
+"""The shrink guard: an export that would delete most of what is published publishes nothing, unless told to.
+
+An empty table, a half-restored database, a forgotten `--sample-repository`: each looks like a platform on which most
+things were deleted, and that hardly ever happens. So an export that would delete more than half of the published
+documents of any kind stops until a person has looked.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from exporter import paths
+from exporter.errors import ShrinkError
+from exporter.export.job import Job
+
+MINIMUM = 10
+"""A kind with fewer published documents is not guarded: half of them is a handful."""
+
+_KIND = re.compile(
+    rf"{paths.RUNS}/(?P<run>-?\d+)(?:(?P<runs>\.json)|/samples/(?P<results>-?\d+\.json)|/(?P<logs>log\.json))"
+    rf"|(?P<diffs>{paths.DIFFS}.+)"
+    rf"|{paths.SAMPLES}/(?P<samples>-?\d+\.json)"
+    rf"|{paths.REGRESSION_TESTS}/(?P<tests>-?\d+\.json)"
+)
+_OF_PARTITIONS = ("runs", "results", "logs")
+_OF_CATALOG = ("diffs", "samples", "tests")
+_NAMES = {"runs": "runs", "results": "result documents", "tests": "regression tests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """How many documents of a kind are published, how many of these would go, and how many of these with their run."""
+
+    kind: str
+    published: int
+    gone: int
+    gone_with_run: int
+
+
+def shrinkages(
+    gone: Iterable[str],
+    catalog: Callable[[], Iterable[str]],
+    partitions: Iterable[Iterable[str]],
+) -> list[Shrinkage]:
+    """The kinds of which an export would delete more than half.
+
+    Args:
+        gone: the paths that it would delete; not all of them need be published.
+        catalog: returns the paths that the catalogue's part publishes.
+        partitions: the paths that each partition publishes. Of these only as many are read as it takes to see that a
+            kind has enough other documents: for most exports none.
+    """
+    paths_gone = frozenset(gone)
+    most = Counter(_kind(path) for path in paths_gone)
+    doubtful = {kind for kind, count in most.items() if 2 * count > MINIMUM}
+    found: list[Shrinkage] = []
+    for kinds, parts in ((_OF_PARTITIONS, partitions), (_OF_CATALOG, _once(catalog))):
+        in_question = doubtful.intersection(kinds)
+        published, goes, with_run = Counter[str | None](), Counter[str | None](), Counter[str | None]()
+        for part in parts if in_question else ():
+            for path in part:
+                match = _KIND.fullmatch(path)
+                if match is not None and match.lastgroup in in_question:
+                    published[match.lastgroup] += 1
+                    if path in paths_gone:
+                        goes[match.lastgroup] += 1
+                        run = match["run"]
+                        with_run[match.lastgroup] += run is not None and paths.run(int(run)) in paths_gone
+            in_question -= {kind for kind in in_question if published[kind] >= 2 * most[kind]}
+            if not in_question:
+                break
+        found += [
+            Shrinkage(kind, published[kind], goes[kind], with_run[kind])
+            for kind in kinds
+            if kind in in_question and published[kind] >= MINIMUM and 2 * goes[kind] > published[kind]
+        ]
+    return found
+
+
+def _once(catalog: Callable[[], Iterable[str]]) -> Iterator[Iterable[str]]:
+    yield catalog()
+
+
+def _kind(path: str) -> str | None:
+    match = _KIND.fullmatch(path)
+    return match.lastgroup if match else None
+
+
+def refusal(found: Iterable[Shrinkage], store: str, job: Job) -> ShrinkError:
+    """The error that says what would go and why, and how to export nevertheless."""
+    what = "; ".join(
+        f"{one.gone} of {one.published} {_NAMES.get(one.kind, one.kind)} ({_reason(one, job)})" for one in found
+    )
+    return ShrinkError(
+        f"{store}: nothing was published, because this export would delete {what}. Check the database and the options; "
+        "if these documents are to go, export once with --allow-shrink"
+    )
+
+
+def _reason(one: Shrinkage, job: Job) -> str:
+    """Why most of these documents would go."""
+    if one.kind in ("samples", "tests"):
+        return f"the table {'sample' if one.kind == 'samples' else 'regression_test'} no longer has them"
+    if one.kind == "runs":
+        return "the table test no longer has them"
+    if 2 * one.gone_with_run > one.gone:
+        return "the table test no longer has their runs"
+    if one.kind == "results":
+        if job.options.result_documents != "all":
+            return f"--result-documents is {job.options.result_documents}"
+        return "the table test_result no longer has them"
+    if job.sample_repository is None:
+        return "there is no --sample-repository"
+    if one.kind == "logs":
+        return f"{job.sample_repository} no longer has them"
+    return "no result shows these contents any more"
