@@ -154,6 +154,52 @@ def bar(stage: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda completed: shown.update(task, completed=completed)
 
 
+Amount = Callable[[int, int, int], None]
+"""Is called with the number of documents and bytes transferred, and of all bytes."""
+
+
+@contextlib.contextmanager
+def transfer(stage: str) -> Iterator[Amount]:
+    """Show how far a transfer is, in documents and bytes, with a rate: a bar on a terminal, else now and then a line.
+
+    Gives the function that says how far it is.
+    """
+    began = time.monotonic()
+    if _in_json() or not sys.stderr.isatty():
+        shown = began
+
+        def line(documents: int, size: int, of_size: int) -> None:
+            nonlocal shown
+            if (now := time.monotonic()) - shown >= EVERY:
+                shown = now
+                log.info("%s: %s", stage, amount(documents, size, now - began) + f", of {megabytes(of_size)}")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar_:
+        task = bar_.add_task(stage, total=None)
+
+        def update(documents: int, size: int, of_size: int) -> None:
+            bar_.update(task, completed=size, total=of_size, description=f"{stage} ({documents:,})")
+
+        yield update
+
+
+def amount(documents: int, size: int, seconds: float) -> str:
+    """How much was transferred, and at which rate."""
+    per = max(seconds, 1e-3)
+    return f"{documents:,} documents, {megabytes(size)} ({documents / per:,.0f} documents/s, {megabytes(size / per)}/s)"
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes for people: `0.3 MB`, `12 MB`."""
+    return f"{size / 1e6:,.1f} MB" if size < 1e7 else f"{size / 1e6:,.0f} MB"
+
+
 def _lines(stage: str, total: int) -> Callable[[int], None]:
     told = time.monotonic()
 

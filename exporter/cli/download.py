@@ -2,11 +2,15 @@
 
 import logging
 import pathlib
+from typing import TYPE_CHECKING
 
 import click
 
 from exporter import logs
 from exporter.cli import options
+
+if TYPE_CHECKING:
+    from exporter.client.http import Limits
 
 log = logging.getLogger(__name__)
 
@@ -16,17 +20,25 @@ log = logging.getLogger(__name__)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @options.option("--snapshot", metavar="ID", help="The snapshot to download.  [default: the newest]")
 @options.credentials_option
+@options.limits_options("6h")
 @options.logging_options
-def download(base: str, folder: pathlib.Path, snapshot: str | None, credentials: pathlib.Path | None) -> None:
+def download(
+    base: str, folder: pathlib.Path, snapshot: str | None, credentials: pathlib.Path | None, limits: "Limits"
+) -> None:
     """Download a snapshot, whole and verified.
 
     BASE-URL is that of v1/, or of the folder that holds v1/: https, http, file or gs. An interrupted download resumes
     where it stopped, and the files in DIR are replaced when all new ones have arrived. Prints the snapshot's id.
     """
+    from exporter.client.download import choose
     from exporter.client.download import download as fetch
     from exporter.client.transfer import source
 
-    with source(base, credentials) as opened, logs.bar("downloading", 100) as show:
-        id_ = fetch(opened, folder, snapshot, show)
-    log.info("%s: snapshot %s is complete", folder, id_)
-    click.echo(id_)
+    with source(base, credentials, limits) as opened, logs.transfer("downloading") as bar:
+        chosen = choose(opened, snapshot)
+        log.info(
+            "downloading snapshot %s: %d files, %s", chosen["id"], len(chosen["files"]), logs.megabytes(chosen["bytes"])
+        )
+        fetch(opened, folder, chosen, bar)
+    log.info("%s: snapshot %s is complete", folder, chosen["id"])
+    click.echo(chosen["id"])

@@ -2,11 +2,16 @@
 
 import logging
 import pathlib
+import time
+from typing import TYPE_CHECKING
 
 import click
 
 from exporter import logs
 from exporter.cli import options
+
+if TYPE_CHECKING:
+    from exporter.client.http import Limits
 
 log = logging.getLogger(__name__)
 
@@ -22,17 +27,37 @@ log = logging.getLogger(__name__)
     help="How long to wait in all while the source is being published.",
 )
 @options.credentials_option
+@options.limits_options("6h")
 @options.logging_options
-def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path | None) -> None:
+def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path | None, limits: "Limits") -> None:
     """Copy a published API to a folder, or bring the copy up to date.
 
     Only documents whose digests differ are fetched. Readers of the copy meet no broken link at any moment; the next
-    run completes an interrupted one.
+    run completes an interrupted one. If the source's host serves v1/ alone, the copy has no site.
     """
+    from exporter.client.mirror import Transfer
     from exporter.client.mirror import mirror as copy
     from exporter.client.transfer import source
     from exporter.publish.local.folder_store import LocalStore
 
-    with source(base, credentials) as opened:
-        report = copy(opened, LocalStore(folder), logs.progress, wait=wait)
-    log.info("%s: %d documents, %d fetched, %d deleted", folder, report.documents, report.written, report.deleted)
+    with source(base, credentials, limits) as opened, logs.transfer("fetching") as bar:
+        log.info("reading what %s has published", opened.name)
+        began = time.monotonic()
+
+        def show(now: Transfer) -> None:
+            nonlocal began
+            if not now.documents:
+                began = time.monotonic()
+                log.info("fetching %d documents, %s", now.of_documents, logs.megabytes(now.of_bytes))
+            bar(now.documents, now.bytes, now.of_bytes)
+
+        report = copy(opened, LocalStore(folder), show, wait=wait)
+        seconds = time.monotonic() - began
+    log.info(
+        "%s: %d documents%s; fetched %s; %d deleted",
+        folder,
+        report.documents,
+        "" if report.site else " without the site, which the source does not serve",
+        logs.amount(report.written, report.bytes, seconds) if report.written else "nothing, it was up to date",
+        report.deleted,
+    )

@@ -17,8 +17,9 @@ from exporter.cli.settings_file import SettingsFile
 from exporter.export.service import Export
 from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
 
-if TYPE_CHECKING:  # httpx takes a tenth of a second
+if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
+    from exporter.client.http import Limits
 
 Command = Callable[..., Any]
 
@@ -269,6 +270,7 @@ class Reader:
     """The published API to read from, as the options say."""
 
     base: str
+    limits: "Limits"
 
     def open(self) -> "Api":
         """Open the API.
@@ -278,7 +280,39 @@ class Reader:
         """
         from exporter.client.api import Api
 
-        return Api(self.base)
+        return Api(self.base, request_timeout=self.limits.request, time_limit=self.limits.total)
+
+
+def limits_options(total: str) -> Callable[[Command], Command]:
+    """Add how long a reader waits; the command gets it as one `Limits`, named `limits`. `total` is the default."""
+
+    def add(command: Command) -> Command:
+        @option(
+            "--request-timeout",
+            type=Duration(),
+            default="30s",
+            show_default=True,
+            metavar="DURATION",
+            help="How long a server may send nothing before a request counts as failed; a failed one is repeated, up "
+            "to 5 times.",
+        )
+        @option(
+            "--time-limit",
+            type=Duration(),
+            default=total,
+            show_default=True,
+            metavar="DURATION",
+            help="How long the command may take in all.",
+        )
+        @functools.wraps(command)
+        def with_limits(*args: Any, request_timeout: int, time_limit: int, **kwargs: Any) -> Any:
+            from exporter.client.http import Limits
+
+            return command(*args, limits=Limits(request_timeout, time_limit), **kwargs)
+
+        return with_limits
+
+    return add
 
 
 def base_options(command: Command) -> Command:
@@ -290,9 +324,10 @@ def base_options(command: Command) -> Command:
         required=True,
         help="Where the API is published: https://…, file://…, gs://BUCKET[/PREFIX] or a folder.",
     )
+    @limits_options("10m")
     @functools.wraps(command)
-    def with_reader(*args: Any, base: str, **kwargs: Any) -> Any:
-        return command(*args, reader=Reader(base), **kwargs)
+    def with_reader(*args: Any, base: str, limits: "Limits", **kwargs: Any) -> Any:
+        return command(*args, reader=Reader(base, limits), **kwargs)
 
     return with_reader
 

@@ -15,7 +15,7 @@ from typing import Any, Self, cast
 import orjson
 
 from exporter import paths
-from exporter.client.http import Fetcher, NotFoundError, resolved
+from exporter.client.http import Fetcher, Limits, NotFoundError, resolved
 from exporter.documents.catalog import (
     Category,
     RegressionTestDocument,
@@ -42,17 +42,19 @@ _GROWTH, _MOST_PAGES = 100, 100_000
 class Api:
     """A published API; to be used as a context, or closed. One thread at a time.
 
-    A request that fails for the moment is repeated; what has not changed since it was read is not sent again.
+    A request whose failure may pass is repeated; a document that has not changed since it was read is not sent again.
 
     Args:
         base: where it is published: `https://…`, `http://…`, `file://…`, `gs://BUCKET[/PREFIX]` or a folder.
+        request_timeout: seconds for which a server may send nothing, at the beginning of an answer or in its middle.
+        time_limit: seconds that all requests together may take; None: as long as they do.
 
     Raises:
-        UsageError: the base is nothing of the kind.
+        UsageError: the base is none of these.
     """
 
-    def __init__(self, base: str) -> None:
-        self._fetcher = Fetcher(base)
+    def __init__(self, base: str, *, request_timeout: float = 30.0, time_limit: float | None = None) -> None:
+        self._fetcher = Fetcher(base, Limits(request_timeout, time_limit))
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +94,7 @@ class Api:
             document = orjson.loads(data)
             relink(document, lambda link: resolved(path, link))
         except (ValueError, RecursionError):
-            raise FetchError(f"{self.name}{path} is no JSON document of this API") from None
+            raise FetchError(f"{self.name}{path} is not a JSON document of this API") from None
         return document
 
     def items(self, path: str) -> Iterator[Any]:
@@ -116,7 +118,7 @@ class Api:
                 if not all(isinstance(item, dict) for item in data):
                     raise TypeError
             except (KeyError, TypeError, AttributeError):
-                raise FetchError(f"{self.name}{here} is no list of this API") from None
+                raise FetchError(f"{self.name}{here} is not a list of this API") from None
             yield from data
             if endless:
                 raise FetchError(f"{self.name}{path} has no end: page {len(seen)} leads on to {following}")

@@ -15,37 +15,36 @@ from exporter.snapshots.snapshot_index import decode_index
 _MOST = 64 << 20
 """Bytes of an index."""
 
-Show = Callable[[int], None]
-"""Hears how many percent there are."""
+Show = Callable[[int, int, int], None]
+"""Is called with the number of files that are complete, and of bytes that there are, of how many."""
 
 
-def download(source: Source, folder: pathlib.Path, snapshot: str | None = None, show: Show = lambda _: None) -> str:
-    """Fetch a snapshot into a folder; give its id.
+def download(source: Source, folder: pathlib.Path, chosen: Snapshot, show: Show = lambda *_: None) -> None:
+    """Fetch a snapshot into a folder.
 
-    Files come under other names first, and go to their places when all are there and as the index says: `SHA256SUMS`
-    last. What is there already is not fetched, and what was broken off goes on.
+    Files arrive under other names, and go to their places when all have arrived and are as the index describes them:
+    `SHA256SUMS` last. A file that is there already is not fetched, and an interrupted one resumes.
 
     Args:
         source: where from.
         folder: where to.
-        snapshot: its id; None for the newest.
+        chosen: the snapshot, as `choose` returns it.
         show: hears how far it is.
 
     Raises:
-        FetchError: there is no such snapshot, or a file cannot be had, or is not as the index says.
+        FetchError: a file cannot be fetched, or is not as the index describes it.
     """
-    chosen = _choose(source, snapshot)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         came: list[tuple[pathlib.Path | None, SnapshotFile]] = []
-        total, before = max(1, chosen["bytes"]), 0
+        complete = 0
         for file in chosen["files"]:
 
-            def show_file(have: int, before: int = before) -> None:
-                show(100 * (before + have) // total)
+            def show_file(have: int, complete: int = complete) -> None:
+                show(len(came), complete + have, chosen["bytes"])
 
             came.append((_fetch(source, folder, file, show_file), file))
-            before += file["bytes"]
+            complete += file["bytes"]
         for part, file in sorted(came, key=lambda one: one[1]["name"] == "SHA256SUMS"):
             if part is not None:
                 part.replace(folder / file["name"])
@@ -55,13 +54,19 @@ def download(source: Source, folder: pathlib.Path, snapshot: str | None = None, 
         raise FetchError(
             f"{folder}: {error.strerror or error}: mend that and download again; what came is kept"
         ) from error
-    return chosen["id"]
 
 
-def _choose(source: Source, snapshot: str | None) -> Snapshot:
-    (data,) = source.get([paths.SNAPSHOT_INDEX], _MOST)
+def choose(source: Source, snapshot: str | None = None) -> Snapshot:
+    """A published snapshot by its id; None: the newest.
+
+    Raises:
+        FetchError: there is none.
+    """
+    data = source.read(paths.SNAPSHOT_INDEX, _MOST)
     if data is None:
-        raise FetchError(f"{source.name}: there are no snapshots")
+        raise FetchError(
+            f"{source.name}: there is no {paths.SNAPSHOT_INDEX}: no snapshot is published there, or this is no API root"
+        )
     found = decode_index(source.name, data)["snapshots"]
     for one in found:
         if snapshot in (None, one["id"]):
@@ -70,17 +75,19 @@ def _choose(source: Source, snapshot: str | None) -> Snapshot:
     raise FetchError(f"{source.name}: there is no snapshot {snapshot or ''}; there are: {ids or 'none'}")
 
 
-def _fetch(source: Source, folder: pathlib.Path, file: SnapshotFile, show: Show) -> pathlib.Path | None:
-    """Fetch a file under another name; None if it stands in its place already.
+def _fetch(
+    source: Source, folder: pathlib.Path, file: SnapshotFile, show: Callable[[int], None]
+) -> pathlib.Path | None:
+    """Fetch a file under another name; returns None if it is in its place already.
 
     Raises:
-        FetchError: it cannot be had, or comes with another digest.
+        FetchError: it cannot be fetched, or arrives with another digest.
     """
     if _is(folder / file["name"], file):
         show(file["bytes"])
         return None
     part = folder / f".{file['name']}.{file['sha256'][:12]}.part"
-    for _ in range(2):  # what went on from a damaged part is fetched once more
+    for _ in range(2):  # a file that was resumed from a damaged part is fetched once more
         if not _is(part, file):
             began = part.exists()
             source.save(file["href"], part, file["bytes"], show)
@@ -92,7 +99,9 @@ def _fetch(source: Source, folder: pathlib.Path, file: SnapshotFile, show: Show)
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         return part
-    raise FetchError(f"{source.name}: {file['href']} is not what the index says (another SHA-256): try again later")
+    raise FetchError(
+        f"{source.name}: {file['href']} is not as the index describes it (another SHA-256): try again later"
+    )
 
 
 def _is(place: pathlib.Path, file: SnapshotFile) -> bool:

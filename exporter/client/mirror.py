@@ -1,7 +1,7 @@
 """Mirroring: a copy of a published API, by its manifests alone, published as an export is.
 
 The mirror is a store of its own, and the copy goes through the same lease, order and deletions as an export's
-documents. So its readers meet no broken link, and what was broken off is completed by the next.
+documents. So its readers meet no broken link, and the next mirroring completes one that was interrupted.
 """
 
 import functools
@@ -10,19 +10,26 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import orjson
 
 from exporter import paths
-from exporter.client.transfer import Source
-from exporter.documents.encoding import digest
-from exporter.errors import ConflictError, FetchError, StoreError, TooLargeError, UsageError
+from exporter.client.transfer import AbsentError, DifferentError, Source, Wanted
+from exporter.documents.encoding import digest, encode
+from exporter.errors import ConflictError, FetchError, StoreError, UsageError
 from exporter.paths import stored
-from exporter.progress import Progress, quiet
 from exporter.publish.lease import check_lease
-from exporter.publish.manifest import CATALOG, Documents, Manifest, Part, PartContents, decode_manifest, decode_part
+from exporter.publish.manifest import (
+    CATALOG,
+    Documents,
+    Manifest,
+    Part,
+    PartContents,
+    decode_manifest,
+    decode_part,
+)
 from exporter.publish.publisher import Changes, PublishedState, Publisher, known, read_parts
 from exporter.publish.store import Store, is_path
 
@@ -33,9 +40,22 @@ log = logging.getLogger(__name__)
 _MOST = 64 << 20
 """Bytes of a manifest."""
 _BATCH = 256
-"""Documents fetched at a time."""
+"""Documents written at a time."""
 _TRIES = 20
 """How often the source may publish meanwhile."""
+
+
+class Transfer(NamedTuple):
+    """How far a mirroring is: documents and bytes fetched, of how many."""
+
+    documents: int
+    bytes: int
+    of_documents: int
+    of_bytes: int
+
+
+Show = Callable[[Transfer], None]
+"""Is called when the number of documents to fetch is known, and after each batch."""
 
 
 class _MovedError(Exception):
@@ -49,38 +69,56 @@ class Copied(Manifest):
     data: bytes
 
     def encode(self, generated_at: str) -> bytes:
-        """The bytes that came: the mirror tells when the source has changed."""
+        """The bytes that came, so that the mirror shows when the source has changed."""
         return self.data
+
+    def without_site(self) -> "Copied":
+        """The manifest of the same without the site's files."""
+        less = replace(self, site=None)
+        value = orjson.loads(self.data)
+        for name in ("documents", "bytes"):
+            value["counts"][name] = sum(getattr(part, name) for part in less.parts.values())
+        return replace(less, data=encode(value | {"site": None, "snapshot": less.snapshot}))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a mirroring did: the documents that it wrote and deleted, and those that there are."""
+    """The result of a mirroring.
+
+    Args:
+        written: number of documents fetched and written.
+        bytes: their size.
+        deleted: number of documents that are no longer published.
+        documents: number of documents that the mirror has.
+        site: whether the source has the site's files, if its manifest names them.
+    """
 
     written: int
+    bytes: int
     deleted: int
     documents: int
+    site: bool
 
 
 def mirror(
     source: Source,
     store: Store,
-    progress: Progress = quiet,
+    show: Show = lambda _: None,
     *,
     wait: float = 300.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Report:
-    """Make a store the same as a published API; only what differs is fetched.
+    """Make a store the same as a published API; only documents that differ are fetched.
 
     Args:
         source: the API.
         store: the mirror. Nothing else may publish there.
-        progress: shows how far it is.
+        show: hears how far it is.
         wait: seconds to wait in all for a source that is being published.
         sleep: waits.
 
     Raises:
-        FetchError: the source cannot be fetched, or is not as its manifests say. The mirror is as whole as before.
+        FetchError: the source cannot be fetched, or is not as its manifests say. The mirror is as whole as it was.
         UsageError: the store is an exporter's.
     """
     if store.get(paths.STATE_PLAN) is not None:
@@ -89,14 +127,14 @@ def mirror(
     waited = 0.0
     for attempt in range(_TRIES):
         try:
-            return _Copy(source, store, publisher, progress).run()
+            return _Copy(source, store, publisher, show).run()
         except (_MovedError, ConflictError) as error:
             pause = min(30.0, 0.5 * 2**attempt, wait - waited)
             if pause <= 0:
                 raise FetchError(
-                    f"{source.name}: {error}, and stays so: wait until its export has ended, or have it exported again"
+                    f"{error}, and stays so: have it exported again, or wait until its export has ended"
                 ) from None
-            log.info("%s: %s; beginning again from its manifest", source.name, error)
+            log.info("%s; beginning again from its manifest", error)
             sleep(pause)
             waited += pause
     raise FetchError(f"{source.name}: it changes faster than it can be mirrored; try again later")
@@ -105,24 +143,30 @@ def mirror(
 class _Copy:
     """One attempt."""
 
-    def __init__(self, source: Source, store: Store, publisher: Publisher, progress: Progress) -> None:
-        self.source, self.store, self.publisher, self.progress = source, store, publisher, progress
+    def __init__(self, source: Source, store: Store, publisher: Publisher, show: Show) -> None:
+        self.source, self.store, self.publisher, self.show = source, store, publisher, show
         self.entries: set[str] = set()
+        self.fetched = Transfer(0, 0, 0, 0)
 
     def run(self) -> Report:
         base = self.publisher.whole(self.publisher.begin())
-        manifest = self._manifest()
+        manifest = named = self._manifest()
+        if manifest.site is not None and not (base.manifest and base.manifest.site):
+            manifest = self._served(manifest, manifest.site)
         self._parts(manifest, base)
         parts = [part for part in manifest.parts.values() if self._differs(part, base)]
-        todo = {part.name: self._count(part, base) for part in parts}
-        gone = [path for _, paths in todo.values() for path in paths]
+        gone: list[str] = []
+        for part in parts:
+            gone += self._count(part, base)
         for name in base.names().difference(manifest.parts):
             gone += known(self.store, base.hrefs(name)).gone(())
         catalog = [part for part in parts if part.name == CATALOG]
         others = [part for part in parts if part.name != CATALOG]
+        if self.fetched.of_documents:
+            self.show(self.fetched)
         changes = Changes(
             manifest=manifest,
-            writes=sum(count for count, _ in todo.values()),
+            writes=self.fetched.of_documents,
             gone=tuple(gone),
             waves=tuple(
                 self._wave(some, base, reached=reached)
@@ -130,12 +174,20 @@ class _Copy:
             ),
         )
         written = self.publisher.publish(base, changes)
-        return Report(written, len(gone), sum(part.documents for part in manifest.parts.values()))
+        return Report(
+            written=written,
+            bytes=self.fetched.bytes,
+            deleted=len(gone),
+            documents=sum(part.documents for part in manifest.parts.values()),
+            site=manifest.site == named.site,
+        )
 
     def _manifest(self) -> Copied:
-        (data,) = self.source.get([paths.MANIFEST], _MOST)
+        data = self.source.read(paths.MANIFEST, _MOST)
         if data is None:
-            raise FetchError(f"{self.source.name}: nothing is published there (there is no {paths.MANIFEST})")
+            raise FetchError(
+                f"{self.source.name}: nothing is published there (there is no {paths.MANIFEST}): check the base URL"
+            )
         try:
             found = decode_manifest(data)
             links = orjson.loads(data).get("links", {}).values()
@@ -150,14 +202,36 @@ class _Copy:
         hrefs = [part.href for name, part in manifest.parts.items() if published.get(name) != part]
         there = {one.path for one in self.store.list(stored(paths.MANIFESTS))}
         lacking = [part for part in manifest.parts.values() if part.href in hrefs and stored(part.href) not in there]
-        for batch in _batched(lacking):
-            for part, data in zip(batch, self.source.get([part.href for part in batch], _MOST), strict=True):
-                if data is None or digest(data) != part.digest:
-                    raise _MovedError(f"{part.href} is not as its manifest says")
-                if paths.manifest_part(part.name, part.digest) != part.href:
-                    raise FetchError(f"{self.source.name}: {part.href} is not the name of such a manifest")
-                self._check(part, decode_part(data))
-                self.store.write([(stored(part.href), data)])
+        for part in lacking:
+            self.store.write([(stored(part.href), self._part(part))])
+
+    def _part(self, part: Part) -> bytes:
+        """The manifest of a part, as the source has it."""
+        if paths.manifest_part(part.name, part.digest) != part.href:
+            raise FetchError(f"{self.source.name}: {part.href} is not the name of such a manifest")
+        data = self.source.read(part.href, _MOST)
+        if data is None or digest(data) != part.digest:
+            what = "does not exist" if data is None else "is not as its manifest says"
+            raise _MovedError(f"{self.source.name}: {part.href} {what}")
+        self._check(part, decode_part(data))
+        return data
+
+    def _served(self, manifest: Copied, site: Part) -> Copied:
+        """The manifest, without the site if the source's host serves `v1/` alone.
+
+        An asset is named by its own content, so that it exists as long as a manifest names it.
+        """
+        documents = decode_part(self._part(site))
+        asset = next((Wanted(path, *entry) for path, entry in documents.items() if paths.is_asset(path)), None)
+        try:
+            if asset:
+                list(self.source.documents([asset]))
+        except (AbsentError, DifferentError):
+            if self.source.read(paths.MANIFEST, _MOST) != manifest.data:
+                raise _MovedError(f"{self.source.name}: it has published meanwhile") from None
+            log.warning("%s: the site is not there, v1/ alone is; mirroring v1/ without the site", self.source.name)
+            return manifest.without_site()
+        return manifest
 
     def _check(self, part: Part, documents: Documents) -> None:
         """See that a part names nothing but documents of its own."""
@@ -177,60 +251,58 @@ class _Copy:
         hrefs = base.hrefs(part.name)
         return hrefs.published != part.href or bool(hrefs.pending)
 
-    def _documents(self, part: Part, base: PublishedState, *, reached: bool | None) -> Iterator[tuple[str, str, int]]:
-        """Path, digest and size of the documents of a part that are not there.
+    def _documents(self, part: Part, base: PublishedState, *, reached: bool | None) -> Iterator[Wanted]:
+        """The documents of a part that the mirror lacks.
 
         Args:
             part: the part.
-            base: what is there.
+            base: what the mirror has.
             reached: only those that readers can know of, or only the others; None for all.
         """
-        before = known(self.store, base.hrefs(part.name))
+        there_is = known(self.store, base.hrefs(part.name))
         for documents in read_parts(self.store, [part.href]):
             for path, entry in documents.items():
-                if before.holds(path, entry):
+                if there_is.holds(path, entry):
                     continue
-                there = self._there(path, before)
+                there = self._there(path, there_is)
                 if there is not None and digest(there) == entry[0]:
                     continue
                 if reached is None or reached == (
-                    path in before.published or self._is_entry(path) or there is not None
+                    path in there_is.published or self._is_entry(path) or there is not None
                 ):
-                    yield path, entry[0], entry[1]
+                    yield Wanted(path, entry[0], entry[1])
 
     def _is_entry(self, path: str) -> bool:
         """Whether readers know a document without a link: those that the manifest leads to, and the site's pages."""
         return path in self.entries or (path.startswith(paths.ROOTED) and not paths.is_asset(path))
 
-    def _there(self, path: str, before: PartContents) -> bytes | None:
-        """What a mirroring that was broken off has written."""
-        if not any(path in documents for documents in before.pending):
+    def _there(self, path: str, contents: PartContents) -> bytes | None:
+        """The bytes that an interrupted mirroring has written."""
+        if not any(path in documents for documents in contents.pending):
             return None
         found = self.store.get(stored(path))
         return found.data if found else None
 
-    def _count(self, part: Part, base: PublishedState) -> tuple[int, list[str]]:
-        """The number of documents of a part to write, and the paths that it does without now."""
-        writes = sum(1 for _ in self._documents(part, base, reached=None))
+    def _count(self, part: Part, base: PublishedState) -> list[str]:
+        """Count the documents of a part to fetch; returns the paths that it no longer has."""
+        for one in self._documents(part, base, reached=None):
+            so_far = self.fetched
+            self.fetched = so_far._replace(of_documents=so_far.of_documents + 1, of_bytes=so_far.of_bytes + one.size)
         found = read_parts(self.store, [part.href])
-        return writes, known(self.store, base.hrefs(part.name)).gone(found[0] if found else ())
+        return known(self.store, base.hrefs(part.name)).gone(found[0] if found else ())
 
     def _wave(self, parts: list[Part], base: PublishedState, *, reached: bool) -> Iterator[int]:
         check = functools.partial(check_lease, self.store, self.publisher.owner)
-        stage = "fetching changed" if reached else "fetching new"
-        for part in self.progress(stage, parts, len(parts)):
-            for batch in _batched(self._documents(part, base, reached=reached)):
-                paths = [path for path, _, _ in batch]
-                try:
-                    came = self.source.get(paths, max(size for _, _, size in batch))
-                except TooLargeError as error:
-                    raise _MovedError("a document is not as its manifest says") from error
-                documents = []
-                for (path, sha, _), data in zip(batch, came, strict=True):
-                    if data is None or digest(data) != sha:
-                        raise _MovedError(f"{path} is not as its manifest says")
-                    documents.append((stored(path), data))
-                yield self.store.write(documents, check)
+        wanted, again = itertools.tee(one for part in parts for one in self._documents(part, base, reached=reached))
+        try:
+            for batch in _batched(zip(again, self.source.documents(wanted), strict=True)):
+                yield self.store.write([(stored(one.path), data) for one, data in batch], check)
+                documents, size = len(batch), sum(one.size for one, _ in batch)
+                so_far = self.fetched
+                self.fetched = so_far._replace(documents=so_far.documents + documents, bytes=so_far.bytes + size)
+                self.show(self.fetched)
+        except (AbsentError, DifferentError) as error:
+            raise _MovedError(str(error)) from error
 
 
 def _batched(items: Iterable[T]) -> Iterator[list[T]]:

@@ -1,36 +1,61 @@
-"""A published API as it is copied, many documents at once and files of any size: HTTP, folder or bucket."""
+"""Where copies come from: a published API over HTTP, in a folder or in a bucket; many documents at once, large files.
 
-import asyncio
+What comes is verified: a document that is not as it should be is fetched again, alone and without compression.
+"""
+
+import collections
 import contextlib
-import os
+import hashlib
 import pathlib
-import random
-import ssl
+import queue
+import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
-import aiohttp
-import certifi
-from yarl import URL
+import urllib3
 
 from exporter import paths
-from exporter.client.http import TRANSIENT, root_url
-from exporter.errors import FetchError, TooLargeError, UsageError
+from exporter.client.http import Http, Limits, NotFoundError, TryAgainError, root_url
+from exporter.errors import FetchError, TooLargeError
 from exporter.paths import stored
 from exporter.publish.open_store import open_store
 from exporter.publish.store import Store
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-_TRIES = 4
-_REDIRECTS = 5
-_CONNECTIONS = 32
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=20, sock_read=60)
-_CHUNK = 1 << 18
+CONNECTIONS = 8
+"""Requests at the same time. More gain nothing on a loopback: Python's own work is the limit."""
+
+_WINDOW = 256
+"""Documents that may have come before the first of them is taken."""
+
+_TIMES = 3
+"""How often a document is fetched before it counts as different."""
+
+
+class Wanted(NamedTuple):
+    """A document as its manifest describes it: path, digest (SHA-256 in hex) and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class AbsentError(FetchError):
+    """A document that a manifest names does not exist."""
+
+
+class DifferentError(FetchError):
+    """A document is not as its manifest describes it."""
+
+
+Show = Callable[[int], None]
+"""Is called with the number of bytes that a file has."""
 
 
 class Source(Protocol):
@@ -41,49 +66,83 @@ class Source(Protocol):
         """What messages call it."""
         ...
 
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths, None where there is none.
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A document whose digest is not known; None where there is none.
 
         Raises:
-            FetchError: one cannot be had, or is larger than `limit` bytes.
+            FetchError: it cannot be read, or is larger than `limit` bytes.
         """
         ...
 
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        """Write what stands at a path to a file, going on where that ends, if it still is a part of the same.
+    def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
+        """These documents in this order, verified; many are fetched at the same time.
+
+        Raises:
+            AbsentError: one does not exist.
+            DifferentError: one stays different from its description.
+            FetchError: one cannot be read.
+        """
+        ...
+
+    def save(self, path: str, file: pathlib.Path, size: int, show: Show) -> None:
+        """Write what stands at a path to a file, resuming where the file ends if it is a part of the same.
 
         Args:
             path: what to fetch.
-            file: where to; beside it, under `.etag`, is kept of what it is a part.
+            file: where to; the file beside it, `.etag`, says of what it is a part.
             size: how many bytes it should have; no more are fetched.
-            progress: hears of the bytes that there are.
+            show: hears how many bytes there are.
 
         Raises:
-            FetchError: it cannot be had. What came is kept.
+            FetchError: it cannot be fetched. What came is kept.
         """
         ...
 
 
 @contextlib.contextmanager
-def source(base: str, credentials: pathlib.Path | None = None) -> Iterator[Source]:
-    """Open the API below a base: a URL (http, https, file, gs) or a folder, of `v1/` or of what it lies in.
+def source(
+    base: str,
+    credentials: pathlib.Path | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> Iterator[Source]:
+    """Open the API below a base: a URL (http, https, file, gs) or a folder, of `v1/` or of the folder that holds it.
 
     Raises:
-        UsageError: there is no such kind, or it holds a password.
+        UsageError: the base is none of these.
     """
     if base.startswith("gs://"):
         folder = base.rstrip("/").removesuffix(f"/{paths.API_ROOT.rstrip('/')}")
         yield StoreSource(open_store(folder, credentials=credentials))
         return
-    url = root_url(base)
-    if url.scheme == "file":
-        root = urllib.request.url2pathname(url.raw_path.decode())
-        yield StoreSource(open_store(str(pathlib.Path(root).parent)))
+    root = root_url(base)
+    if root.startswith("file:"):
+        folder = urllib.request.url2pathname(urllib.parse.urlsplit(root).path)
+        yield StoreSource(open_store(str(pathlib.Path(folder).parent)))
         return
-    if url.userinfo:
-        raise UsageError("a base URL with a user or password would stand in messages: name it without")
-    with HttpSource(str(url)) as opened:
+    opened = HttpSource(root, limits)
+    try:
         yield opened
+    finally:
+        opened.close()
+
+
+def _verified(wanted: Wanted, read: Callable[[int], bytes | None], name: str) -> bytes:
+    """A document that is as its manifest describes it; `read` is given the number of the attempt.
+
+    Raises:
+        AbsentError: it does not exist.
+        DifferentError: it stays different.
+    """
+    for attempt in range(_TIMES):
+        try:
+            data = read(attempt)
+        except TooLargeError:
+            continue
+        if data is None:
+            raise AbsentError(f"{name}: {wanted.path} does not exist, though the manifest names it")
+        if len(data) == wanted.size and hashlib.sha256(data).hexdigest() == wanted.sha256:
+            return data
+    raise DifferentError(f"{name}: {wanted.path} is not as its manifest says")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,158 +156,175 @@ class StoreSource:
         """The store's name."""
         return self.store.name
 
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths."""
-        found = [self.store.get(stored(path)) for path in paths]
-        for path, one in zip(paths, found, strict=True):
-            if one is not None and len(one.data) > limit:
-                raise TooLargeError(f"{self.name}: {path} is larger than it should be")
-        return [one.data if one else None for one in found]
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A document; None where there is none."""
+        found = self.store.get(stored(path))
+        if found is not None and len(found.data) > limit:
+            raise TooLargeError(f"{self.name}: {path} is larger than {limit} bytes")
+        return found.data if found else None
 
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
+    def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
+        """These documents in this order."""
+        for one in wanted:
+            yield _verified(one, lambda _, one=one: self.read(one.path, one.size), self.name)  # type: ignore[misc]
+
+    def save(self, path: str, file: pathlib.Path, size: int, show: Show) -> None:
         """Write what stands at a path to a file."""
-        (data,) = self.get([path], size)
+        data = self.read(path, size)
         if data is None:
-            raise FetchError(f"{self.name}: there is no {path}")
+            raise AbsentError(f"{self.name}: {path} does not exist")
         file.write_bytes(data)
-        progress(len(data))
-
-
-class _Again(Exception):  # noqa: N818
-    """Something that another try may mend; its text says what."""
+        show(len(data))
 
 
 class HttpSource:
-    """The API at a root URL, over connections that are kept. A context for one thread, outside any event loop."""
+    """The API at a root URL, over connections that are kept. To be closed.
 
-    def __init__(self, root: str) -> None:
-        self._base = root
-        self._runner = asyncio.Runner()
+    Args:
+        root: as `root_url` returns it.
+        limits: how long to wait.
+    """
+
+    def __init__(self, root: str, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+        self._http = Http(root, limits, CONNECTIONS)
+        self._threads = _Threads(CONNECTIONS)
 
     @property
     def name(self) -> str:
         """The API root's URL."""
-        return self._base
+        return self._http.name
 
-    def __enter__(self) -> "HttpSource":
-        self._session = self._runner.run(self._open())
-        return self
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.end()
+        self._http.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._runner:
-            self._runner.run(self._session.close())
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A document; None where there is none."""
+        return self._read(path, limit, 0)
 
-    def get(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        """The documents at these paths, many at once."""
+    def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
+        """These documents in this order, many at the same time."""
+        began: collections.deque[Future[bytes]] = collections.deque()
         try:
-            return self._runner.run(self._get_all(paths, limit))
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+            for one in wanted:
+                began.append(self._threads.begin(self._document, one))
+                if len(began) >= _WINDOW:
+                    yield began.popleft().result()
+            while began:
+                yield began.popleft().result()
+        finally:
+            for future in began:
+                future.cancel()
 
-    def save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        """Write what stands at a path to a file, going on where that ends."""
-        self._runner.run(self._patiently(path, lambda: self._save(path, file, size, progress)))
+    def _document(self, one: Wanted) -> bytes:
+        return _verified(one, lambda attempt: self._read(one.path, one.size, attempt), self.name)
 
-    async def _open(self) -> aiohttp.ClientSession:
-        trust = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_TIMEOUT,
-            trust_env=True,
-        )
+    def _read(self, path: str, limit: int, attempt: int) -> bytes | None:
+        """A document; a later attempt asks for it as it is stored, past caches."""
 
-    async def _get_all(self, paths: Sequence[str], limit: int) -> list[bytes | None]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._patiently(path, lambda path=path: self._get(path, limit)))  # type: ignore[misc]
-                for path in paths
-            ]
-        return [task.result() for task in tasks]
-
-    async def _patiently(self, path: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it succeeds, or has failed often enough.
-
-        Raises:
-            FetchError: it has.
-        """
-        what = ""
-        for number in range(_TRIES):
-            if number:
-                await asyncio.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311
-            try:
-                return await attempt()
-            except _Again as error:
-                what = str(error)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            except OSError as error:
-                raise FetchError(f"cannot write {path}: {error.strerror or error}") from error
-        raise FetchError(f"{self._base}{path}: {what}; gave up after {_TRIES} tries: try again later")
-
-    async def _get(self, path: str, limit: int) -> bytes | None:
-        async with await self._request(path, {"Cache-Control": "no-cache"}) as response:
-            if response.status == 404:
+        def take(response: urllib3.BaseHTTPResponse) -> bytes | None:
+            if response.status == 200:
+                return self._http.body(response, limit)
+            error = self._http.refusal(response)
+            if isinstance(error, NotFoundError):
                 return None
-            data = bytearray()
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                data += chunk
-                if len(data) > limit:
-                    raise TooLargeError(f"{self._base}{path} is larger than it should be")
-            return bytes(data)
+            raise error
 
-    async def _request(self, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """A response that is 200, 206, 404 or 416. A redirect is followed within the same host only."""
-        root = self._base.removesuffix(paths.API_ROOT)
-        url = URL(root + urllib.parse.quote(stored(path)), encoded=True)
-        for _ in range(_REDIRECTS):
-            response = await self._session.get(url, headers=headers, allow_redirects=False)
-            if response.status not in (301, 302, 303, 307, 308):
-                break
-            response.release()
-            target = url.join(URL(response.headers.get("Location", ""), encoded=True))
-            if target.origin() != url.origin():
-                raise FetchError(f"{url} leads to another host, {target.host}: give that one's URL if you trust it")
-            url = target
-        else:
-            raise FetchError(f"{self._base}{path}: too many redirects")
-        if response.status in (200, 206, 404, 416):
-            return response
-        response.release()
-        if response.status in TRANSIENT:
-            raise _Again(f"the server answers {response.status}")
-        raise FetchError(f"{url}: the server answers {response.status} {response.reason}")
+        headers = {"Cache-Control": "no-cache"} | ({"Accept-Encoding": "identity"} if attempt else {})
+        return self._http.request(_relative(path), take, lambda: headers)
 
-    async def _save(self, path: str, file: pathlib.Path, size: int, progress: Callable[[int], None]) -> None:
-        tag = file.with_name(f"{file.name}.etag")
-        # As they are: a range of a compressed reply would be one of other bytes.
-        headers = {"Accept-Encoding": "identity"}
-        have = file.stat().st_size if file.exists() else 0
-        if have and have < size and tag.exists():
-            headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text()}
-        async with await self._request(path, headers) as response:
-            if response.status == 404:
-                raise FetchError(f"{self._base}{path}: there is none")
+    def save(self, path: str, file: pathlib.Path, size: int, show: Show) -> None:
+        """Write what stands at a path to a file, resuming where the file ends."""
+
+        def take(response: urllib3.BaseHTTPResponse) -> None:
             if response.status == 416:
                 file.unlink(missing_ok=True)
-                raise _Again("the server refuses to go on where the last try ended")
-            going_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            if response.status == 206 and not going_on:
-                raise _Again("the server sends another part than was asked for")
-            etag = response.headers.get("ETag", "")
-            if etag and not etag.startswith("W/"):
-                tag.write_text(etag)
-            else:
-                tag.unlink(missing_ok=True)
-            have = have if going_on else 0
-            with file.open("ab" if going_on else "wb") as target:
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    have += len(chunk)
-                    if have > size:
-                        raise FetchError(f"{self._base}{path} is larger than it should be")
-                    target.write(chunk)
-                    progress(have)
+                raise TryAgainError("the server refuses to resume where the last attempt ended")
+            if response.status not in (200, 206):
+                error = self._http.refusal(response)
+                raise AbsentError(str(error)) if isinstance(error, NotFoundError) else error
+            self._append(response, file, size, show)
+
+        self._http.request(_relative(path), take, lambda: _resuming(file, size))
+
+    def _append(self, response: urllib3.BaseHTTPResponse, file: pathlib.Path, size: int, show: Show) -> None:
+        """Write an answer's body to the end of a file, or anew if the answer is the whole file."""
+        have = file.stat().st_size if file.exists() else 0
+        resumed = response.status == 206
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            raise TryAgainError("the server sends another part than it was asked for")
+        tag, etag = _tag(file), response.headers.get("ETag", "")
+        if etag and not etag.startswith("W/"):
+            tag.write_text(etag)
+        else:
+            tag.unlink(missing_ok=True)
+        have = have if resumed else 0
+        with file.open("ab" if resumed else "wb") as target:
+            for chunk in self._http.chunks(response):
+                have += len(chunk)
+                if have > size:
+                    raise FetchError(f"{self.name}: {file.name} is larger than it should be")
+                target.write(chunk)
+                show(have)
         if have < size:
-            raise _Again(f"the reply ended after {have} of {size} bytes")
+            raise TryAgainError(f"the answer ended after {have} of {size} bytes")
+
+
+def _tag(file: pathlib.Path) -> pathlib.Path:
+    """The file that holds the ETag of what a file is a part of."""
+    return file.with_name(f"{file.name}.etag")
+
+
+def _resuming(file: pathlib.Path, size: int) -> dict[str, str]:
+    """The headers that ask for the rest of a file, if it is a part of a known one, else for all of it."""
+    # As they are: a range of a compressed answer would be one of other bytes.
+    headers = {"Accept-Encoding": "identity"}
+    have = file.stat().st_size if file.exists() else 0
+    if have and have < size and _tag(file).exists():
+        headers |= {"Range": f"bytes={have}-", "If-Range": _tag(file).read_text()}
+    return headers
+
+
+def _relative(path: str) -> str:
+    """The URL of a document of the API or of the site, relative to the API's root."""
+    if path.startswith(paths.ROOTED):
+        return "../" + urllib.parse.quote(path.removeprefix(paths.ROOTED))
+    return urllib.parse.quote(path)
+
+
+class _Threads:
+    """Threads that carry out tasks, and that nobody waits for at the end of the program."""
+
+    def __init__(self, number: int) -> None:
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(number)]
+        self._began = False
+
+    def begin(self, function: Callable[[T], R], argument: T) -> Future[R]:
+        """Have a function called by a thread; returns its future."""
+        if not self._began:
+            self._began = True
+            for thread in self._threads:
+                thread.start()
+        future: Future[R] = Future()
+
+        def task() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function(argument))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._tasks.put(task)
+        return future
+
+    def end(self) -> None:
+        """End the threads when they have done what they are at."""
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()

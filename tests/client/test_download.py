@@ -1,23 +1,26 @@
 """Downloads and mirrors from a server that misbehaves: what comes is verified, the folder stays usable."""
 
 import contextlib
-import http.server
+import gzip
 import pathlib
 import re
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 
 import orjson
 import pytest
 
 from exporter import paths
-from exporter.client.download import download
+from exporter.client import http
+from exporter.client.download import choose, download
 from exporter.client.mirror import mirror
 from exporter.client.transfer import source
 from exporter.demo import add_run, create_demo
 from exporter.errors import ConflictError, ExporterError, FetchError, StoreError, UsageError
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.verify import verify
+from exporter.retry import RetryPolicy
 from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from tests.support import reader
@@ -35,7 +38,7 @@ class Server:
         self.hook: Callable[[str, bytes], tuple[int, dict[str, str], bytes] | None] = lambda path, data: None
         server = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -81,6 +84,12 @@ class Server:
         return asked
 
 
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between two attempts."""
+    monkeypatch.setattr(http, "POLICY", RetryPolicy(attempts=5, first_pause=0.0))
+
+
 @pytest.fixture
 def platform_url(tmp_path: pathlib.Path) -> str:
     url = f"sqlite:///{tmp_path}/platform.sqlite"
@@ -99,7 +108,9 @@ def server(tmp_path: pathlib.Path, platform_url: str) -> Iterator[Server]:
 
 def fetch(server: Server, folder: pathlib.Path, snapshot: str | None = None) -> str:
     with source(server.url) as opened:
-        return download(opened, folder, snapshot)
+        chosen = choose(opened, snapshot)
+        download(opened, folder, chosen)
+        return chosen["id"]
 
 
 def whole(server: Server, folder: pathlib.Path) -> None:
@@ -126,7 +137,7 @@ def test_download(server: Server, folder: pathlib.Path) -> None:
 def test_from_a_folder(server: Server, folder: pathlib.Path) -> None:
     for base in (str(server.root), f"file://{server.root}/v1/"):
         with source(base) as opened:
-            download(opened, folder)
+            download(opened, folder, choose(opened))
         whole(server, folder)
 
 
@@ -153,10 +164,10 @@ def test_a_broken_off_download_goes_on(server: Server, folder: pathlib.Path) -> 
     ("answer", "message"),
     [
         ((200, {}, b"x" * 100), "ended after|larger than"),
-        ((500, {}, b""), "answers 500"),
-        ((403, {}, b""), "answers 403"),
-        ((404, {}, b""), "there is none"),
-        ((302, {"Location": "http://elsewhere.example/x"}, b""), "leads to another host, elsewhere.example"),
+        ((500, {}, b""), "status 500"),
+        ((403, {}, b""), "status 403"),
+        ((404, {}, b""), "does not exist"),
+        ((302, {"Location": "http://elsewhere.example/x"}, b""), "redirects to another origin, .*elsewhere.example"),
         ((302, {"Location": "/v1/snapshots.json"}, b""), "ended after|larger than|another SHA-256"),
         ((200, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08\0\0\0\0\0"), "gave up|ended after|larger"),
     ],
@@ -247,7 +258,7 @@ def test_a_broken_off_mirror_does_not_begin_anew(server: Server, folder: pathlib
 
     server.hook = fail
     store = LocalStore(folder)
-    with pytest.raises(FetchError, match="answers 500"):
+    with pytest.raises(FetchError, match="status 500"):
         copy(server, store)
     server.hook = lambda path, data: None
     there = sum(1 for _ in (folder / "v1/runs").rglob("*.json"))
@@ -307,12 +318,62 @@ def test_a_document_that_stays_wrong(server: Server, folder: pathlib.Path) -> No
     assert not (folder / "v1/manifest.json").exists()
 
 
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "another body"])
+def test_a_damaged_body_is_fetched_again_alone(server: Server, folder: pathlib.Path, damage: str) -> None:
+    broken: list[str] = []
+
+    def hook(path: str, data: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        if path == "runs/7.json" and not broken:
+            broken.append(path)
+            zipped = gzip.compress(data)
+            wrong = zipped[:-20] if damage == "truncated" else zipped[:30] + bytes([zipped[30] ^ 1]) + zipped[31:]
+            if damage == "another body":
+                return 200, {}, data.replace(b"7", b"8")
+            return 200, {"Content-Encoding": "gzip"}, wrong
+        return None
+
+    server.hook = hook
+    copy(server, LocalStore(folder))
+    asked = server.paths()
+    twice = {path for path in asked if asked.count(path) > 1 and not path.startswith(("/site/", "manifests/site"))}
+    assert broken and twice == {"runs/7.json"} and asked.count("runs/7.json") == 2
+    same(server, folder)
+
+
+def test_a_document_that_is_absent_is_said_to_be_absent(server: Server, folder: pathlib.Path) -> None:
+    (server.root / "v1/runs/1.json").unlink()
+    with pytest.raises(FetchError, match=r"runs/1\.json does not exist, though the manifest names it, and stays so"):
+        copy(server, LocalStore(folder), wait=2)
+    assert not (folder / "v1/manifest.json").exists()
+
+
+def test_a_host_that_serves_v1_alone_is_mirrored_without_the_site(
+    server: Server, folder: pathlib.Path, platform_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.hook = lambda path, data: (404, {}, b"") if path.startswith("/") else None
+    began: list[float] = []
+    with source(server.url) as opened:
+        report = mirror(opened, LocalStore(folder), wait=0, sleep=began.append)
+    assert not report.site and "the site is not there" in caplog.text and not began
+    assert not (folder / "index.html").exists() and (folder / "v1/runs/1.json").exists()
+    assert verify(LocalStore(folder)).problems == []
+    server.paths()
+    assert copy(server, LocalStore(folder)) == 0 and len(server.paths()) == 4  # whether the site is there now
+    add_run(platform_url, seed=5)
+    export(platform_url, server.root)
+    assert copy(server, LocalStore(folder)) > 0
+    assert verify(LocalStore(folder)).problems == []
+    server.hook = lambda path, data: None  # now the site is served too
+    copy(server, LocalStore(folder))
+    same(server, folder)
+
+
 def test_an_exporters_own_store_is_no_mirror(server: Server) -> None:
     with pytest.raises(UsageError, match="an exporter publishes here"):
         copy(server, LocalStore(server.root))
 
 
-@pytest.mark.parametrize("base", ["http://", "http://user:secret@host/", "ftp://host/", "file://host/x"])
+@pytest.mark.parametrize("base", ["http://", "ftp://user:secret@host/", "ftp://host/", "file://host/x"])
 def test_bases_that_make_no_sense(base: str) -> None:
     with pytest.raises(UsageError) as caught, source(base):
         pass

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from exporter.client.download import download
+from exporter.client.download import choose, download
 from exporter.client.transfer import source
 from exporter.demo import create_demo
 from exporter.publish.gcs.bucket_store import GcsStore
@@ -35,6 +35,8 @@ def test_a_snapshot_goes_to_a_bucket_and_comes_back(
     for number, base in enumerate((store.name, f"{emulator.url}/{bucket}/api")):
         folder = tmp_path / str(number)
         with source(base) as opened:
-            assert download(opened, folder) == made["id"]
+            chosen = choose(opened)
+            download(opened, folder, chosen)
+            assert chosen["id"] == made["id"]
         sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
         assert sums == {file["name"]: file["sha256"] for file in made["files"]}

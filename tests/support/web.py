@@ -5,7 +5,7 @@ import gzip
 import http.server
 import pathlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 class Reply:
     """What is answered. `cut` of the body's last bytes are promised but not sent."""
 
-    body: bytes = b""
+    body: bytes | Iterable[bytes] = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int = 0
@@ -68,8 +68,8 @@ class HttpServer(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def running(answer: Answer) -> Iterator[Server]:
-    """Run a server on 127.0.0.1 while the block lasts."""
+def running(answer: Answer, hold: threading.Event | None = None) -> Iterator[Server]:
+    """Run a server on 127.0.0.1 while the block lasts. A connection with a cut reply stays open until `hold` is set."""
     found = Server("", answer)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,11 +80,16 @@ def running(answer: Answer) -> Iterator[Server]:
             if reply is RESET:
                 return
             self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+            body = reply.body
+            length = {"Content-Length": str(len(body))} if isinstance(body, bytes) else {}
+            for name, value in {**length, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             with contextlib.suppress(OSError):  # the reader has had enough
-                self.wfile.write(reply.body[: len(reply.body) - reply.cut])
+                for part in [body[: len(body) - reply.cut]] if isinstance(body, bytes) else body:
+                    self.wfile.write(part)
+                if hold and reply.cut:
+                    hold.wait(20)
 
         def log_message(self, *_: object) -> None:
             pass
