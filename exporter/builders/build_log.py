@@ -11,6 +11,7 @@ from exporter.documents.files import LogCut, LogLine
 from exporter.documents.lists import listing
 from exporter.source import text_decoding
 from exporter.source.catalog import SampleRow
+from exporter.source.redaction import Redactor
 from exporter.source.sample_repository import Log
 
 LINES_PER_PAGE = 1_000
@@ -62,14 +63,19 @@ class LogLines(NamedTuple):
         return line
 
 
-def parse(log: Log) -> LogLines:
+def parse(log: Log, redactor: Redactor | None = None) -> LogLines:
     """Split a log into lines, which end with LF, CR LF or CR CR LF; blank ones are lines like any other.
 
     A CR elsewhere returns to the line's beginning, as on a terminal: what follows replaces what was there. Of a log
     whose middle was left out, the incomplete lines next to the gap are left out as well.
+
+    Args:
+        log: the log.
+        redactor: takes secrets out of its lines; None: one that does.
     """
+    redactor = redactor or Redactor()
     if log.tail is None:
-        return LogLines(_messages(text_decoding.decode(log.head).content), None)
+        return LogLines(_messages(text_decoding.decode(log.head).content, redactor), None)
     encoding, size = text_decoding.unit(log.head)
     line_feed = b"\n" if encoding is None else "\n".encode(encoding)
     start = -(log.size - len(log.tail)) % size  # of the first whole code unit
@@ -80,20 +86,23 @@ def parse(log: Log) -> LogLines:
         first = log.tail.find(line_feed, first + 1)
     head = log.head[: last + len(line_feed)] if last >= 0 else log.head
     tail = log.tail[first + len(line_feed) if first >= 0 else start :]
-    messages = _messages(text_decoding.decode(head).content)
+    messages = _messages(text_decoding.decode(head).content, redactor)
     omitted = log.size - len(head) - len(tail)
     cut: LogCut = {"after_line": len(messages), "omitted_bytes": omitted, "size": log.size}
     if encoding is None or size == 1:
-        return LogLines(messages + _messages(text_decoding.decode(tail).content), cut)
-    return LogLines(messages + _messages(text_decoding.decode_units(tail, encoding, size)), cut)
+        return LogLines(messages + _messages(text_decoding.decode(tail).content, redactor), cut)
+    return LogLines(messages + _messages(text_decoding.decode_units(tail, encoding, size), redactor), cut)
 
 
-def _messages(content: str) -> list[str]:
-    """The lines of a log as they are published, but not cut: whatever looks at messages looks at these."""
+def _messages(content: str, redactor: Redactor) -> list[str]:
+    """The lines of a log as they are published, but not cut: whatever looks at messages looks at these.
+
+    Secrets are looked for in what is shown: a control sequence within one would hide it.
+    """
     content = _COLUMN_ONE.sub("\r", _LINE_END.sub("\n", content).replace("\t", " "))
     if "\r" in content:
         content = "\n".join(_last_shown(line) if "\r" in line else line for line in content.split("\n"))
-    return text_decoding.split_lines(text_decoding.displayable(_printable(content)))
+    return text_decoding.split_lines(redactor.text(text_decoding.displayable(_printable(content))))
 
 
 def _printable(content: str) -> str:

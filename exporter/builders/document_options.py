@@ -13,8 +13,10 @@ class DocumentOptions:
         result_documents: which results get a document of their own: `all`, `failures` or `none`.
         main: which lineage is the main line.
         files: whether there is a sample repository.
+        redaction: whether secrets are taken out of free text.
     """
 
     result_documents: str = "all"
     main: MainLine = MainLine()  # noqa: RUF009 - immutable
     files: bool = False
+    redaction: bool = True

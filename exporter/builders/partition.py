@@ -1,7 +1,7 @@
 """One partition: all documents that depend on its rows, and on the runs before them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter import paths
@@ -22,6 +22,7 @@ from exporter.rules.status import PLATFORMS
 from exporter.rules.verdicts import Assessment, PriorHistory
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import Log
 
@@ -83,6 +84,7 @@ class Partition:
         options: the options that documents depend on.
         evaluator: the one that evaluated its rows.
         log_of: returns a run's log; None: there are no logs.
+        redactor: redacts logs.
     """
 
     number: int
@@ -92,6 +94,7 @@ class Partition:
     options: DocumentOptions
     evaluator: Results
     log_of: Callable[[int], Log | None] | None = None
+    redactor: Redactor = field(default_factory=Redactor)
 
     def run_documents(self, reused: PartitionSummary, evaluated: Iterable[EvaluatedRun]) -> Iterator[RunDocuments]:
         """The documents of runs.
@@ -119,7 +122,7 @@ class Partition:
     ) -> Iterator[Document]:
         run_id, listed = run["run_id"], one.results
         log = self.log_of(run_id) if self.log_of else None
-        lines = build_log.parse(log) if log else None
+        lines = build_log.parse(log, self.redactor) if log else None
         verdicts = {test: encode(verdict) for test, verdict in assessment.verdicts.items()}
         context = Context(verdicts, assessment.previous, self._excerpts(lines, listed) if lines else {})
         result_documents = self.options.result_documents

@@ -227,6 +227,17 @@ def main_line_options(command: Command) -> Command:
     )(command)
 
 
+def redaction_option(command: Command) -> Command:
+    """Add `--redaction/--no-redaction`, for what publishes free text."""
+    return option(
+        "--redaction/--no-redaction",
+        default=True,
+        show_default=True,
+        help="Replace secrets and mail addresses in logs, messages and notes by [redacted]. Without it, everyone who "
+        "reads what is published can read the tokens, passwords and keys in them.",
+    )(command)
+
+
 def export_options(command: Command) -> Command:
     """Add what an export takes; the command gets it as one `Export`, its first argument."""
 
@@ -252,6 +263,7 @@ def export_options(command: Command) -> Command:
         help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
     )
     @main_line_options
+    @redaction_option
     @functools.wraps(command)
     def with_export(*, database_url: str, **kwargs: Any) -> Any:
         logs.hide_url(database_url)

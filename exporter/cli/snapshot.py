@@ -8,6 +8,7 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.export.service import NO_REDACTION
 from exporter.publish.open_store import StoreAccess
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 @options.publishing_options
 @options.access_options
 @options.main_line_options
+@options.redaction_option
 @options.option(
     "--keep",
     type=click.IntRange(1),
@@ -26,7 +28,14 @@ log = logging.getLogger(__name__)
 )
 @options.logging_options
 def snapshot(
-    database_url: str, store: str, access: StoreAccess, keep: int, main_repository: str, main_branch: str
+    *,
+    database_url: str,
+    store: str,
+    access: StoreAccess,
+    keep: int,
+    main_repository: str,
+    main_branch: str,
+    redaction: bool,
 ) -> None:
     """Publish all data as files to download: NDJSON, Parquet and SQLite.
 
@@ -38,7 +47,9 @@ def snapshot(
     from exporter.source.database import Database
 
     logs.hide_url(database_url)
-    settings = SnapshotSettings(keep, MainLine(main_repository, main_branch), process=True)
+    settings = SnapshotSettings(keep, MainLine(main_repository, main_branch), process=True, redaction=redaction)
+    if not redaction:
+        log.warning(NO_REDACTION)
     gc.disable()  # a third of the time of reading goes into looking for cycles among rows that have none
     with contextlib.closing(Database(database_url)) as database:
         made = create(database, access.open(store), settings, logs.progress)

@@ -26,6 +26,7 @@ from exporter.source.catalog import Catalog, read_catalog
 from exporter.source.database import Database
 from exporter.source.fingerprints import fingerprints
 from exporter.source.partitions import partitions
+from exporter.source.redaction import Redactor
 from exporter.source.sample_repository import SampleRepository
 from exporter.state import state_file
 from exporter.state.incremental import IncrementalState
@@ -51,6 +52,7 @@ class Settings:
         runs: look for changed rows only in the partitions of these; None: everywhere.
         dry_run: write nothing.
         allow_shrink: publish even if most of what is published is deleted.
+        redaction: take secrets out of free text.
     """
 
     database_url: str
@@ -62,11 +64,12 @@ class Settings:
     runs: tuple[int, ...] | None = None
     dry_run: bool = False
     allow_shrink: bool = False
+    redaction: bool = True
 
     @property
     def document_options(self) -> DocumentOptions:
         """The options that documents depend on."""
-        return DocumentOptions(self.result_documents, self.main, self.sample_repository is not None)
+        return DocumentOptions(self.result_documents, self.main, self.sample_repository is not None, self.redaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,9 @@ def _attempt(
 ) -> Report:
     base = publisher.whole(publisher.begin()) if publisher else PublishedState(None, "", None, "")
     with work_dir() as folder, contextlib.ExitStack() as checks:
-        catalog, invalid = read_catalog(database)
+        redactor = Redactor(settings.redaction)
+        catalog, invalid = read_catalog(database, redactor)
+        redactor.report("catalogue")
         problems = stages.report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_not_overtaken(settings.store, state.version))

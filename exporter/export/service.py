@@ -13,6 +13,11 @@ if TYPE_CHECKING:  # it loads the database's library, for which the hook has no 
 
 log = logging.getLogger(__name__)
 
+NO_REDACTION = (
+    "redaction is off: passwords, tokens, private keys and mail addresses in logs, messages and notes are published "
+    "for everyone to read"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -27,6 +32,7 @@ class Export:
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
         main_repository: the repository of the main line, as OWNER/NAME.
         main_branch: the branch of the main line.
+        redaction: whether secrets are taken out of free text; if not, a warning says so.
     """
 
     database_url: str
@@ -37,6 +43,7 @@ class Export:
     sample_repository: pathlib.Path | None
     main_repository: str
     main_branch: str
+    redaction: bool = True
 
     def perform(
         self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
@@ -60,7 +67,10 @@ class Export:
             runs=runs,
             dry_run=dry_run,
             allow_shrink=allow_shrink,
+            redaction=self.redaction,
         )
+        if not self.redaction:
+            log.warning(NO_REDACTION)
         report = pipeline.export(settings, logs.progress)
         counts = report.manifest.counts
         log.info(

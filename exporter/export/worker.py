@@ -27,6 +27,7 @@ from exporter.rules.outcomes import Pair, Results
 from exporter.rules.result_matrix import matrix
 from exporter.source.database import Database
 from exporter.source.partitions import dump, load, read_partition
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import SampleRepository, log_name
 from exporter.state.partition_store import PartitionStore
@@ -109,7 +110,9 @@ class Worker:
 
     def read(self, number: int) -> ReadPartition:
         """Read a partition: its rows go to the work dir, its matrix and own lineages to the partition store."""
-        rows, problems = read_partition(self._database, number, self._job.catalog.forks)
+        redactor = Redactor(self._job.options.redaction)
+        rows, problems = read_partition(self._database, number, self._job.catalog.forks, redactor)
+        redactor.report(f"rows of partition {number}")
         self._job.work_dir.rows(number).write_bytes(dump(rows))
         runs = evaluate(rows, self._job.catalog, self._evaluator, problems)
         results = matrix((run.facts, run.results) for run in runs)
@@ -123,7 +126,7 @@ class Worker:
         self._partitions.invalidate(number)
         rows = self._take_rows(number)
         lineages, results = self._partitions.lineages_before(number), self._partitions.matrix(number)
-        repository = self._repository(problems)
+        repository, redactor = self._repository(problems), Redactor(self._job.options.redaction)
         fingerprints = _run_fingerprints(results.runs, rows, repository)
         published = published_part(self._job, str(number), task.manifests)
         previous = self._partitions.previous_summary(number) if task.state_valid else None
@@ -138,12 +141,14 @@ class Worker:
             self._job.options,
             self._evaluator,
             repository.log if repository else None,
+            redactor,
         )
         evaluated = evaluate(load(rows[len(reused.runs) :]), self._job.catalog, self._evaluator)
         with PartCollector(self._job, published) as collector:
             summary = _add_documents(collector, partition, reused, evaluated)
             kept = frozenset(str(run["run_id"]) for run in reused.runs)
             part = collector.finish(lambda path: paths.is_of_run(path, kept))
+        redactor.report(f"logs of partition {number}")
         unread = {problem.row for problem in problems}
         summary = replace(
             summary,

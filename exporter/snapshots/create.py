@@ -20,6 +20,7 @@ from exporter.snapshots.row_reader import Reader
 from exporter.snapshots.snapshot_index import announced, clean, publish, snapshots
 from exporter.snapshots.writer_process import writer
 from exporter.source.database import Connection, Database
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 
 README, SUMS = "README.txt", "SHA256SUMS"
@@ -33,11 +34,13 @@ class SnapshotSettings:
         keep: how many snapshots stay, the new one included.
         main: the main line that failures are held against.
         process: whether a process of its own writes the files, which takes half the time.
+        redaction: whether secrets are taken out of free text.
     """
 
     keep: int = 5
     main: MainLine = MainLine()  # noqa: RUF009 - immutable
     process: bool = False
+    redaction: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def _write(connection: Connection, folder: pathlib.Path, settings: SnapshotSetti
     """Write the files of all rows that a connection reads. A lost connection is retried: older files are deleted."""
     for file in folder.iterdir():
         file.unlink()
-    reader = Reader(connection, settings.main)
+    redactor = Redactor(settings.redaction)
+    reader = Reader(connection, settings.main, redactor)
     counts: SnapshotCounts = {"runs": 0, "results": 0, "samples": 0, "regression_tests": 0}
     latest = None
     with writer(folder, process=settings.process) as files:
@@ -108,6 +112,7 @@ def _write(connection: Connection, folder: pathlib.Path, settings: SnapshotSetti
             latest = batch.runs[-1]["run_id"]
             files.runs(batch, reader.outcomes)
         files.finish()
+    redactor.report("snapshot")
     return _Written(counts, latest, reader.problems)
 
 

@@ -29,6 +29,7 @@ from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES,
 from exporter.source.catalog import catalog_on
 from exporter.source.database import Connection
 from exporter.source.partitions import PartitionRows, RunRows, partition_on, partitions_on
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 
 _FILLED = (b"null",) * 5
@@ -110,14 +111,16 @@ class Reader:
     Args:
         connection: the connection.
         main: the main line.
+        redactor: redacts free text.
     """
 
-    def __init__(self, connection: Connection, main: MainLine) -> None:
+    def __init__(self, connection: Connection, main: MainLine, redactor: Redactor) -> None:
         self._connection = connection
+        self._redactor = redactor
         self._assessor = Assessor(main)
         self.problems: list[InvalidRow] = []
         self.outcomes = Outcomes()
-        self._catalog = catalog_on(connection, self.problems)
+        self._catalog = catalog_on(connection, self.problems, redactor)
         self._evaluator = Results(self._catalog)
         self.partitions = partitions_on(connection)
 
@@ -145,7 +148,7 @@ class Reader:
                 yield self._batch(found.runs)
 
     def _read(self, number: int) -> PartitionRows:
-        return partition_on(self._connection, number, self._catalog.forks)
+        return partition_on(self._connection, number, self._catalog.forks, self._redactor)
 
     def _batch(self, rows: list[RunRows]) -> RunBatch:
         batch = RunBatch([], [], [], [], [], [])

@@ -1,4 +1,4 @@
-"""The catalogue: the small tables, read once in one snapshot and shared by all partitions."""
+"""The catalogue: the small tables, read once in one consistent read and shared by all partitions."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from exporter.source import tables
 from exporter.source.database import Database
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow, Row
 
 INPUT_TYPES = ("file", "stdin", "udp")
@@ -123,8 +124,12 @@ class Catalog:
     test_counts: Mapping[int, int]
 
 
-def read_catalog(database: Database) -> tuple[Catalog, list[InvalidRow]]:
-    """Read the catalogue in one snapshot; and the rows in it that make no sense.
+def read_catalog(database: Database, redactor: Redactor | None = None) -> tuple[Catalog, list[InvalidRow]]:
+    """Read the catalogue in one consistent read; and its invalid rows.
+
+    Args:
+        database: the platform's.
+        redactor: takes secrets out of free text; None: one that does.
 
     Raises:
         SourceError: it can't be read.
@@ -133,22 +138,23 @@ def read_catalog(database: Database) -> tuple[Catalog, list[InvalidRow]]:
 
     def read(connection: sa.Connection) -> Catalog:
         problems.clear()
-        return catalog_on(connection, problems)
+        return catalog_on(connection, problems, redactor)
 
     return database.read("the catalogue", read), problems
 
 
-def catalog_on(connection: sa.Connection, problems: list[InvalidRow]) -> Catalog:
-    """The catalogue as a connection sees it; the rows in it that make no sense are added to `problems`."""
-    return _Reader(connection, problems).read()
+def catalog_on(connection: sa.Connection, problems: list[InvalidRow], redactor: Redactor | None = None) -> Catalog:
+    """The catalogue as a connection sees it; its invalid rows are added to `problems`."""
+    return _Reader(connection, problems, redactor or Redactor()).read()
 
 
 class _Reader:
     """Reads the catalogue on one connection."""
 
-    def __init__(self, connection: sa.Connection, problems: list[InvalidRow]) -> None:
+    def __init__(self, connection: sa.Connection, problems: list[InvalidRow], redactor: Redactor) -> None:
         self.connection = connection
         self.problems = problems
+        self.redactor = redactor
         self.test_counts: Counter[int] = Counter()
 
     def _rows(self, table: sa.Table) -> list[Row]:
@@ -164,8 +170,12 @@ class _Reader:
             for row in rows
         ]
 
+    def _free_text(self, row: Row, column: str, *, nullable: bool = False) -> str | None:
+        """A text that people have written, redacted."""
+        return self.redactor.optional(row.text(column, nullable=nullable))
+
     def _attach(self, table: sa.Table, column: str, owners: Mapping[int, Any]) -> list[tuple[Any, Row]]:
-        """The rows of a table with the row that their nullable link `column` names, where it names one."""
+        """The rows of a table with the row to which their nullable column `column` refers."""
         return [
             (owners[owner], row) for row in self._rows(table) if (owner := row.reference(column, owners)) is not None
         ]
@@ -175,7 +185,7 @@ class _Reader:
             row.id: Named(
                 row.id,
                 row.text("name", nullable=nullable_name),
-                row.text("description", nullable=nullable_description),
+                self._free_text(row, "description", nullable=nullable_description),
             )
             for row in self._rows(table)
         }
@@ -185,7 +195,7 @@ class _Reader:
         tags = self._named(tables.TAG, nullable_name=False, nullable_description=True)
         samples = self._samples(tags)
         tests, outputs = self._tests(samples, categories)
-        forks = {row.id: row.text("github", nullable=True) for row in self._rows(tables.FORK)}
+        forks = {row.id: self.redactor.url(row.text("github", nullable=True)) for row in self._rows(tables.FORK)}
         active = tuple(test.id for test in tests.values() if test.active)
         tests_of_sample: dict[int, list[int]] = {}
         for test in tests.values():
@@ -208,7 +218,7 @@ class _Reader:
                 IssueRow(
                     row.id,
                     row.integer("issue_id"),
-                    row.text("title"),
+                    self._free_text(row, "title"),
                     row.time("created_at"),
                     row.text("status"),
                 )
@@ -222,8 +232,8 @@ class _Reader:
             sample.uploads.append(
                 UploadRow(
                     row.enum("platform", UPLOAD_PLATFORMS),
-                    row.text("parameters"),
-                    row.text("notes"),
+                    self._free_text(row, "parameters"),
+                    self._free_text(row, "notes"),
                     name,
                     released,
                 )
@@ -237,14 +247,14 @@ class _Reader:
             row.id: TestRow(
                 row.id,
                 row.reference("sample_id", samples),
-                row.text("command"),
+                self._free_text(row, "command"),
                 row.enum("input_type", INPUT_TYPES, nullable=True),
                 row.enum("output_type", OUTPUT_TYPES, nullable=True),
                 row.integer("expected_rc", nullable=True),
                 row.boolean("active"),
                 row.integer("last_passed_on_windows", nullable=True),
                 row.integer("last_passed_on_linux", nullable=True),
-                row.text("description", nullable=True),
+                self._free_text(row, "description", nullable=True),
             )
             for row in self._rows(tables.REGRESSION_TEST)
         }

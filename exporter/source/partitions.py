@@ -20,6 +20,7 @@ from exporter.paths import PARTITION_SIZE
 from exporter.rules.status import PLATFORMS
 from exporter.source import tables
 from exporter.source.database import Database
+from exporter.source.redaction import Redactor
 from exporter.source.row_values import DANGLING, InvalidRow, Row, within_limits
 
 log = logging.getLogger(__name__)
@@ -101,13 +102,16 @@ def count_results(database: Database) -> int:
     return database.read("the number of results", lambda connection: int(connection.scalar(count) or 0))
 
 
-def read_partition(database: Database, number: int, forks: Iterable[int]) -> PartitionRows:
-    """Read one partition in one snapshot.
+def read_partition(
+    database: Database, number: int, forks: Iterable[int], redactor: Redactor | None = None
+) -> PartitionRows:
+    """Read one partition in one consistent read.
 
     Args:
         database: the platform's.
         number: the partition's.
-        forks: ids of the known forks; a run's link to any other is reported.
+        forks: ids of the known forks; a run's reference to any other is reported.
+        redactor: takes secrets out of messages; None: one that does.
 
     Raises:
         SourceError: naming the partition, if it can't be read after some tries.
@@ -115,21 +119,24 @@ def read_partition(database: Database, number: int, forks: Iterable[int]) -> Par
     first = number * PARTITION_SIZE
     what = f"partition {number} (runs {first} to {first + PARTITION_SIZE - 1})"
     known = frozenset(forks)
-    return database.read(what, lambda connection: partition_on(connection, number, known))
+    return database.read(what, lambda connection: partition_on(connection, number, known, redactor))
 
 
-def partition_on(connection: sa.Connection, number: int, forks: Collection[int]) -> PartitionRows:
-    """The rows of one partition as a connection sees them; `forks` as in `read_partition`."""
-    return _Reader(connection, number * PARTITION_SIZE, forks).read()
+def partition_on(
+    connection: sa.Connection, number: int, forks: Collection[int], redactor: Redactor | None = None
+) -> PartitionRows:
+    """The rows of one partition as a connection sees them; `forks` and `redactor` as in `read_partition`."""
+    return _Reader(connection, number * PARTITION_SIZE, forks, redactor or Redactor()).read()
 
 
 class _Reader:
     """Reads one partition on one connection."""
 
-    def __init__(self, connection: sa.Connection, first: int, forks: Collection[int]) -> None:
+    def __init__(self, connection: sa.Connection, first: int, forks: Collection[int], redactor: Redactor) -> None:
         self.connection = connection
         self.first, self.last = first, first + PARTITION_SIZE - 1
         self.forks = forks
+        self.redactor = redactor
         self.problems: list[InvalidRow] = []
 
     def read(self) -> PartitionRows:
@@ -146,7 +153,7 @@ class _Reader:
                         row["id"],
                         cell.enum("status", PROGRESS_STATUSES),
                         cell.time("timestamp"),
-                        cell.text("message"),
+                        self.redactor.optional(cell.text("message")),
                     )
                 )
         customized = tables.CUSTOMIZED

@@ -1,0 +1,171 @@
+"""Secrets leave free text in every shape; what readers look for stays."""
+
+import logging
+import time
+
+import pytest
+
+from exporter.source.redaction import REDACTED, Redactor
+from tests.support.canaries import SHAPES, TEXTS, C
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in SHAPES.items() for text in texts])
+def test_a_secret_is_redacted_and_counted_by_its_kind(kind: str, text: str) -> None:
+    redactor = Redactor()
+    found = redactor.text(text)
+    assert "CANARY" not in found and REDACTED in found
+    assert redactor.counts[kind] >= 1
+    assert found.count("\n") == text.count("\n")
+    assert Redactor().text(found) == found
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_secret_is_found_in_the_midst_of_a_log(text: str) -> None:
+    log = f"2026-06-01 İ line\n{text}\n2026-06-01 ünï 😀 line\n\n{text}\nlast"
+    found = Redactor().text(log)
+    assert "CANARY" not in found
+    assert found.count("\n") == log.count("\n")
+    assert "2026-06-01 İ line" in found and "ünï 😀 line" in found and found.endswith("last")
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if len(text) > 12 and "\n" not in text])
+@pytest.mark.parametrize("hidden", ["\x1b[31m", "\u200b", "\x00", "\xad"])
+def test_what_cannot_be_seen_hides_no_secret(text: str, hidden: str) -> None:
+    middle = text.index("CANARY")
+    for place in (middle - 1, middle + 3):
+        assert "NARY" not in Redactor().text(text[:place] + hidden + text[place:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 64,
+        "commit 3f2a9c0d3f2a9c0d3f2a9c0d3f2a9c0d3f2a9c0d",
+        "TestResults/574f3587859be9a8f4677e3363fce5d5d9ffdc3822e80f1b55e9328171a7dd7a.srt",
+        "2026-06-01T12:00:00Z INFO worker: sample 7 of 9",
+        "--autoprogram --out=srt --latin1 --ucla --xds --datapid 5603 --tpage 398 --service 1[EUC-KR] --codec dvbsub",
+        "git@github.com:CCExtractor/ccextractor.git",
+        "ssh://git@github.com/a/b",
+        "git+ssh://git@github.com/x",
+        "https://example.org/a/b?x=1#y",
+        "http://host:8080/a@b",
+        "https://github.com/actions/checkout@v3",
+        "pkg@1.2.3",
+        "memcpy@@GLIBC_2.14",
+        "user@1000.service",
+        "icon@2x.png",
+        "unexpected token ')'",
+        "error: unexpected token: foo",
+        "syntax error near unexpected token `fi'",
+        "expected token: IDENTIFIER",
+        "the token is missing",
+        "token = next_token(lexer);",
+        'char *token = strtok(line, " ");',
+        "if (token == NULL)",
+        "Token::new(1)",
+        "tokens: 1234567",
+        "token_count=12",
+        "next token: 12",
+        "has_token: true",
+        "note: expected 'token *' but argument is of type 'int'",
+        "static Token token = {0};",
+        "src/token.rs:12:5: error",
+        "password.c:12: error: x",
+        "secret.o: file not recognized",
+        "use --token to log in",
+        "token: ${{ secrets.GITHUB_TOKEN }}",
+        "TOKEN=$TOKEN",
+        "password=***",
+        "password:",
+        "Enter password: ",
+        "Authorization failed",
+        "bearer authentication",
+        "PWD=/build/x",
+        "OLDPWD=C:\\x",
+        "PASS: 12 FAIL: 3",
+        "docker run -u 1000:1000 x",
+        "keyboard: us; monkey=1",
+        "eyJ is a prefix, Slovakia and Asia are not",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+        "a colour \x1b[31mred\x1b[0m, and \u200b nothing",
+    ],
+)
+def test_what_readers_look_for_stays(text: str) -> None:
+    redactor = Redactor()
+    assert redactor.text(text) == text
+    assert not +redactor.counts
+
+
+def test_what_stands_beside_a_secret_stays() -> None:
+    found = Redactor().text(
+        f"curl -H 'Authorization: token {C}' https://u:{C}@x.org/a?b=1&token={C}&c=2 mail a@b.org, z"
+    )
+    assert found == (
+        "curl -H 'Authorization: [redacted]' https://[redacted]@x.org/a?b=1&token=[redacted]&c=2 mail [redacted], z"
+    )
+
+
+def test_a_redactor_that_is_not_enabled_changes_nothing() -> None:
+    redactor = Redactor(enabled=False)
+    assert [redactor.text(text) for text in TEXTS] == TEXTS and redactor.url(f"https://{C}@x") == f"https://{C}@x"
+    assert not redactor.counts
+
+
+def test_a_repository_url_loses_its_user_information() -> None:
+    redactor = Redactor()
+    assert redactor.url(f"https://u:{C}@github.com/a/b.git") == "https://github.com/a/b.git"
+    for url in ("https://github.com/a/b.git", "ssh://git@github.com/a/b", "git@github.com:a/b.git", "x/y@z", ""):
+        assert redactor.url(url) == url
+    assert redactor.url(None) is None and redactor.optional(None) is None
+    assert redactor.counts == {"user information": 1}
+
+
+def test_the_log_tells_kinds_and_numbers_and_no_value(caplog: pytest.LogCaptureFixture) -> None:
+    redactor = Redactor()
+    for text in TEXTS:
+        redactor.text(text)
+    with caplog.at_level(logging.INFO):
+        redactor.report("rows of partition 3")
+        redactor.report("nothing")
+    (line,) = caplog.messages
+    assert line.startswith("rows of partition 3: redacted ") and "× mail address" in line
+    assert "CANARY" not in line
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "password=",
+            "eyJ",
+            "a",
+            "_",
+            'token="',
+            "://",
+            "http://a:b/",
+            "%3a%2f%2f",
+            "a@",
+            "a.b@",
+            "--token ",
+            "<token",
+        ),
+        *(
+            "token: ",
+            "token,token;",
+            ",;)]}",
+            "progress-reporter/a/",
+            "authorization: '",
+            "SG.aaaaaaaaaaaaaaaaaaaa",
+            "%40",
+        ),
+        *("-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n", "A" * 33 + "\n-----END PRIVATE KEY-----\n"),
+    ],
+)
+def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        began = time.process_time()
+        Redactor().text(text)
+        return time.process_time() - began
+
+    assert min(seconds(400_000) for _ in range(2)) < 16 * min(seconds(50_000) for _ in range(2)) + 0.2
