@@ -123,8 +123,7 @@ def setup(
     todo = [row for row in rows if everything or _name(row) in setting]
     # Without an account nobody can say whom to give the role to.
     able = [row for row in todo if row.patch is not None or row.grants]
-    change(bucket_of(store)[0], able, credentials)
-    for row in able:
+    for row in change(bucket_of(store)[0], able, credentials):
         click.echo(f"changed {_name(row)}: was {row.current}; is {row.wanted}")
     _tell_commands(able)
     if left := [row for row in rows if row not in able]:

@@ -128,7 +128,8 @@ def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
         content = media.partition(b"\r\n\r\n")[2][:-2]
         if base64.b64encode(google_crc32c.Checksum(content).digest()).decode() != named.get("crc32c"):
             return b"400 Bad Request", b'{"error": {"code": 400, "message": "CRC32C is wrong"}}'
-        return b"200 OK", b'{"generation": "%d"}' % _Connection.generation
+        found = {"name": named["name"], "generation": str(_Connection.generation), "size": str(len(content))}
+        return b"200 OK", json.dumps({**found, "crc32c": named["crc32c"]}).encode()
     if b"/o?" in head.partition(b"\r\n")[0]:
         return b"200 OK", b'{"kind": "storage#objects"}'
     return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'

@@ -133,7 +133,7 @@ def test_setup_makes_everything_right_and_nothing_else(service: Service, wanted:
     service.policies[""]["bindings"] = [kept, {"role": VIEWER, "members": ["allAuthenticatedUsers", "user:a@b"]}]
     service.permissions += ["storage.objects.create", "storage.objects.delete"]
     before = table(wanted)
-    setup("b", [row for row in before.values() if not row.right])
+    list(setup("b", [row for row in before.values() if not row.right]))
     after = table(wanted)
     assert {name for name, row in after.items() if not row.right} == set()
     assert set(after) == set(before)
@@ -144,7 +144,7 @@ def test_setup_makes_everything_right_and_nothing_else(service: Service, wanted:
 
 
 def test_setup_changes_only_what_is_asked_for(service: Service) -> None:
-    setup("b", [table(Wanted())["soft delete"]])
+    list(setup("b", [table(Wanted())["soft delete"]]))
     assert service.resource == FRESH | {"softDeletePolicy": {"retentionDurationSeconds": "0"}}
     assert service.policies == {"": {"etag": "0", "bindings": []}}
 
@@ -175,7 +175,7 @@ def test_a_policy_that_another_changes_meanwhile_is_not_overwritten(
     with replies.running(overtaken) as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
         with pytest.raises(ConflictError):
-            setup("b", [row])
+            list(setup("b", [row]))
 
 
 def test_conditions_do_not_count_as_grants() -> None:

@@ -19,6 +19,7 @@ import google_crc32c
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.credentials import AnonymousCredentials
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -28,6 +29,7 @@ from exporter.publish.gcs import bucket_store, bulk_upload, session
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.gcs.objects import upload_of
 from exporter.publish.store import ABSENT
+from exporter.retry import RetryPolicy
 from tests.benchmarks import sink
 from tests.support import faulty_proxy, replies
 from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
@@ -47,7 +49,7 @@ PRIVATE = "private, no-store"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "PAUSE", 0.05)
+    monkeypatch.setattr(session, "POLICY", RetryPolicy(first_pause=0.05))
 
 
 @pytest.fixture(params=["bulk", "plain"])
@@ -369,13 +371,25 @@ def test_of_many_processes_one_wins(bucket: str, front: Front, plan: faulty_prox
 def absent(asked: replies.Asked) -> tuple[int, bytes]:
     """What an empty bucket answers; it takes every upload."""
     if asked.line.startswith("POST"):
-        return 200, b'{"generation": "1"}'
+        return 200, replies.stored(asked)
     return (200, b'{"kind": "storage#objects"}') if "/o?" in asked.line else (404, error(404, "No such object"))
 
 
 def error(code: int, message: str, reason: str = "x") -> bytes:
     return json.dumps({"error": {"code": code, "message": message, "errors": [{"reason": reason}]}}).encode()
 
+
+NOT_GOOGLE = [
+    b"<!doctype html><title>Sign in</title>",
+    b"null",
+    b"[]",
+    b"[1, 2]",
+    b'"ok"',
+    b"{",
+    b'{"name": "p/other.json", "generation": "1", "size": "1", "crc32c": "AAAAAA=="}',
+    b'{"code": 200, "message": "signed out"}',
+]
+"""Bodies with status 200 that are not Google's."""
 
 DENIED = "exporter@p.iam.gserviceaccount.com does not have storage.objects.create access.\nOr it may not exist."
 
@@ -390,6 +404,9 @@ DENIED = "exporter@p.iam.gserviceaccount.com does not have storage.objects.creat
         (429, error(429, "Slow down"), "too many requests .*max-writes-per-second"),
         (503, b"<html>\n<p>Backend Error", "keeps failing with 503"),
         (400, error(400, "What?"), "refused a request with 400"),
+        (404, b"<html>", "does not find what was asked for"),
+        (302, b"", "refused a request with 302"),
+        *((200, body, "another server answers in the place of Google Cloud Storage") for body in NOT_GOOGLE),
     ],
 )
 def test_what_an_operator_can_mend_is_said_in_one_line(
@@ -417,6 +434,93 @@ def test_what_an_operator_can_mend_is_said_in_one_line(
         ):
             with pytest.raises(StoreError, match=expected):
                 call()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["bulk", "plain"])
+@pytest.mark.parametrize(
+    "change", [{"generation": None}, {"generation": "x"}, {"size": "99"}, {"crc32c": "AAAAAA=="}, {"name": "b"}]
+)
+def test_an_upload_is_believed_only_if_the_reply_names_what_was_sent(
+    monkeypatch: pytest.MonkeyPatch, plain: bool, change: dict[str, str]
+) -> None:
+    wrong = iter(range(3))
+
+    def answer(asked: replies.Asked) -> tuple[int, bytes]:
+        status, body = absent(asked)
+        if asked.line.startswith("POST") and next(wrong, None) is not None:
+            return 200, json.dumps(json.loads(body) | change).encode()
+        return status, body
+
+    with replies.running(answer) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        assert GcsStore("b", plain=plain).write(documents(1)) == 1
+        assert sum(asked.line.startswith("POST") for asked in server.asked) == 4
+        wrong = iter(range(1000))
+        with pytest.raises(StoreError, match="another server answers"):
+            GcsStore("b", plain=plain, deadline=0.3).write(documents(1))
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["bulk", "plain"])
+@pytest.mark.parametrize("status", [409, 410])
+def test_one_collision_is_repeated_and_a_second_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, plain: bool, status: int
+) -> None:
+    statuses = iter([status, 200, status, status])
+
+    def answer(asked: replies.Asked) -> tuple[int, bytes]:
+        if asked.line.startswith("POST") and next(statuses) == status:
+            return status, error(status, "conflict")
+        return absent(asked)
+
+    with replies.running(answer) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        store = GcsStore("b", plain=plain)
+        assert store.write(documents(1)) == 1
+        with pytest.raises(StoreError, match=f"refused a request with {status}"):
+            store.write(documents(1))
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["bulk", "plain"])
+def test_the_pause_that_the_service_asks_for_is_made(monkeypatch: pytest.MonkeyPatch, plain: bool) -> None:
+    times: list[float] = []
+
+    def answer(asked: replies.Asked) -> tuple[int, bytes] | tuple[int, bytes, dict[str, str]]:
+        if asked.line.startswith("POST"):
+            times.append(time.monotonic())
+            if len(times) == 1:
+                return 429, error(429, "Slow down"), {"Retry-After": "1"}
+        return absent(asked)
+
+    with replies.running(answer) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        assert GcsStore("b", plain=plain).write(documents(1)) == 1
+    assert times[1] - times[0] >= 1
+
+
+def test_a_check_of_the_permissions(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role on a prefix does not show among the bucket's permissions: what counts then is whether a write succeeds."""
+    held: list[str] = []
+    status = 200
+
+    def answer(asked: replies.Asked) -> tuple[int, bytes]:
+        if "/testPermissions" in asked.line:
+            return 200, json.dumps({"kind": "x", "permissions": held}).encode()
+        if asked.line.startswith("POST"):
+            return (200, replies.stored(asked)) if status == 200 else (403, error(403, DENIED, "forbidden"))
+        return (204, b"") if asked.line.startswith("DELETE") else absent(asked)
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(bucket_store, "credentials", lambda *_: AnonymousCredentials())
+    with replies.running(answer) as server:
+        monkeypatch.setenv("API_ENDPOINT_OVERRIDE", server.url)
+        store = GcsStore("b", deadline=1)
+        store.check_writable()
+        assert [asked.line.split()[0] for asked in server.asked][-2:] == ["POST", "DELETE"]
+        status = 403
+        with pytest.raises(StoreError, match="permission denied"):
+            store.check_writable()
+        held = list(session.NEEDED)
+        store.check_writable(10**15)
 
 
 def test_an_unreachable_network_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -555,7 +659,7 @@ def test_a_damaged_download_is_never_taken(store: GcsStore, emulator: Emulator, 
 
 
 def test_what_is_damaged_in_the_bucket_is_said(store: GcsStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.publish.gcs.bucket_store.objects.igzip.compress", lambda data, *_, **__: data)
+    monkeypatch.setattr("exporter.publish.gcs.objects.igzip.compress", lambda data, *_, **__: data)
     store.replace("v1/manifest.json", b"{}" * 1000, ABSENT)
     with pytest.raises(StoreError, match=r"v1/manifest\.json is not the gzip that it claims to be"):
         store.get("v1/manifest.json")

@@ -1,10 +1,14 @@
 """A server that answers as a test says: for what the emulator does not do, such as refusing."""
 
+import base64
 import contextlib
 import http.server
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+import google_crc32c
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,23 @@ class Asked:
     body: bytes
 
 
-Answer = Callable[[Asked], tuple[int, bytes]]
+Answer = Callable[[Asked], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
+"""Request → status, body and, if need be, headers."""
+
+
+def stored(asked: Asked) -> bytes:
+    """What Google Cloud Storage answers to a one-request upload: the properties of what it received."""
+    boundary = asked.body[: asked.body.index(b"\r\n")]
+    _, resource, media, _ = asked.body.split(boundary)
+    content = media.partition(b"\r\n\r\n")[2][:-2]
+    found = {
+        "kind": "storage#object",
+        "name": json.loads(resource.partition(b"\r\n\r\n")[2])["name"],
+        "generation": "1",
+        "size": str(len(content)),
+        "crc32c": base64.b64encode(google_crc32c.Checksum(content).digest()).decode(),
+    }
+    return json.dumps(found).encode()
 
 
 @dataclass
@@ -46,10 +66,11 @@ def running(answer: Answer) -> Iterator[Server]:
                 self.close_connection = True
                 return
             found.asked.append(asked)
-            status, reply = found.answer(asked)
+            status, reply, *more = found.answer(asked)
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(reply)))
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(reply))}
+            for name, value in {**headers, **(more[0] if more else {})}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply)
 

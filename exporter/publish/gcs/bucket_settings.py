@@ -4,7 +4,7 @@
 """
 
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from urllib.parse import quote
 import orjson
 from google.auth.transport.requests import AuthorizedSession
 
-from exporter.errors import StoreError
+from exporter.publish.gcs.reply_checks import json_object
 from exporter.publish.gcs.session import (
     FAILURES,
     FULL_CONTROL,
@@ -138,8 +138,8 @@ def rows(bucket: str, settings: Settings, wanted: Wanted) -> list[Row]:
     ]
 
 
-def setup(bucket: str, chosen: Collection[Row], file: pathlib.Path | None = None) -> None:
-    """Change the settings of these rows; nothing else is touched.
+def setup(bucket: str, chosen: Collection[Row], file: pathlib.Path | None = None) -> Iterator[Row]:
+    """Change the settings of these rows and nothing else; yield each row when its change is made.
 
     Raises:
         StoreError: a change was refused; those before it were made.
@@ -153,6 +153,7 @@ def setup(bucket: str, chosen: Collection[Row], file: pathlib.Path | None = None
                 api.call("POST", "/managedFolders", {"name": grant.folder}, empty=(409,))
             policy = api.call("GET", _policy_of(grant.folder)) or {}
             api.call("PUT", _policy_of(grant.folder).partition("?")[0], _changed(policy, grant))
+        yield row
 
 
 def _access(bucket: str, resource: Json, wanted: Wanted) -> list[Row]:
@@ -398,8 +399,4 @@ class _Api:
             return {}
         if reply.status_code >= 300:
             raise explain_reply(name, reply.status_code, reply.content)
-        try:
-            found: Json = orjson.loads(reply.content)
-        except ValueError as error:
-            raise StoreError(f"{name}: Google Cloud Storage gave an answer that is not JSON") from error
-        return found
+        return json_object(reply.content)

@@ -20,15 +20,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import NotFound, PreconditionFailed, from_http_response
 from google.auth.credentials import Credentials
 from google.cloud import storage
 
 from exporter import paths
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
-from exporter.publish.gcs.objects import Upload, upload_of
-from exporter.publish.gcs.session import FAILURES, NEEDED, READ_WRITE, credentials, explain, patience, session
+from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url
+from exporter.publish.gcs.reply_checks import CheckedSession, written_generation
+from exporter.publish.gcs.session import (
+    FAILURES,
+    NEEDED,
+    READ_WRITE,
+    credentials,
+    endpoint,
+    explain,
+    repeating,
+    session,
+)
 from exporter.publish.store import ABSENT, Entry, Stored, check_path, nothing
 
 T = TypeVar("T")
@@ -44,7 +54,7 @@ _PAGE_PAYS = 12
 _FIRST_CONTACT = 60.0
 """Seconds after which a service that never answered yet is given up."""
 
-_FIELDS = "items(name,size,generation,contentEncoding,metadata),nextPageToken"
+_FIELDS = "kind,items(name,size,generation,contentEncoding,metadata),nextPageToken"
 
 _LINKING = threading.Lock()
 
@@ -55,6 +65,7 @@ class _Link:
 
     process: int
     trusted: Credentials
+    http: CheckedSession
     bucket: storage.Bucket
     rate: Rate
 
@@ -232,40 +243,39 @@ class GcsStore:
         # Or else the library asks for the bucket's settings behind our back, which takes another permission.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         trusted = credentials(self.credentials, READ_WRITE)
-        client = storage.Client(project=None, credentials=trusted, _http=session(trusted, _THREADS))
+        http = session(trusted, _THREADS)
+        client = storage.Client(project=None, credentials=trusted, _http=http)
         bucket = client.bucket(self.bucket)
-        retry = patience(min(_FIRST_CONTACT, self.deadline))
+        retry = repeating(min(_FIRST_CONTACT, self.deadline))
         try:
             next(bucket.list_blobs(max_results=1, timeout=self.timeout, retry=retry).pages, None)
         except FAILURES as error:
             raise explain(self.name, error) from error
-        return _Link(os.getpid(), trusted, bucket, Rate(self.max_writes_per_second))
+        return _Link(os.getpid(), trusted, http, bucket, Rate(self.max_writes_per_second))
 
     def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
         """Call until it succeeds or fails for good; `failed` hears of each failure that is followed by another try."""
         try:
-            result: T = patience(self.deadline, failed)(call)()
+            result: T = repeating(self.deadline, failed)(call)()
         except FAILURES as error:
             raise explain(self.name, error) from error
         return result
 
     def _put(self, upload: Upload) -> str:
-        """Send one upload once, with the client library; give the new generation."""
-        blob = self._link().bucket.blob(upload.resource["name"])
-        blob.cache_control = upload.resource["cacheControl"]
-        blob.content_encoding = upload.resource.get("contentEncoding")
-        blob.metadata = upload.resource["metadata"]
+        """Send one upload once; return the new generation."""
         if wait := self._link().rate.take():
             time.sleep(wait)
-        blob.upload_from_string(
-            upload.body,
-            content_type=upload.resource["contentType"],
-            if_generation_match=upload.generation,
-            checksum="crc32c",
+        boundary = secrets.token_hex(16).encode()
+        reply = self._link().http.request(
+            "POST",
+            endpoint() + upload_url(self.bucket, upload.generation),
+            data=multipart(upload, boundary),
+            headers={"Content-Type": f"multipart/related; boundary={boundary.decode()}"},
             timeout=self.timeout,
-            retry=None,
         )
-        return str(blob.generation)
+        if reply.status_code != 200:
+            raise from_http_response(reply)
+        return written_generation(upload, reply.content)
 
     def _generation_of(self, upload: Upload) -> str | None:
         """The generation that an upload made, if it is what stands there."""
@@ -339,7 +349,7 @@ class GcsStore:
 
     def _list(self, **which: str) -> Iterator[storage.Blob]:
         bucket = self._link().bucket
-        retry = patience(self.deadline)
+        retry = repeating(self.deadline)
         try:
             yield from bucket.list_blobs(**which, page_size=_PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry)
         except FAILURES as error:

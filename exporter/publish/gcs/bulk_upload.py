@@ -16,18 +16,19 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
 import aiohttp
 import certifi
-import orjson
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from yarl import URL
 
-from exporter.publish.gcs.objects import Upload
-from exporter.publish.gcs.session import endpoint, explain, explain_reply, pauses, transient
-from exporter.retry import TRANSIENT_STATUSES
+from exporter.publish.gcs.objects import Upload, multipart, upload_url
+from exporter.publish.gcs.reply_checks import UnexpectedReplyError, written_generation
+from exporter.publish.gcs.session import ONCE_TRANSIENT, endpoint, explain, explain_reply, retry_policy, wait_after
+from exporter.retry import TRANSIENT_STATUSES, Backoff, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Bulk:
         self._rate = rate
         self._timeout = timeout
         self._deadline = deadline
-        self._url = f"{endpoint()}/upload/storage/v1/b/{bucket}/o?uploadType=multipart&fields=generation"
+        self._bucket = bucket
         self._boundary = secrets.token_hex(16).encode()
         self._limit = float(_FIRST)
         self._cut = 0.0
@@ -116,7 +117,7 @@ class Bulk:
             connector=aiohttp.TCPConnector(limit=0, ssl=_trust()),
             headers={"Content-Type": f"multipart/related; boundary={self._boundary.decode()}"},
             cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=_proxy(self._url),
+            proxy=_proxy(endpoint()),
         )
 
     async def _send_all(self, uploads: Sequence[Upload]) -> list[Upload]:
@@ -140,31 +141,37 @@ class Bulk:
 
     async def _attempts(self, upload: Upload) -> bool:
         """Send one until it is decided; whether it was written rather than refused."""
-        until = time.monotonic() + self._deadline
+        backoff = Backoff(retry_policy(self._deadline))
         stale: str | None = ""
-        for delay in pauses():
+        collided = False
+        while True:
             if wait := self._rate.take():
                 await asyncio.sleep(wait)
             try:
                 token = await self._token(stale)
-                status, reply = await self._post(upload)
-            except (aiohttp.ClientError, OSError, GoogleAuthError) as error:
+                status, reply, asked = await self._post(upload)
+                if status == 200:
+                    written_generation(upload, reply)
+            except (aiohttp.ClientError, OSError, GoogleAuthError, UnexpectedReplyError) as error:
                 failure = explain(self._name, error)
-                again = transient(error) or not isinstance(error, GoogleAuthError)
+                at_least = wait_after(error) if isinstance(error, GoogleAuthError) else 0.0
             else:
                 if status in (200, 412):
                     self._limit = min(MOST, self._limit + 1 / self._limit)
                     return status == 200
                 failure = explain_reply(self._name, status, reply)
                 again = status in TRANSIENT_STATUSES or _damaged(status, reply) or (status == 401 and token != stale)
+                if status in ONCE_TRANSIENT:
+                    again, collided = not collided, True
+                at_least = retry_after(asked) if again else None
                 stale = token if status == 401 else ""
                 if status in (429, 503):
                     self._back_off()
-            if not again or time.monotonic() + delay > until:
+            pause = None if at_least is None else backoff.pause(at_least)
+            if pause is None:
                 raise failure
             self._repeated += 1
-            await asyncio.sleep(delay)
-        raise AssertionError
+            await asyncio.sleep(pause)
 
     async def _token(self, stale: str | None) -> str | None:
         """A token that is not `stale`; got once, however many requests ask for it at the same time."""
@@ -176,22 +183,16 @@ class Bulk:
         token: str | None = self._credentials.token
         return token
 
-    async def _post(self, upload: Upload) -> tuple[int, bytes]:
+    async def _post(self, upload: Upload) -> tuple[int, bytes, str | None]:
+        """Send an upload once: the reply's status, body and `Retry-After`."""
         headers: dict[str, str] = {}
         self._credentials.apply(headers)
-        part = b"--%s\r\nContent-Type: " % self._boundary
-        body = b"%sapplication/json\r\n\r\n%s\r\n%s%s\r\n\r\n%s\r\n--%s--" % (
-            part,
-            orjson.dumps(upload.resource),
-            part,
-            upload.resource["contentType"].encode(),
-            upload.body,
-            self._boundary,
-        )
-        url = URL(f"{self._url}&ifGenerationMatch={upload.generation}", encoded=True)
+        body = multipart(upload, self._boundary)
+        url = URL(endpoint() + upload_url(self._bucket, upload.generation), encoded=True)
         timeout = aiohttp.ClientTimeout(total=self._timeout + len(body) / _SLOWEST)
-        async with self._session.post(url, data=body, headers=headers, timeout=timeout) as response:
-            return response.status, await response.read()
+        options: Any = {"data": body, "headers": headers, "timeout": timeout, "allow_redirects": False}
+        async with self._session.post(url, **options) as response:
+            return response.status, await response.read(), response.headers.get("Retry-After")
 
     def _back_off(self) -> None:
         """Halve the number in flight; once a second at most, since what is in flight is refused together."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import google_crc32c
+import orjson
 from isal import igzip
 
 from exporter.cache_control import cache_control
@@ -25,6 +26,27 @@ class Upload:
     resource: dict[str, Any]
     body: bytes
     generation: int
+
+
+def multipart(upload: Upload, boundary: bytes) -> bytes:
+    """The body of the JSON API's one-request upload: https://cloud.google.com/storage/docs/uploading-objects."""
+    part = b"--%s\r\nContent-Type: " % boundary
+    return b"%sapplication/json\r\n\r\n%s\r\n%s%s\r\n\r\n%s\r\n--%s--" % (
+        part,
+        orjson.dumps(upload.resource),
+        part,
+        upload.resource["contentType"].encode(),
+        upload.body,
+        boundary,
+    )
+
+
+def upload_url(bucket: str, generation: int) -> str:
+    """Where to post an upload that replaces a generation, below the service's endpoint."""
+    return (
+        f"/upload/storage/v1/b/{bucket}/o?uploadType=multipart&fields=name,generation,size,crc32c"
+        f"&ifGenerationMatch={generation}"
+    )
 
 
 def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -> Upload:

@@ -1,6 +1,6 @@
-"""What the bucket store, its bulk path and the bucket's settings share: endpoint, credentials, failures in one line.
+"""What the bucket store, the bulk upload and the bucket's settings share: endpoint, credentials, errors, retries.
 
-Nobody else knows what Google's libraries raise. Their messages name accounts and permissions, which an operator
+Only this module knows what Google's libraries raise. Their messages name accounts and permissions, which an operator
 needs, but no secrets.
 """
 
@@ -8,23 +8,34 @@ import http.client
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 import google.auth
 import orjson
 import requests
 import urllib3.exceptions
-from google.api_core.exceptions import GoogleAPICallError, RetryError
-from google.api_core.retry import Retry, exponential_sleep_generator
+from google.api_core.exceptions import GoogleAPICallError
 from google.auth import exceptions as auth_errors
 from google.auth.credentials import AnonymousCredentials, Credentials
-from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage.exceptions import DataCorruption
 from requests.adapters import HTTPAdapter
 
 from exporter.errors import ConflictError, StoreError
-from exporter.retry import TRANSIENT_STATUSES
+from exporter.publish.gcs.reply_checks import CheckedSession, UnexpectedReplyError
+from exporter.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after, retrying
+
+T = TypeVar("T")
+
+
+class Repeating(Protocol):
+    """Makes a function that repeats another one."""
+
+    def __call__(self, function: Callable[[], T], /) -> Callable[[], T]:
+        """The repeating function."""
+        ...
+
 
 READ_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 FULL_CONTROL = "https://www.googleapis.com/auth/devstorage.full_control"
@@ -42,29 +53,41 @@ _BROKEN = (
     http.client.HTTPException,
     auth_errors.TransportError,
     DataCorruption,
+    UnexpectedReplyError,
 )
 """What a request that did not get a whole reply raises: whether it had its effect is unknown."""
 
-FAILURES = (GoogleAPICallError, RetryError, auth_errors.GoogleAuthError, requests.RequestException, *_BROKEN)
+FAILURES = (GoogleAPICallError, auth_errors.GoogleAuthError, requests.RequestException, *_BROKEN)
 """All that Google's client raises for reasons outside this program."""
 
 _QUOTA = ("quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded")
 
 
-PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before the first repetition at most, and before any; by chance between nothing and that."""
+POLICY = RetryPolicy()
+ONCE_TRANSIENT = frozenset({409, 410})
+"""HTTP statuses of an object request that collided with another one: repeated once."""
 
 
-def pauses() -> Iterator[float]:
-    """How long to wait before each repetition."""
-    return exponential_sleep_generator(PAUSE, LONGEST_PAUSE)
+def retry_policy(deadline: float) -> RetryPolicy:
+    """The policy of requests that may be repeated for `deadline` seconds."""
+    return replace(POLICY, deadline=deadline)
 
 
-def patience(deadline: float, failed: Callable[[Exception], None] | None = None) -> Retry:
-    """Repeats a call while its failures are transient, for `deadline` seconds; `failed` hears of each of them."""
-    return Retry(
-        predicate=transient, initial=PAUSE, maximum=LONGEST_PAUSE, multiplier=2.0, timeout=deadline, on_error=failed
-    )
+def repeating(deadline: float, failed: Callable[[Exception], None] | None = None) -> Repeating:
+    """A decorator that repeats a call while its failures are transient; `failed` is called with each of them."""
+    collisions = 0
+
+    def verdict(error: Exception) -> float | None:
+        nonlocal collisions
+        wait = wait_after(error)
+        if isinstance(error, GoogleAPICallError) and error.code in ONCE_TRANSIENT:
+            collisions += 1
+            wait = 0.0 if collisions == 1 else None
+        if wait is not None and failed is not None:
+            failed(error)
+        return wait
+
+    return retrying(retry_policy(deadline), verdict)
 
 
 def endpoint() -> str:
@@ -96,30 +119,33 @@ def credentials(file: pathlib.Path | None, scope: str) -> Credentials:
         ) from error
 
 
-def session(trusted: Credentials, connections: int) -> AuthorizedSession:
+def session(trusted: Credentials, connections: int) -> CheckedSession:
     """An HTTP session that up to `connections` threads may use at once."""
-    made = AuthorizedSession(trusted)
+    made = CheckedSession(trusted)
     for scheme in ("https://", "http://"):
         made.mount(scheme, HTTPAdapter(pool_maxsize=connections))
     return made
 
 
-def transient(error: BaseException) -> bool:
-    """Whether to try the same request again. It may have had its effect all the same."""
+def wait_after(error: BaseException) -> float | None:
+    """Seconds to wait at least before the same request is sent again, which may have had its effect; None: final."""
     if isinstance(error, GoogleAPICallError):
-        return error.code in TRANSIENT_STATUSES
-    if isinstance(error, auth_errors.RefreshError):
-        return bool(error.retryable)
-    return isinstance(error, _BROKEN)
+        headers = getattr(error.response, "headers", {})
+        return retry_after(headers.get("Retry-After")) if error.code in TRANSIENT_STATUSES else None
+    again = bool(error.retryable) if isinstance(error, auth_errors.RefreshError) else isinstance(error, _BROKEN)
+    return 0.0 if again else None
 
 
 def explain(name: str, error: BaseException) -> StoreError:
     """One of `FAILURES` as one line about the store called `name`."""
-    if isinstance(error, RetryError) and error.cause is not None:
-        error = error.cause
     if isinstance(error, GoogleAPICallError):
         body = error.response.content if getattr(error.response, "content", None) else error.message.encode()
         return explain_reply(name, int(error.code or 0), body)
+    if isinstance(error, UnexpectedReplyError):
+        return StoreError(
+            f"{name}: another server answers in the place of Google Cloud Storage: {_line(error)}; check whether a "
+            "proxy or a login page stands between"
+        )
     if isinstance(error, auth_errors.TransportError) or not isinstance(error, auth_errors.GoogleAuthError):
         return StoreError(f"{name}: Google Cloud Storage cannot be reached: {_line(error)}; check the network")
     return StoreError(
@@ -137,8 +163,10 @@ def explain_reply(name: str, status: int, body: bytes) -> StoreError:
         text = f"a quota is used up ({message}); wait, or have it raised"
     elif status == 403:
         text = f"permission denied ({message}); docs/bucket.md says which role the exporter needs"
-    elif status == 404:
+    elif status == 404 and "bucket" in message.lower():
         text = f"there is no such bucket ({message}); create it as docs/bucket.md says"
+    elif status == 404:
+        text = f"Google Cloud Storage does not find what was asked for ({message}); check the name of the bucket"
     elif status == 412:
         return ConflictError(f"{name}: another writer was there first")
     elif status == 429:
