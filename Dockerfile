@@ -1,5 +1,5 @@
 # The exporter as an image: docker build --tag exporter . (docs/container.md)
-# Debian's Python, so that a debootstrapped Debian can stand for the base where no engine runs (.ci/image).
+# Debian's Python, so that a debootstrapped Debian can stand for the base where no engine runs (.ci/image.py).
 FROM debian:trixie-slim AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-venv \

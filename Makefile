@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help install demo test soak coverage lint lock dist fresh pythons reference baseline bench clean
+.PHONY: help install demo test soak coverage lint lock dist fresh pythons image reference baseline bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ lint: $(INSTALLED)lint ## check style, types, the direction of imports, shell sc
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/shellcheck .ci/*
+	$(BIN)/shellcheck $(filter-out %.py,$(wildcard .ci/*))
 	$(BIN)/hadolint Dockerfile
 
 lock: $(INSTALLED)dev ## pin in constraints.txt what pyproject.toml newly asks for (UPGRADE=1: the newest of all)
@@ -87,6 +87,9 @@ dist: $(INSTALLED)dev ## build wheel and sdist into dist/, and try both in clean
 pythons: ## as root on Debian: run the quick tests on the Pythons of Debian trixie and sid, in chroots
 	.ci/other-python trixie
 	.ci/other-python sid
+
+image: ## as root on Debian: carry out the Dockerfile's steps in chroots, and try the result
+	.ci/image.py
 
 fresh: ## as root on Debian: follow the README as a new user of bookworm and of trixie would, in chroots
 	.ci/fresh bookworm

@@ -81,7 +81,7 @@ class Database:
         except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
             raise UsageError(
                 f"the database driver {parsed.drivername} is not installed: "
-                "use mysql+pymysql, or install sample-platform-exporter[mysqlclient]"
+                "use mysql+pymysql, or for mysql+mysqldb run pip install mysqlclient"
             ) from None
         self.is_sqlite = backend == "sqlite"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Carries out the Dockerfile's steps in chroots, for machines without a container engine, and tries what they make.
 
-As root on Debian: `.ci/image`. A debootstrapped Debian stands for the base image; instructions that the Dockerfile does
-not use are an error. The result is run as the image's user, with a read-only root and a tmpfs as /tmp.
+As root on Debian: `.ci/image.py`. A debootstrapped Debian stands for the base image; instructions that the Dockerfile
+does not use are an error. The result is run as the image's user, with a read-only root and a tmpfs as /tmp.
 """
 
 import os
@@ -31,7 +31,8 @@ mount --bind "$root" "$root"; mount --rbind /dev "$root/dev"; mount -t proc proc
 mount -t tmpfs -o "mode=1777,size=512m" tmpfs "$root/tmp"
 [ -z "${SHM-}" ] || mount -t tmpfs -o "$SHM" tmpfs "$root/dev/shm"
 mount -o remount,bind,ro "$root"
-exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs --bounding-set=-all "$@"
+exec chroot "$root" setpriv \\
+    --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs --bounding-set=-all "$@"
 """
 
 
@@ -49,8 +50,9 @@ class Stage:
 
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions: name and rest, continued lines joined."""
-    lines = [line for line in (TOP / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
-    return [tuple(line.split(None, 1)) for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines() if line.strip()]
+    lines = [line for line in (TOP / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [(name, rest) for name, rest in (line.split(None, 1) for line in joined.splitlines())]
 
 
 def base(name: str) -> pathlib.Path:
@@ -88,7 +90,7 @@ def copy(stages: dict[str, Stage], stage: Stage, rest: str) -> None:
         found = [other.root / word.lstrip("/") for word in words[:-1]]
     else:
         found = context(words[:-1])
-    target = stage.root / os.path.join(stage.folder, words[-1]).lstrip("/")
+    target = stage.root / f"{pathlib.PurePosixPath(stage.folder, words[-1])}".lstrip("/")
     for source in found:
         into = target / source.name if words[-1].endswith("/") else target
         if source.is_dir():
