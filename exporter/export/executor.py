@@ -58,15 +58,15 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
         log.warning("/dev/shm can't be written to, and worker processes need it; going on in one process")  # noqa: S108
         workers = 0
     if workers == 0:
-        _begin(job)
+        _start_worker(job)
         try:
             yield Workers(InProcess(), 0)
         finally:
-            _end()
+            _stop_worker()
         return
     from exporter.export.process_pool import processes
 
-    with processes(workers, _begin, job) as pool:
+    with processes(workers, _start_worker, job) as pool:
         yield Workers(pool, 2 * workers)
 
 
@@ -94,12 +94,12 @@ class InProcess(Executor):
         return future
 
 
-def _begin(job: Job) -> None:
+def _start_worker(job: Job) -> None:
     global _worker
     _worker = Worker(job)
 
 
-def _end() -> None:
+def _stop_worker() -> None:
     global _worker
     if _worker is not None:
         _worker.close()

@@ -1,6 +1,6 @@
-"""Processes for tasks: slow to begin, and no trouble to whoever presses Ctrl-C.
+"""A pool of worker processes that ends at once on Ctrl-C, and with its parent.
 
-Apart from `executor` because an export of one new run begins none, and multiprocessing takes its time to load.
+A module apart from `executor` because an export of one new run starts no process, and multiprocessing is slow to load.
 """
 
 import contextlib
@@ -18,13 +18,16 @@ from exporter import logs
 
 
 @contextlib.contextmanager
-def processes(number: int, begin: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Executor]:
-    """So many processes, each of which first calls `begin`, if given; killed on an error. One such block at a time."""
+def processes(number: int, initialize: Callable[..., None] | None = None, *arguments: Any) -> Iterator[Executor]:
+    """A pool of `number` processes, each of which first calls `initialize(*arguments)`, if given.
+
+    On an error the processes are killed. A process has one such block at a time.
+    """
     pool = _Processes(
         number,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_process,
-        initargs=(logs.setup(), begin, arguments),
+        initializer=_start,
+        initargs=(logs.setup(), initialize, arguments),
     )
     try:
         yield pool
@@ -37,9 +40,9 @@ def processes(number: int, begin: Callable[..., None] | None = None, *arguments:
 
 
 class _Processes(ProcessPoolExecutor):
-    """Begins its processes without Ctrl-C, which is the parent's to heed; they could not tell before they run.
+    """Starts its processes with SIGINT and SIGTERM blocked, because a process that starts cannot ignore them yet.
 
-    What would interrupt the parent waits: it would not know a process that it has only half begun.
+    In the parent both signals wait until the process has started: the parent could not kill one that it does not know.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -50,20 +53,20 @@ class _Processes(ProcessPoolExecutor):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin_process(setup: logs.Setup | None, begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """Leave Ctrl-C to the parent, which ends its workers; and don't outlive it, however it ends."""
+def _start(setup: logs.Setup | None, initialize: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """Leave Ctrl-C to the parent, which kills its workers, and exit when the parent exits, however it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     logs.repeat(setup)
-    gc.disable()  # rows and documents hold no cycles, and looking for some takes a tenth of the time
+    gc.disable()  # rows and documents hold no reference cycles, and the search for them takes a tenth of the time
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    if begin is not None:
-        begin(*arguments)
+    if initialize is not None:
+        initialize(*arguments)
 
 
 def _die_with_parent() -> None:
-    """A worker that went on would write documents that the next export does not expect."""
+    """Exit with the parent: a worker that went on would write documents that the next export does not expect."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

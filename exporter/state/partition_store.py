@@ -118,7 +118,7 @@ class PartitionStore:
             raise StateLostError from None
 
     def _remembered_bytes(self, kind: Kind, number: int) -> bytes:
-        if self._store is None or number not in self._remembered:
+        if self._store is None or number not in self._remembered or kind not in KINDS:
             raise StateLostError
         name = self._remembered[number].files[KINDS.index(kind)]
         found = self._store.get(paths.STATE_ROOT + paths.state_record(number, kind, name))
