@@ -45,7 +45,7 @@ def test_without_shared_semaphores_an_export_goes_on_in_one_process(
 ) -> None:
     from exporter.cli.main import run
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise error
 
     for number in (100, 200, 300):

@@ -15,6 +15,7 @@ from exporter.publish import prune, publisher
 from exporter.publish.deletions import Deletions
 from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
+from exporter.state.state_file import named_files
 from tests.support.memory_store import Fault, MemoryStore, expire, published
 from tests.support.platform import HASH, Platform, files
 from tests.support.reader import look
@@ -176,7 +177,7 @@ def test_a_damaged_list_of_deletions_is_said(history: list[str]) -> None:
     _export(history[2], store)
     store.grace = 0
     _export(history[2], store)
-    assert prune.prune(store)
+    assert prune.prune(store, named_files)
     assert published(store) == _undisturbed(history[2])
 
 
