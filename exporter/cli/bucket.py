@@ -9,6 +9,7 @@ import click
 
 from exporter import paths
 from exporter.cli import options
+from exporter.cli.help import Command, Group
 from exporter.publish.open_store import bucket_of
 
 if TYPE_CHECKING:  # these load Google's libraries
@@ -21,7 +22,7 @@ _NAMES = (
 """What `--setting` calls the rows of the table."""
 
 
-@click.group()
+@click.group(cls=Group)
 def bucket() -> None:
     """Look at and change what a static API needs of its bucket."""
 
@@ -84,7 +85,7 @@ def _rows(name: str, credentials: pathlib.Path | None, asked: dict[str, Any]) ->
     return rows(place, read(place, wanted, credentials), wanted)
 
 
-@bucket.command()
+@bucket.command(cls=Command, examples=("bucket check gs://BUCKET",), docs="docs/bucket.md")
 @_wanted_options
 @options.logging_options
 def check(store: str, credentials: pathlib.Path | None, **asked: Any) -> int:
@@ -100,7 +101,11 @@ def check(store: str, credentials: pathlib.Path | None, **asked: Any) -> int:
     return 1 if wrong else 0
 
 
-@bucket.command()
+@bucket.command(
+    cls=Command,
+    examples=("bucket setup gs://BUCKET --setting cors", "bucket setup gs://BUCKET --everything"),
+    docs="docs/bucket.md",
+)
 @_wanted_options
 @options.option(
     "--setting",

@@ -7,11 +7,19 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.help import Command
 
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "demo",
+        "demo --runs 1000 --database-url sqlite:///big.sqlite --sample-repository files",
+    ),
+    docs="README.md",
+)
 @options.database_option(
     default="sqlite:///demo.sqlite",
     show_default=True,

@@ -8,6 +8,7 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.help import Command
 
 if TYPE_CHECKING:
     from exporter.client.http import Limits
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "download https://HOST/v1/ data",
+        "download gs://BUCKET data --snapshot 20260630T120000Z",
+    ),
+    docs="docs/consumers.md",
+)
 @click.argument("base", metavar="BASE-URL")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @options.option("--snapshot", metavar="ID", help="The snapshot to download.  [default: the newest]")

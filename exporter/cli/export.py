@@ -5,12 +5,21 @@ import pathlib
 import click
 
 from exporter.cli import exit_codes, options
+from exporter.cli.help import Command
 from exporter.export.service import Export
 from exporter.hook import last_export
 from exporter.hook.spool import existing_spool
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "export --database-url mysql+pymysql://USER:PASSWORD@HOST/NAME --store site",
+        "export --store gs://BUCKET --run 9301",
+        "export --dry-run --verbose",
+    ),
+    docs="docs/operating.md",
+)
 @options.export_options
 @options.run_option(
     "Look for changed rows only around this run; repeatable. For a hook, with a full export now and then."

@@ -7,11 +7,19 @@ import orjson
 
 from exporter import paths
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.cli.output import printable, unread_is_no_error
 from exporter.errors import ExporterError, FetchError
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "get runs/9301.json --base https://HOST",
+        "get manifest --base site | jq .counts",
+    ),
+    docs="docs/consumers.md",
+)
 @click.argument("path", metavar="PATH")
 @options.base_options
 @options.logging_options

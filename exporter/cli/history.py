@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
 from exporter.errors import ExporterError, UsageError
 
@@ -25,7 +26,14 @@ _COLUMNS = (
 )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "history 12 --base https://HOST",
+        "history SAMPLE_NAME.ts -n 100 -o ndjson --base site",
+    ),
+    docs="docs/consumers.md",
+)
 @click.argument("sample", metavar="SAMPLE")
 @options.list_options
 @options.base_options

@@ -6,6 +6,7 @@ import pathlib
 import click
 
 from exporter.cli import exit_codes, options
+from exporter.cli.help import Command
 from exporter.export.service import Export
 from exporter.hook import last_export, worker
 from exporter.hook.queue import Lock, Requests
@@ -14,7 +15,14 @@ from exporter.hook.spool import Spool, default_spool
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "hook --run 9301",
+        "hook --wait",
+    ),
+    docs="docs/hook.md",
+)
 @options.export_options
 @options.run_option("A run that has changed; repeatable. Without it, only the requests of earlier hooks are done.")
 @options.spool_option

@@ -3,10 +3,11 @@
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 
 
-@click.command()
+@click.command(cls=Command, examples=("junit 9301 --base site",), docs="docs/consumers.md")
 @click.argument("run", metavar="RUN", type=click.IntRange(1))
 @options.option("--passes", is_flag=True, help="List results that pass as well; else they are counted alone.")
 @options.base_options

@@ -3,9 +3,10 @@
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 
 
-@click.command()
+@click.command(cls=Command, examples=("live-api site --port 8080",), docs="docs/live-api.md")
 @click.argument("base", metavar="BASE")
 @options.option("--upstream", metavar="URL", help="The platform itself, for requests that no published tree answers.")
 @options.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

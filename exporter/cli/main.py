@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.shell_completion import shell_complete
 
 from exporter import __version__, logs
 from exporter.cli import exit_codes, options
@@ -21,6 +22,7 @@ from exporter.cli.demo import demo
 from exporter.cli.download import download
 from exporter.cli.export import export
 from exporter.cli.get import get
+from exporter.cli.help import Group
 from exporter.cli.history import history
 from exporter.cli.hook import hook, hook_worker
 from exporter.cli.junit import junit
@@ -38,6 +40,9 @@ from exporter.errors import UsageError
 
 log = logging.getLogger(__name__)
 
+_COMPLETE = "_EXPORTER_COMPLETE"
+"""The variable with which a shell asks for completions, or for the script that does: `bash_source` and the like."""
+
 _URL = re.compile(r"[\w+.-]+://.*@.*", re.DOTALL)
 
 _NOT_OURS = re.compile(rf"{options.PREFIX}(UPSTREAM|(TEST|BENCH|SERVICE|PORT)_\w+)")
@@ -47,6 +52,8 @@ that Kubernetes makes for a service named `exporter`."""
 
 def main() -> None:
     """Run the command line; an expected failure ends it with one line and its exit code."""
+    if asked := os.environ.get(_COMPLETE):
+        sys.exit(shell_complete(cli, {}, "exporter", _COMPLETE, asked))
     signal.signal(signal.SIGTERM, _interrupt)
     gc.set_threshold(100_000, 50, 50)  # a tenth of a small export's time went into looking for cycles, of which are few
     code = run(sys.argv[1:])
@@ -99,7 +106,7 @@ def _log_format(arguments: list[str]) -> logs.Format:
     return "json" if asked == "json" else "plain"
 
 
-class _Group(click.Group):
+class _Group(Group):
     """The program: a group whose commands take settings from the environment and from the settings file."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -172,6 +179,8 @@ def cli(config: pathlib.Path | None) -> None:
 
     Every option can also be given as an environment variable EXPORTER_NAME, or as a line `name = value` of
     exporter.toml; the command line wins over the environment, which wins over the file.
+
+    For completion in the shell: eval "$(_EXPORTER_COMPLETE=bash_source exporter)", or zsh_source, fish_source.
     """
 
 

@@ -9,6 +9,7 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.help import Command
 
 if TYPE_CHECKING:
     from exporter.client.http import Limits
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "mirror https://HOST/v1/ copy",
+        "mirror https://HOST copy --time-limit 30m",
+    ),
+    docs="docs/consumers.md",
+)
 @click.argument("base", metavar="BASE-URL")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @options.option(

@@ -5,12 +5,20 @@ import logging
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.publish.open_store import StoreAccess
 
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "prune gs://BUCKET",
+        "prune gs://BUCKET --yes",
+    ),
+    docs="docs/operating.md",
+)
 @options.store_argument
 @options.access_options
 @options.option("--yes", is_flag=True, help="Delete them.")

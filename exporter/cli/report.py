@@ -6,6 +6,7 @@ import click
 import orjson
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 from exporter.cli.runs import commit_hash
 
@@ -13,7 +14,14 @@ if TYPE_CHECKING:  # httpx takes a tenth of a second
     from exporter.client.api import Api
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "report --pr 123 --base https://HOST",
+        "report --run 9301 --format text --base site",
+    ),
+    docs="docs/consumers.md",
+)
 @options.option("--pr", "-p", type=click.IntRange(1), metavar="N", help="The newest runs of this pull request.")
 @options.option("--run", type=click.IntRange(1), metavar="ID", command_line_only=True, help="This run.")
 @options.option("--commit", "-c", metavar="SHA", callback=commit_hash, help="The runs of this commit.")

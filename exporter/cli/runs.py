@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
 from exporter.rules.status import PLATFORMS, RUN_STATUSES
 
@@ -28,7 +29,14 @@ def commit_hash(_context: click.Context, _option: click.Parameter, value: str | 
     return value and value.lower()
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "runs --branch master --status fail --base https://HOST",
+        "runs -c 4f2a9c1 -o csv --base site",
+    ),
+    docs="docs/consumers.md",
+)
 @options.option("--pr", "-p", type=click.IntRange(1), metavar="N", help="Of this pull request.")
 @options.option("--branch", "-b", metavar="NAME", help="Of this branch.")
 @options.option(

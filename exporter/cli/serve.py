@@ -5,9 +5,17 @@ import pathlib
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "serve site",
+        "serve site --port 8080",
+    ),
+    docs="README.md",
+)
 @options.store_argument
 @options.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @options.option(

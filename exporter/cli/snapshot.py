@@ -8,13 +8,18 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.export.service import NO_REDACTION
 from exporter.publish.open_store import StoreAccess
 
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("snapshot --database-url sqlite:///demo.sqlite --store site --keep 5",),
+    docs="docs/consumers.md",
+)
 @options.publishing_options
 @options.access_options
 @options.main_line_options

@@ -6,13 +6,21 @@ import pathlib
 import click
 
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.hook.spool import existing_spool
 from exporter.publish.open_store import open_store
 
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "status site",
+        "status gs://BUCKET --max-age 2h --json",
+    ),
+    docs="docs/hook.md",
+)
 @options.store_argument
 @options.credentials_option
 @options.spool_option

@@ -6,12 +6,20 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.help import Command
 from exporter.publish.open_store import open_store
 
 _MOST_SHOWN = 50
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "verify site",
+        "verify gs://BUCKET --content",
+    ),
+    docs="docs/operating.md",
+)
 @options.store_argument
 @options.credentials_option
 @options.option(
