@@ -83,6 +83,7 @@ class Report:
         writes: part of the manifest → how many of those were new, and how many changed.
         gone: paths that are no longer published.
         problems: number of invalid rows.
+        first: whether nothing was published before.
     """
 
     manifest: Manifest
@@ -91,6 +92,7 @@ class Report:
     writes: Mapping[str, Mapping[WritePhase, int]]
     gone: tuple[str, ...]
     problems: int
+    first: bool
 
 
 def export(settings: Settings, progress: Progress = quiet) -> Report:
@@ -137,7 +139,9 @@ def _attempt(
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_not_overtaken(settings.store, state.version))
         chosen = _chosen(settings.runs) if state.valid else None
-        examined = Examined(_fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen)
+        examined = Examined(
+            _fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen, state.differences
+        )
         plan = make_plan(base, state.state, state.lists, examined)
         if settings.store is not None and not settings.dry_run:
             check_room(estimate(plan, base, database, settings.result_documents), settings.store, folder)
@@ -167,6 +171,7 @@ def _attempt(
         {one.part.name: one.writes for one in finished.parts},
         changes.gone,
         problems + read.problems + built.problems + aggregated.problems,
+        base.manifest is None,
     )
 
 

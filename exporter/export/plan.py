@@ -42,11 +42,13 @@ class Examined:
         rows: partition → fingerprint of its rows, of all partitions or of the chosen ones.
         shown: dependency fingerprints of partitions.
         chosen: the partitions whose rows were examined; None: all.
+        differences: the options that differ from those of the last export; empty: none do.
     """
 
     rows: Mapping[int, str]
     shown: DependencyFingerprints
     chosen: Iterable[int] | None = None
+    differences: str = ""
 
 
 def make_plan(base: PublishedState, state: State | None, lists: PostingLists, examined: Examined) -> Plan:
@@ -66,7 +68,9 @@ def make_plan(base: PublishedState, state: State | None, lists: PostingLists, ex
         candidates &= set(examined.chosen)
     gone = tuple(sorted(candidates - set(rows)))
     if state is None:
-        return Plan(dict.fromkeys(rows, NOT_REMEMBERED), gone)
+        if examined.differences:
+            return Plan(dict.fromkeys(rows, f"changed since the last export: {examined.differences}"), gone)
+        return Plan(dict.fromkeys(rows, NOT_REMEMBERED if base.manifest else NEW), gone)
     reasons = {number: why for number in rows if (why := _because_of_rows(number, rows[number], state))}
     others = [number for number in state.partitions if number not in gone and number not in reasons]
     reasons |= {number: why for number in others if (why := _because_of_store(number, state, base))}

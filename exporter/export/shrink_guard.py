@@ -82,6 +82,12 @@ def _once(catalog: Callable[[], Iterable[str]]) -> Iterator[Iterable[str]]:
     yield catalog()
 
 
+def kind_name(path: str) -> str:
+    """The kind of a document for people, such as `result documents`; `other documents` for what is not guarded."""
+    kind = _kind(path)
+    return _NAMES.get(kind, kind) if kind else "other documents"
+
+
 def _kind(path: str) -> str | None:
     match = _KIND.fullmatch(path)
     return match.lastgroup if match else None

@@ -13,7 +13,7 @@ from exporter.publish.publisher import NewState, PublishedState
 from exporter.publish.store import Store
 from exporter.state import state_file
 from exporter.state.list_heads import ListHeads
-from exporter.state.made_by import made_by
+from exporter.state.made_by import differences, made_by
 from exporter.state.partition_store import PartitionNodes, PartitionStore
 from exporter.state.posting_lists import PostingLists
 from exporter.state.state_file import KINDS, DependencyFingerprints, PartitionState, State
@@ -67,9 +67,12 @@ class IncrementalState:
         self._options, self._folders = options, folders
         self._found = state_file.load(store) if store is not None else state_file.NOTHING
         self.state: State | None = None
+        self.differences = ""
+        """The options, or the version, that differ from those of the published documents; empty: none do."""
         state = self._found.state
         if store is not None and state is not None and state.made_by != made_by(options):
             _warn_of_options(store, state.made_by, options)
+            self.differences = differences(state.made_by, options)
         elif use_state and base.manifest is not None:
             self.state = state
         self.valid = (

@@ -4,6 +4,7 @@ Documents that other code or other options have made are built again. So only th
 what is remembered for building them, depend on: a change of the command line or of the demo rebuilds nothing.
 """
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -52,5 +53,25 @@ def made_by(options: DocumentOptions) -> str:
     templates = sorted(file for file in templating.folder().rglob("*") if file.is_file())
     for file in (*document_files(pathlib.Path(__file__).parent.parent), *templates):
         code.update(file.name.encode() + b"\0" + file.read_bytes())
-    digests = code.hexdigest()[:16], hashlib.sha256(repr(options).encode()).hexdigest()[:8]
-    return "/".join((*digests, options.result_documents, "files" if options.files else ""))
+    return "/".join(
+        (code.hexdigest()[:16], _digest(options), options.result_documents, "files" if options.files else "")
+    )
+
+
+def _digest(options: DocumentOptions) -> str:
+    return hashlib.sha256(repr(options).encode()).hexdigest()[:8]
+
+
+def differences(fingerprint: str, options: DocumentOptions) -> str:
+    """What makes documents of other options, or of other code, than those of a `made_by`: in words, for messages."""
+    code, digest, result_documents, files = fingerprint.split("/")
+    found = []
+    if code != made_by(options).partition("/")[0]:
+        found.append("the exporter's version")
+    if result_documents != options.result_documents:
+        found.append(f"--result-documents ({result_documents}, now {options.result_documents})")
+    if bool(files) != options.files:
+        found.append(f"--sample-repository ({'given' if files else 'not given'} before)")
+    if digest != _digest(dataclasses.replace(options, result_documents=result_documents, files=bool(files))):
+        found.append("--main-repository or --main-branch")
+    return " and ".join(found)
