@@ -651,7 +651,7 @@ def test_a_dry_run_names_the_option_that_differs_and_counts_deletions_by_kind(
     arguments = ["export", "--database-url", url, "--store", str(store), "--workers", "0"]
     assert run(arguments) == 0
     arguments += ["--dry-run", "--allow-shrink", *option]
-    before = tree(store)
+    before = dict(tree(store))
     capsys.readouterr()
     assert run(arguments) == 0
     short = capsys.readouterr().out
@@ -663,7 +663,7 @@ def test_a_dry_run_names_the_option_that_differs_and_counts_deletions_by_kind(
     if counted:
         assert sum(int(one.split()[0]) for one in counted[2].split(", ")) == len(listed)
     assert (counted is not None and "result documents" in counted[2]) == (option[0] == "--result-documents")
-    assert tree(store) == before
+    assert dict(tree(store)) == before
 
 
 def test_a_setting_that_may_be_repeated_is_a_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
