@@ -101,7 +101,7 @@ def _messages(content: str, redactor: Redactor) -> list[str]:
     """
     content = _COLUMN_ONE.sub("\r", _LINE_END.sub("\n", content).replace("\t", " "))
     if "\r" in content:
-        content = "\n".join(_last_shown(line) if "\r" in line else line for line in content.split("\n"))
+        content = "\n".join(_last_shown(line, redactor) if "\r" in line else line for line in content.split("\n"))
     return text_decoding.split_lines(redactor.text(text_decoding.displayable(_printable(content))))
 
 
@@ -109,12 +109,15 @@ def _printable(content: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", content))
 
 
-def _last_shown(line: str) -> str:
-    """What a terminal shows of a line in the end: text after a CR replaces as many characters as it has."""
+def _last_shown(line: str, redactor: Redactor) -> str:
+    """What a terminal shows of a line in the end: text after a CR replaces as many characters as it has.
+
+    Secrets go before they are replaced in part: what is left of one may not be known for one.
+    """
     shown = ""
     for part in line.split("\r"):
         *erased, last = _ERASE_LINE.split(part)
-        text = _printable(last)
+        text = redactor.text(_printable(last))
         rest = "" if erased or _ERASE_REST.search(last) else shown[len(text) :]
         shown = text + rest
     return shown

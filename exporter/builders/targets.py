@@ -11,6 +11,9 @@ from exporter import paths
 CODE = "code"
 """The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
 
+DIFF_RULES = "diff rules"
+"""The target that all comparisons of contents share: it is dirty if another version of `diffs` has made them."""
+
 _RELATED = tuple(f"{paths.facet(paths.RUNS, name)}/" for name in ("commit", "pr"))
 _RUN_LISTS = (*_RELATED, *(f"{paths.facet(paths.RUNS, name)}/" for name in paths.RUN_FACETS))
 _OTHERS = re.compile(

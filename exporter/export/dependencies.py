@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from exporter.builders import targets
+from exporter.builders import diffs, targets
 from exporter.builders.build_log import sample_names
 from exporter.rules.outcomes import category_names
 from exporter.source.catalog import Catalog, OutputRow
@@ -92,8 +92,11 @@ def shown(runs: Iterable[RunRows], catalog: Catalog) -> Iterator[str]:
 
 
 def target_fingerprints(catalog: Catalog) -> DependencyFingerprints:
-    """Of what the documents of each sample and regression test show of the catalogue; keys are names of targets."""
-    found = {}
+    """Of what the documents of each sample and regression test show of the catalogue; keys are names of targets.
+
+    With them the version of the rules by which contents are compared.
+    """
+    found = {targets.DIFF_RULES: str(diffs.RULES)}
     for sample in catalog.samples.values():
         tests = [
             [test, catalog.tests[test].command, catalog.tests[test].active]

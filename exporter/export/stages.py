@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import paths
-from exporter.builders import targets
+from exporter.builders import diffs, targets
 from exporter.builders.aggregate import Aggregate
 from exporter.builders.partition_summary import changed_lists
 from exporter.builders.targets import AllTargets, DirtyTargets
@@ -237,11 +237,17 @@ def _published(export: Export, name: str) -> PublishedPart:
 
 
 def _compare(export: Export, published: PublishedPart, built: Iterable[int]) -> Iterator[Compared]:
-    """Compare the contents of which no comparison is published, or only one that lacked a content."""
+    """Compare the contents of which no comparison is published, or only one that lacked a content.
+
+    All contents are compared again, once, if published comparisons were made by other rules.
+    """
     state = export.state
     heads, nodes = state.lists.list_heads, state.lists.nodes
     again = set(state.state.incomplete) if state.state else set()
-    if state.valid:
+    if state.state is not None and state.state.targets.get(targets.DIFF_RULES) != str(diffs.RULES):
+        found = dict.fromkeys(path for path in heads if path.startswith(paths.DIFFS))
+        again |= found.keys()
+    elif state.valid:
         found = dict.fromkeys(path for number in built for path in nodes[number].stats.diffs)
         found |= dict.fromkeys(path for path in sorted(again) if path in heads)
     else:

@@ -87,6 +87,7 @@ def test_level_and_source_are_the_first_of_their_lists_anywhere_in_the_line(
         (b"loading\x1b[2K\rok", ["ok"]),
         (b"\x1b[2K\x1b[1Gloading\x1b[2K\x1b[1Gok\n", ["ok"]),
         (b"\x1b[32mload\x1b[0ming\r\x1b[31mLOAD\x1b[0m", ["LOADing"]),
+        (b"password=hunter2hunter2hunter2\rpassed\n", ["passedrd=[redacted]"]),
         (b"caf\xc3\xa9\ncaf\x82\nna\xc3\xafve\n", ["café", "caf‚", "naïve"]),
         (b"\xef\xbb\xbfcaf\xc3\xa9\n", ["café"]),
         ("\ufeffcafé \x1b[1mok\x1b[0m\r\nЖ\n".encode("utf-16-le"), ["café ok", "Ж"]),

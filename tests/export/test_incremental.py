@@ -475,7 +475,12 @@ def test_contents_are_compared_once(rich: Platform, repository: pathlib.Path, mo
         "added_lines": 1,
         "removed_lines": 3,
         "changed_hunks": 1,
+        "reencoded_lines": 0,
+        "reencoded_characters": 0,
     }
+    monkeypatch.setattr(diffs, "RULES", diffs.RULES + 1)
+    assert sorted(found()) == [(True, True)] * 2  # all again
+    assert found() == []
     rich.execute("DELETE FROM test_result_file WHERE test_id <> 20")
     assert found() == [] and path not in store.objects
 
