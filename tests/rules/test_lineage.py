@@ -15,6 +15,7 @@ from exporter.rules.lineage import (
     MainLine,
     ReferenceRun,
     Row,
+    all_results,
     concat,
     decode,
     fingerprint,
@@ -96,6 +97,20 @@ def test_runs_are_on_one_line_exactly_if_repository_and_branch_or_pull_request_a
     told = [number or (of, branch) for of, branch, number in runs]
     assert (lines[0] == lines[1]) is (told[0] == told[1])
     assert main_lineage("linux") not in lines
+
+
+def test_of_all_results_the_newest_run_and_status_of_each_test_count() -> None:
+    """That is all that documents show of them: no streak, and no way of failing."""
+
+    def of(*rows: Row) -> str:
+        return fingerprint({all_results("linux"): Lineage(summaries(rows))})
+
+    known = of(_row(1, {1: "p", 2: "p"}), _row(2, {1: "f"}))
+    assert of(_row(1, {1: "p", 2: "p"}), _row(2, {1: "m"})) != known, "another status"
+    assert of(_row(1, {1: "p", 2: "p"}), _row(2, {1: "p"})) != known, "another status"
+    assert of(_row(1, {1: "p", 2: "p"}), _row(3, {1: "f"})) != known, "another run"
+    assert of(_row(1, {1: "p", 3: "p"}), _row(2, {1: "f"})) != known, "another test"
+    assert of(_row(0, {1: "m"}), _row(1, {1: "f", 2: "p"}), _row(2, {1: "f"})) == known, "another past"
 
 
 @given(ROWS, ROWS)

@@ -60,6 +60,13 @@ def test_run_status(last: str | None, results: list[Any], expected: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("output_id", "got", "expected"), [(-1, "error", True), (-1, A, False), (-1, None, False), (7, "error", False)]
+)
+def test_a_sentinel_has_both_marks(output_id: int, got: str | None, expected: bool) -> None:
+    assert ResultFile(output_id, "", got).is_sentinel is expected
+
+
+@pytest.mark.parametrize(
     ("result", "files", "exit_code", "expected"),
     [
         ("pass", [ResultFile(1, A, None)], 0, None),
@@ -87,6 +94,13 @@ def test_failure_signature(result: Any, files: list[ResultFile], exit_code: int 
         ("cmake failed", "build"),
         ("connection lost", "worker"),
         ("GCS quota", "storage"),
+        # Each kind comes before the next one, whatever stands first in the message.
+        ("fetch failed on the instance", "vm_provisioning"),
+        ("merge failed after checkout", "checkout"),
+        ("cannot compile: conflict", "merge"),
+        ("timeout of the build", "build"),
+        ("disk full on the worker", "worker"),
+        ("storage: connection refused", "worker"),
         ("", "worker"),
     ],
 )
@@ -100,6 +114,8 @@ def test_infrastructure_error_type_is_the_first_word_found(message: str, kind: s
         ("canceled", "VM lost", True),
         ("canceled", "Canceled via API by somebody", False),
         ("canceled", None, True),
+        ("canceled", "canceled via api", True),  # the API writes its name in capitals
+        ("canceled", "Canceled Via API", True),
         ("completed", "VM lost", False),
     ],
 )
@@ -159,6 +175,7 @@ def test_classification_is_the_first_rule_that_applies(facts: Any, expected: Any
         ("pfpf" + "p" * 4, True),
         ("pfpf" + "p" * 5, False),  # the fourth lasts
         ("pfpf" + "fmfmf", False),
+        ("fpfp" + "fmfmf", False),  # a failure lasts, in whatever ways
         ("pfpfpf" + "f" * 4, True),  # the fifth lasts, four are left
         ("pfpfp" + "f" * 5, True),
         ("pfpf" + "p" * 20, False),  # long ago
