@@ -333,35 +333,35 @@ def snapshot_of(path: str) -> str | None:
 
 
 STATE_PLAN = STATE_ROOT + "plan.json"
-STATE_FOLDERS = (f"{STATE_ROOT}partitions/", f"{STATE_ROOT}ends/")
-"""Where all stands that the plan names."""
+STATE_FOLDERS = (f"{STATE_ROOT}partitions/", f"{STATE_ROOT}list_heads/", f"{STATE_ROOT}ends/")
+"""The folders of all files that the plan names; in the last one earlier exporters have left some."""
 
 
-def state_record(partition: int, kind: str, digest: str) -> str:
-    """Where, below the state's root, something that is remembered of a partition stands."""
+def state_partition_file(partition: int, kind: str, digest: str) -> str:
+    """The path, below the state's root, of a file of the partition store."""
     return f"partitions/{partition}/{kind}-{digest[:12]}.json"
 
 
 LIST_HEAD_SHARDS = 257
-"""Pieces of where feeds and chains end."""
+"""Shards of the list heads of all posting lists."""
 
 _MANY = (*(f"{RUNS}/by-{name}/" for name in ("commit", "pr", "branch", "repository")), DIFFS, "commits/", "lines/")
 
 
 def list_head_shard(name: str) -> int:
-    """The piece that holds the end of a feed or chain.
+    """The shard that holds the list head of a posting list.
 
-    0 has all of which there are about as many however long the history, the main lines among them; the others have what
-    comes with commits, pull requests, branches and outputs, so that what is of the same one stands together.
+    Shard 0 has the lists of which there are about as many however long the history is, the main lines among them; the
+    others have those that come with commits, pull requests, branches and outputs, those of the same one together.
     """
     if not name.startswith(_MANY) or name.endswith("/main"):
         return 0
     return 1 + hashlib.blake2b(name.rpartition("/")[2].encode(), digest_size=1).digest()[0]
 
 
-def state_list_heads(piece: int, digest: str) -> str:
-    """Where, below the state's root, a piece of the ends stands."""
-    return f"ends/{piece}-{digest[:12]}.json"
+def state_list_heads(shard: int, digest: str) -> str:
+    """The path, below the state's root, of a shard of list heads."""
+    return f"list_heads/{shard}-{digest[:12]}.json"
 
 
 def is_of_run(path: str, runs: Container[str]) -> bool:

@@ -137,9 +137,7 @@ class Parquet:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ModuleNotFoundError:
-            raise UsageError(
-                "snapshots need pyarrow: install it with pip install pyarrow"
-            ) from None
+            raise UsageError("snapshots need pyarrow: install it with pip install pyarrow") from None
         pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps memory that was freed
         self._open = {
             table.name: stack.enter_context(

@@ -118,7 +118,7 @@ class IncrementalState:
                 name = digest(file.read_bytes())
                 if names[KINDS.index(kind)] != name:
                     names[KINDS.index(kind)] = name
-                    files[paths.state_record(number, kind, name)] = file
+                    files[paths.state_partition_file(number, kind, name)] = file
             prior = priors.get(number, old.prior if old else "")
             if number in manifests:
                 stats = self.lists.nodes[number].stats

@@ -121,7 +121,7 @@ class PartitionStore:
         if self._store is None or number not in self._remembered or kind not in KINDS:
             raise StateLostError
         name = self._remembered[number].files[KINDS.index(kind)]
-        found = self._store.get(paths.STATE_ROOT + paths.state_record(number, kind, name))
+        found = self._store.get(paths.STATE_ROOT + paths.state_partition_file(number, kind, name))
         if found is None or digest(found.data) != name:
             raise StateLostError
         return found.data

@@ -77,7 +77,7 @@ class State:
         """The paths, below the state's root, of all files that it names."""
         for number, one in self.partitions.items():
             for kind, name in zip(KINDS, one.files, strict=True):
-                yield paths.state_record(number, kind, name)
+                yield paths.state_partition_file(number, kind, name)
         for shard, name in enumerate(self.list_heads):
             if name:
                 yield paths.state_list_heads(shard, name)

@@ -613,7 +613,7 @@ def test_exchanged_values_are_noticed(rich: Platform, tmp_path: pathlib.Path) ->
             assert 0 in export(rich.url, tmp_path).plan.build
 
 
-@pytest.mark.parametrize("file", ["plan.json", "partitions/0/*.json", "ends/*.json", "ends/0-*.json"])
+@pytest.mark.parametrize("file", ["plan.json", "partitions/0/*.json", "list_heads/*.json", "list_heads/0-*.json"])
 @pytest.mark.parametrize("damage", [None, b"", b"{}"])
 def test_lost_memory_costs_time_and_nothing_else(
     rich: Platform, tmp_path: pathlib.Path, file: str, damage: bytes | None

@@ -1,4 +1,4 @@
-"""Where feeds end: a mapping in pieces, whatever is done to it, of which few are read and written."""
+"""List heads: a mapping in shards, whatever is done to it, of which few are read and written."""
 
 import pathlib
 import tempfile
@@ -22,10 +22,10 @@ NAMES = st.sampled_from(
 )
 
 
-def _kept(ends: ListHeads, store: MemoryStore) -> ListHeads:
+def _kept(heads: ListHeads, store: MemoryStore) -> ListHeads:
     """The same, as the next export finds it."""
     with tempfile.TemporaryDirectory() as folder:
-        digests, files = ends.save(pathlib.Path(folder))
+        digests, files = heads.save(pathlib.Path(folder))
         store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in files.items())
     return ListHeads(store, digests)
 
@@ -35,45 +35,45 @@ def _kept(ends: ListHeads, store: MemoryStore) -> ListHeads:
 )
 def test_it_is_a_mapping_that_is_remembered(steps: list[tuple[str, ListHead | None, bool]]) -> None:
     store, expected = MemoryStore(), dict[str, ListHead]()
-    ends = ListHeads(store, ())
-    for name, end, keep in steps:
-        if end is not None:
-            ends[name] = expected[name] = end
+    heads = ListHeads(store, ())
+    for name, head, keep in steps:
+        if head is not None:
+            heads[name] = expected[name] = head
         elif name in expected:
-            del ends[name], expected[name]
-        assert (name in ends, ends.get(name)) == (name in expected, expected.get(name))
+            del heads[name], expected[name]
+        assert (name in heads, heads.get(name)) == (name in expected, expected.get(name))
         if keep:
-            ends = _kept(ends, store)
-    ends = _kept(ends, store)
-    assert dict(ends) == expected and len(ends) == len(expected)
+            heads = _kept(heads, store)
+    heads = _kept(heads, store)
+    assert dict(heads) == expected and len(heads) == len(expected)
 
 
-def test_the_same_ends_have_the_same_digests(tmp_path: pathlib.Path) -> None:
+def test_the_same_heads_have_the_same_digests(tmp_path: pathlib.Path) -> None:
     names = [f"runs/by-commit/{number}" for number in range(500)]
     found: set[Any] = set()
     for order in (names, names[::-1]):
-        ends = ListHeads(None, ())
-        ends.update({name: ListHead(1, 1) for name in order})
-        ends["gone"] = ListHead(0, 1)
-        del ends["gone"]
-        found.add(ends.save(tmp_path)[0])
+        heads = ListHeads(None, ())
+        heads.update({name: ListHead(1, 1) for name in order})
+        heads["gone"] = ListHead(0, 1)
+        del heads["gone"]
+        found.add(heads.save(tmp_path)[0])
     assert len(found) == 1
 
 
-def test_a_lost_piece_is_noticed_when_it_is_needed() -> None:
+def test_a_lost_shard_is_noticed_when_it_is_needed() -> None:
     store = MemoryStore()
-    ends = ListHeads(store, ())
-    ends["runs"] = ends["runs/by-commit/7"] = ListHead(1, 1)
-    ends = _kept(ends, store)
-    (path,) = (path for path in store.objects if path.startswith("_state/ends/0-"))
+    heads = ListHeads(store, ())
+    heads["runs"] = heads["runs/by-commit/7"] = ListHead(1, 1)
+    heads = _kept(heads, store)
+    (path,) = (path for path in store.objects if path.startswith("_state/list_heads/0-"))
     store.objects[path] = Stored(b"{}", "0")
-    assert ends["runs/by-commit/7"] == ListHead(1, 1)
+    assert heads["runs/by-commit/7"] == ListHead(1, 1)
     with pytest.raises(StateLostError):
-        ends["runs"]
+        heads["runs"]
 
 
 @pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
-def test_a_new_run_touches_few_pieces_and_leaves_none_behind(small: Platform) -> None:
+def test_a_new_run_touches_few_shards_and_leaves_none_behind(small: Platform) -> None:
     store = MemoryStore()
     for run in range(100, 220):
         where = {
@@ -84,12 +84,12 @@ def test_a_new_run_touches_few_pieces_and_leaves_none_behind(small: Platform) ->
         small.run(run, "completed", results={1: 0}, **where)
     export(small.url, store)
     before = set(store.objects)
-    assert sum(path.startswith("_state/ends/") for path in before) > 50
+    assert sum(path.startswith("_state/list_heads/") for path in before) > 50
     small.run(220, "completed", results={1: 1}, commit="f" * 40, branch="new")
     store.gets.clear()
     export(small.url, store, runs=(220,))
-    assert sum(path.startswith("_state/ends/") for path in set(store.gets)) <= 8
-    assert sum(path.startswith("_state/ends/") for path in store.objects.keys() - before) <= 4
+    assert sum(path.startswith("_state/list_heads/") for path in set(store.gets)) <= 8
+    assert sum(path.startswith("_state/list_heads/") for path in store.objects.keys() - before) <= 4
     remembered = state_file.load(store).state
     assert remembered is not None
     named = {paths.STATE_ROOT + path for path in remembered.files()}

@@ -47,7 +47,7 @@ def _remember(store: PartitionStore, memory: MemoryStore) -> dict[int, Partition
         assert tuple(sorted(files)) == tuple(sorted(KINDS))
         names = [digest(files[kind].read_bytes()) for kind in KINDS]
         for kind, name in zip(KINDS, names, strict=True):
-            path = paths.STATE_ROOT + paths.state_record(number, kind, name)
+            path = paths.STATE_ROOT + paths.state_partition_file(number, kind, name)
             memory.write([(path, files[kind].read_bytes())])
         states[number] = PartitionState("manifest", "rows", "prior", tuple(names), 1, 1, 1)
     return states
@@ -97,7 +97,7 @@ def test_a_new_value_hides_the_remembered_one_but_not_the_previous_one(
 def test_a_lost_or_damaged_file_is_a_lost_state(
     kind: Kind, data: bytes | None, memory: MemoryStore, states: dict[int, PartitionState], tmp_path: pathlib.Path
 ) -> None:
-    path = paths.STATE_ROOT + paths.state_record(3, kind, states[3].files[KINDS.index(kind)])
+    path = paths.STATE_ROOT + paths.state_partition_file(3, kind, states[3].files[KINDS.index(kind)])
     memory.delete([path])
     if data is not None:
         memory.write([(path, data)])
