@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support import mariadb_load, needs
+from tests.support.servers import MYSQL_URL, SERVERS
 
 pytest_plugins = ["tests.support.platform", "tests.support.emulator"]
 pytest.register_assert_rewrite("tests.support.store_suite")
@@ -132,10 +133,10 @@ def _database(server: str) -> Iterator[str]:
         _execute(server, f"DROP DATABASE {name}")
 
 
-@pytest.fixture
-def mariadb_url(mariadb_server: str) -> Iterator[str]:
-    """The URL of an empty MariaDB database."""
-    with _database(mariadb_server) as url:
+@pytest.fixture(params=SERVERS)
+def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database on MariaDB, and on MySQL where `EXPORTER_TEST_MYSQL_URL` names a server."""
+    with _database(MYSQL_URL if request.param == "mysql" else request.getfixturevalue("mariadb_server")) as url:
         yield url
 
 

@@ -16,6 +16,7 @@ from exporter.cli.output import FORMATS, SHOWN, Shown
 from exporter.cli.settings_file import SettingsFile
 from exporter.export.service import Export
 from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
+from exporter.source import DATABASE_TIMEOUT
 
 if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
@@ -197,12 +198,20 @@ def access_options(command: Command) -> Command:
 
 
 def publishing_options(command: Command) -> Command:
-    """Add `--database-url` and `--store`, for what publishes the database's data."""
+    """Add `--database-url`, `--database-timeout` and `--store`, for what publishes the database's data."""
     command = option(
         "--store",
         metavar="STORE",
         required=True,
         help="Where to publish: a folder, or gs://BUCKET[/PREFIX].",
+    )(command)
+    command = option(
+        "--database-timeout",
+        type=Duration(),
+        metavar="DURATION",
+        default=Seconds(DATABASE_TIMEOUT),
+        show_default=f"{DATABASE_TIMEOUT}s",
+        help="How long the database may take for an answer. Then, as when a connection is lost, the read is retried.",
     )(command)
     return database_option(
         required=True, help="The platform's database: mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:///FILE."

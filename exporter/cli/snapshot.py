@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 def snapshot(
     *,
     database_url: str,
+    database_timeout: int,
     store: str,
     access: StoreAccess,
     keep: int,
@@ -56,7 +57,7 @@ def snapshot(
     if not redaction:
         log.warning(NO_REDACTION)
     gc.disable()  # a third of the time of reading goes into looking for cycles among rows that have none
-    with contextlib.closing(Database(database_url)) as database:
+    with contextlib.closing(Database(database_url, database_timeout)) as database:
         made = create(database, access.open(store), settings, logs.progress)
     counts = made.snapshot["counts"]
     log.info(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from exporter.builders.document_options import DocumentOptions
 from exporter.export.work_dir import WorkDir
 from exporter.publish.store import Store
+from exporter.source import DATABASE_TIMEOUT
 from exporter.source.catalog import Catalog
 from exporter.state.state_file import PartitionState
 
@@ -23,6 +24,7 @@ class Job:
         store: None: documents are built, and nothing is kept of them.
         remembered: what the store remembers of partitions.
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
+        database_timeout: seconds that the database may be silent for.
         owner: the export's name in the lease, without which workers write no documents.
     """
 
@@ -34,3 +36,4 @@ class Job:
     remembered: Mapping[int, PartitionState]
     sample_repository: pathlib.Path | None = None
     owner: str = ""
+    database_timeout: int = DATABASE_TIMEOUT

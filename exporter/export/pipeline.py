@@ -22,6 +22,7 @@ from exporter.publish.manifest import Manifest
 from exporter.publish.publisher import PublishedState, Publisher
 from exporter.publish.store import Store
 from exporter.rules.lineage import MainLine
+from exporter.source import DATABASE_TIMEOUT
 from exporter.source.catalog import Catalog, read_catalog
 from exporter.source.database import Database
 from exporter.source.fingerprints import fingerprints
@@ -53,6 +54,7 @@ class Settings:
         dry_run: write nothing.
         allow_shrink: publish even if most of what is published is deleted.
         redaction: take secrets out of free text.
+        database_timeout: seconds that the database may be silent for.
     """
 
     database_url: str
@@ -65,6 +67,7 @@ class Settings:
     dry_run: bool = False
     allow_shrink: bool = False
     redaction: bool = True
+    database_timeout: int = DATABASE_TIMEOUT
 
     @property
     def document_options(self) -> DocumentOptions:
@@ -102,7 +105,7 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
         ShrinkError: it would delete most of what is published; nothing was published.
         ExporterError: the export failed; what was published is intact.
     """
-    with contextlib.closing(Database(settings.database_url)) as database:
+    with contextlib.closing(Database(settings.database_url, settings.database_timeout)) as database:
         database.check()
         if settings.sample_repository is not None:
             SampleRepository(settings.sample_repository).check()
@@ -187,6 +190,7 @@ def _job(
         state.remembered,
         settings.sample_repository,
         publisher.owner if publisher else "",
+        settings.database_timeout,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter import logs
 from exporter.publish.open_store import StoreAccess
+from exporter.source import DATABASE_TIMEOUT
 
 if TYPE_CHECKING:  # it loads the database's library, for which the hook has no time
     from exporter.export.pipeline import Report
@@ -33,6 +34,7 @@ class Export:
         main_repository: the repository of the main line, as OWNER/NAME.
         main_branch: the branch of the main line.
         redaction: whether secrets are taken out of free text; if not, a warning says so.
+        database_timeout: seconds that the database may be silent for.
     """
 
     database_url: str
@@ -44,6 +46,7 @@ class Export:
     main_repository: str
     main_branch: str
     redaction: bool = True
+    database_timeout: int = DATABASE_TIMEOUT
 
     def perform(
         self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
@@ -68,6 +71,7 @@ class Export:
             dry_run=dry_run,
             allow_shrink=allow_shrink,
             redaction=self.redaction,
+            database_timeout=self.database_timeout,
         )
         if not self.redaction:
             log.warning(NO_REDACTION)

@@ -100,7 +100,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._database = Database(job.database_url)
+        self._database = Database(job.database_url, job.database_timeout)
         self._evaluator = Results(job.catalog, diffs=job.options.files)
         self._partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
 

@@ -1,32 +1,37 @@
-"""Connections to the platform's database: read-only, in consistent snapshots, tried again when lost."""
+"""Connections to the platform's database: read-only, in consistent reads, retried when they are lost."""
 
 import contextlib
 import logging
 import pathlib
-import random
 import sqlite3
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from exporter.errors import SourceError, UsageError
-from exporter.source import tables
+from exporter.retry import Backoff, RetryPolicy
+from exporter.source import DATABASE_TIMEOUT, tables
+from exporter.source.mysql_engine import mysql_engine
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 Connection = sa.Connection
-"""A connection within a consistent read, for packages that pass it on and know no SQL."""
+"""A connection within a consistent read, for packages that pass it on and contain no SQL."""
 
-ATTEMPTS = 5
-"""How often a partition is read before a lost connection ends the export."""
+LOST = RetryPolicy(deadline=120, first_pause=0.5, longest_pause=10)
+"""How long a read is retried after its connection was first lost: a server that restarts takes up to a minute."""
 
-_GROUP_CONCAT_MAX_LEN = 256 * 1024 * 1024
-"""MariaDB cuts JSON_ARRAYAGG silently at this many bytes; its default is 1 MiB."""
+SILENT_ATTEMPTS = 3
+"""How often a read is tried from which the server stays silent for the whole timeout."""
+
+_LOST_CODES = (1040, 1053, 1203, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055)
+_CUT_CODES = (2006, 2013, 2055)
+"""Of a connection that was there and is gone: the handshake was cut, by a restart or a proxy."""
 
 _HELP = {
     1044: "access to the database is denied: grant SELECT on it",
@@ -36,6 +41,14 @@ _HELP = {
     1142: "access to a table is denied: grant SELECT on it",
     1143: "access to a column is denied: grant SELECT on it",
     2003: "the server does not answer: check host and port, and that it runs",
+    2006: "the server closed the connection",
+    2013: "the server closed the connection",
+    2055: "the server closed the connection",
+    1927: "the server closed the connection",
+    1040: "the server has too many connections: try again later, or with fewer --workers",
+    1203: "the user has too many connections: try again later, or with fewer --workers",
+    1969: "the server ends queries that take long: raise its max_statement_time",
+    3024: "the server ends queries that take long: raise its max_execution_time",
     2002: "the server does not answer: check host and port, and that it runs",
     2005: "the server's name is unknown: check the host",
 }
@@ -44,25 +57,29 @@ _HELP = {
 def describe(error: BaseException) -> str:
     """Say what went wrong without quoting the driver, whose words hold user names, hosts and rows."""
     original = getattr(error, "orig", None) or error
+    if _is_silent(original):
+        return "the server did not answer in time: see that it is well, or raise --database-timeout"
     code = original.args[0] if original.args and isinstance(original.args[0], int) else None
     if code in _HELP:
         return _HELP[code]
     if isinstance(original, sqlite3.Error):
         return f"SQLite: {original.sqlite_errorname if hasattr(original, 'sqlite_errorname') else 'error'}"
-    return f"{type(original).__name__}" + (f" {code}" if code is not None else "")
+    return "the driver failed" if code is None else f"the server answered with error {code}"
 
 
 class Database:
-    """The platform's database, by URL. Opens no connection before it is asked to read.
+    """The platform's database, by URL. Opens no connection before the first read.
 
     Args:
         url: an SQLAlchemy URL: `mysql+pymysql://…`, `mysql+mysqldb://…`, `mariadb+…` or `sqlite:///FILE`.
+        timeout: seconds that a server may be silent for.
 
     Raises:
-        UsageError: the URL is none, names a kind of database that is not supported, or a driver that is not there.
+        UsageError: the URL is malformed, or names a kind of database or a driver that is not supported.
+        SourceError: there is no such SQLite file.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: int = DATABASE_TIMEOUT) -> None:
         try:
             parsed = sa.make_url(url)
             backend = parsed.get_backend_name()
@@ -75,7 +92,7 @@ class Database:
             if backend == "sqlite":
                 self.engine = _sqlite_engine(parsed)
             elif backend in ("mysql", "mariadb"):
-                self.engine = _mysql_engine(parsed)
+                self.engine = mysql_engine(parsed, timeout)
             else:
                 raise UsageError("the database must be MySQL, MariaDB or SQLite")
         except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
@@ -90,8 +107,8 @@ class Database:
         self.engine.dispose()
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[sa.Connection]:
-        """A connection on which all reads see the database as it is at one moment."""
+    def consistent_read(self) -> Iterator[sa.Connection]:
+        """A connection on which all reads see the database as it was when the transaction started."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql(
                 "BEGIN" if self.is_sqlite else "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
@@ -99,7 +116,7 @@ class Database:
             yield connection
 
     def read(self, what: str, reader: Callable[[sa.Connection], T]) -> T:
-        """Read in one snapshot; if the connection is lost, from the start again, with growing pauses.
+        """Read in one consistent read; if the connection is lost, from the start again, with growing pauses.
 
         Args:
             what: what is read, for messages.
@@ -109,29 +126,27 @@ class Database:
             SourceError: the database can't be reached or refuses, and the message names `what`; or it lacks a table or
                 column that exports read, and the message names all that it lacks.
         """
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with self.snapshot() as connection:
-                    return reader(connection)
-            except sa.exc.DBAPIError as error:
-                if _is_absent(error):
-                    self._name_missing()
-                if not _is_lost(error) or attempt == ATTEMPTS:
-                    raise SourceError(f"cannot read {what}: {describe(error)}") from None
-                pause = 0.2 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311
-                log.warning("connection lost while reading %s; trying again in %.1f s", what, pause)
-                time.sleep(pause)
-        raise AssertionError("unreachable")
+
+        def attempt() -> T:
+            with self.consistent_read() as connection:
+                return reader(connection)
+
+        try:
+            return _retried(attempt, what, _LOST_CODES)
+        except sa.exc.DBAPIError as error:
+            if _is_absent(error):
+                self._name_missing()
+            raise SourceError(f"cannot read {what}: {describe(error)}") from None
 
     def check(self) -> None:
-        """See that the database can be reached: what never could be is not tried again, as a lost connection is.
+        """See that the database can be reached. A connection that is refused is not retried, one that is cut is.
 
         Raises:
-            SourceError: it cannot.
-            UsageError: the driver makes nothing of the URL.
+            SourceError: it cannot be reached.
+            UsageError: the driver does not accept the URL.
         """
         try:
-            self.engine.connect().close()
+            _retried(lambda: self.engine.connect().close(), "the database", _CUT_CODES)
         except sa.exc.DBAPIError as error:
             raise SourceError(f"cannot open the database: {describe(error)}") from None
         except (TypeError, UnicodeError):  # of the driver, before it connects
@@ -173,10 +188,39 @@ def _is_absent(error: sa.exc.DBAPIError) -> bool:
     return error.orig is not None and error.orig.args[:1] in ((1054,), (1142,), (1143,), (1146,))
 
 
-def _is_lost(error: sa.exc.DBAPIError) -> bool:
-    """Whether another try may help: the connection is gone, or the server was restarting."""
+def _retried(read: Callable[[], T], what: str, codes: Collection[int]) -> T:
+    """Call `read` until it returns, or fails with no error of a lost connection, or too often.
+
+    Raises:
+        DBAPIError: the last error.
+    """
+    backoff: Backoff | None = None  # time counts from the first failure: a read itself may take long
+    silent = 0
+    while True:
+        try:
+            return read()
+        except sa.exc.DBAPIError as error:
+            if not _is_lost(error, codes):
+                raise
+            silent += _is_silent(error.orig)
+            if backoff is None or _is_silent(error.orig):
+                backoff = Backoff(LOST)
+            pause = backoff.pause()
+            if pause is None or silent == SILENT_ATTEMPTS:
+                raise
+            log.warning("connection lost while reading %s; trying again in %.1f s", what, pause)
+        time.sleep(pause)
+
+
+def _is_lost(error: sa.exc.DBAPIError, codes: Collection[int]) -> bool:
+    """Whether another attempt may help: the connection is gone, or the server was restarting."""
     code = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return error.connection_invalidated or code in (1053, 1205, 1213, 2002, 2003, 2006, 2013, 2055)
+    return error.connection_invalidated or code in codes
+
+
+def _is_silent(error: BaseException | None) -> bool:
+    """Whether a driver's error is that of a server that did not answer in time on an open connection."""
+    return error is not None and error.args[:1] == (2013,) and "timed out" in str(error)
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -192,21 +236,3 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         return connection
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
-
-
-def _mysql_engine(url: sa.URL) -> sa.Engine:
-    """An engine on MySQL or MariaDB: utf8mb4, repeatable reads, room for a run's results in one JSON value."""
-    if "charset" not in url.query:
-        url = url.update_query_dict({"charset": "utf8mb4"})
-    arguments: dict[str, Any] = {"connect_timeout": 10}
-    if url.get_driver_name() == "pymysql" and not any(name.startswith("ssl") for name in url.query):
-        # Loading certificates takes a quarter of a second, and what stays on this machine needs none.
-        arguments["ssl_disabled"] = "unix_socket" in url.query or url.host in ("127.0.0.1", "::1", "localhost")
-    engine = sa.create_engine(url, isolation_level="REPEATABLE READ", connect_args=arguments)
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        with contextlib.closing(connection.cursor()) as cursor:
-            cursor.execute(f"SET SESSION group_concat_max_len = {_GROUP_CONCAT_MAX_LEN}")
-
-    return engine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from exporter.source import database, partitions
+from exporter.source import mysql_engine, partitions
 from exporter.source.database import Database
 from exporter.source.partitions import PartitionRows, dump, load, read_partition
 from tests.support.platform import HASH, Platform, files
@@ -51,7 +51,7 @@ def _broken(_columns: Any) -> Any:
 def test_a_packed_value_that_the_server_cut_is_read_again_row_by_row(
     small: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(database, "_GROUP_CONCAT_MAX_LEN", 16)
+    monkeypatch.setattr(mysql_engine, "GROUP_CONCAT_MAX_LEN", 16)
     monkeypatch.setattr(partitions, "_said", set())
     for id_ in (1, 2):
         small.run(id_, "completed", results={1: 0, 2: 0, 3: 0})

@@ -19,6 +19,7 @@ from exporter.demo import demo_tables
 from exporter.export import pipeline
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.store import Store
+from tests.support.servers import MYSQL_URL, SERVERS
 
 DAY = datetime.datetime(2026, 6, 1, 12, 0, 0)
 HASH = {name: name * 64 for name in "abcdef"}
@@ -120,13 +121,13 @@ def _filler(column: sa.Column[Any]) -> Any:
     return next((value for kind, value in kinds.items() if isinstance(column.type, kind)), "")
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(params=["sqlite", *SERVERS])
 def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Platform]:
-    """An empty platform database, of each kind. On MariaDB all tests share one: making its tables takes long."""
+    """An empty platform database, of each kind. On a server all tests share one: making its tables takes long."""
     if request.param == "sqlite":
         yield Platform(f"sqlite:///{tmp_path}/platform.sqlite")
         return
-    shared: Platform = request.getfixturevalue("mariadb_platform")
+    shared: Platform = request.getfixturevalue(f"{request.param}_platform")
     shared.clear()
     yield shared
 
@@ -134,10 +135,20 @@ def platform(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator
 @pytest.fixture(scope="session")
 def mariadb_platform(mariadb_server: str) -> Iterator[Platform]:
     """The platform database on MariaDB that the tests share."""
+    yield from _on_server(mariadb_server)
+
+
+@pytest.fixture(scope="session")
+def mysql_platform() -> Iterator[Platform]:
+    """The platform database on the MySQL server that is given."""
+    yield from _on_server(MYSQL_URL)
+
+
+def _on_server(server: str) -> Iterator[Platform]:
     name = f"platform_{secrets.token_hex(4)}"
-    with sa.create_engine(mariadb_server, poolclass=sa.NullPool).begin() as connection:
+    with sa.create_engine(server, poolclass=sa.NullPool).begin() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    with contextlib.closing(Platform(f"{mariadb_server}/{name}")) as shared:
+    with contextlib.closing(Platform(f"{server}/{name}")) as shared:
         yield shared
 
 
