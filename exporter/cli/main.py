@@ -18,6 +18,7 @@ from click.shell_completion import shell_complete
 from exporter import __version__, logs
 from exporter.cli import exit_codes, options
 from exporter.cli.bucket import bucket
+from exporter.cli.check import check
 from exporter.cli.demo import demo
 from exporter.cli.download import download
 from exporter.cli.export import export
@@ -185,7 +186,7 @@ def cli(config: pathlib.Path | None) -> None:
 
 
 for command in (
-    *(export, hook, hook_worker, status, verify, prune, snapshot, bucket, demo, serve),
+    *(check, export, hook, hook_worker, status, verify, prune, snapshot, bucket, demo, serve),
     *(get, runs, history, report, junit, download, mirror, live_api),
 ):
     cli.add_command(command)
