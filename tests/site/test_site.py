@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
+from exporter.builders import diffs
+from exporter.source.sample_repository import Content
 from tests.site.conftest import MARKUP, Visit
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -143,6 +145,69 @@ def test_a_difference_is_shown_side_by_side_and_unified(visit: Visit, store: pat
     wanted = [line["text"] for hunk in diff["hunks"] for line in hunk["lines"]]
     shown = page.locator(".diff.unified .text").evaluate_all("cells => cells.map(cell => cell.textContent)")
     assert shown == wanted
+
+
+CUE = "1\r\n00:00:01,000 --> 00:00:02,000\r\n{}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "words"),
+    [
+        (b"a\r\nb\r\n", b"a\nb\n", "The same text, only line ends: CR LF → LF."),
+        (b"a\nb\n", b"a\nb", "The same text, only the last line's end: gone."),
+        (
+            "ñáé\n".encode("latin-1"),
+            "ñáé\n".encode(),
+            "The same text in other bytes. Encoding: Latin-1 → UTF-8, 3 characters.",
+        ),
+        (b"a\n", b"\xef\xbb\xbfa\n", "The same text in other bytes. Byte order mark: added."),
+        (CUE.format("a").encode(), CUE.format("b").encode(), "1 caption with other text."),
+        (b"a", None, "There is nothing to compare: the file with the written output is missing."),
+    ],
+)
+def test_a_difference_is_said_in_words(visit: Visit, expected: bytes, actual: bytes | None, words: str) -> None:
+    contents = [None if data is None else Content(len(data), data) for data in (expected, actual)]
+    found = json.dumps(diffs.document(*contents))
+    visit.page.context.route(
+        "**/v1/diffs/*.json", lambda route: route.fulfill(body=found, content_type="application/json")
+    )
+    page = visit.open("runs/280/results/15")
+    expect(page.locator(".in-words").first).to_have_text(words)
+    assert "identical" not in page.locator("main").inner_text().lower()
+
+
+def test_invisible_characters_are_shown_when_asked_for(visit: Visit) -> None:
+    sides = (b"\xef\xbb\xbfa\tb\r\nx\r\n", "\ufeffa\u00a0b \r\nx\r\n".encode())
+    found = json.dumps(diffs.document(*(Content(len(data), data) for data in sides)))
+    visit.page.context.route(
+        "**/v1/diffs/*.json", lambda route: route.fulfill(body=found, content_type="application/json")
+    )
+    page = visit.open("runs/280/results/15")
+    cells = page.locator(".diff.split .text")
+    expect(cells).to_have_text(["a\tb", "a\u00a0b ", "x", "x"])
+    page.get_by_role("button", name="invisible characters").click()
+    assert cells.all_text_contents() == ["BOMa⇥b␍␊", "BOMa⍽b·␍␊", "x␍␊", "x␍␊"]
+    page.get_by_role("button", name="unified").click()
+    assert page.locator(".diff.unified .text").all_text_contents() == ["BOMa⇥b␍␊", "BOMa⍽b·␍␊", "x␍␊"]
+
+
+def test_what_a_long_difference_leaves_out_is_said(visit: Visit) -> None:
+    sides = b"x" * 30_000 + b"a", b"x" * 30_000 + b"b"
+    document = diffs.document(*(Content(len(data), data) for data in sides))
+    document["hunks"][0]["omitted_removed"], document["hunks"][0]["omitted_added"] = 20_000, 0
+    document["summary"]["changed_hunks"] = 3
+    found = json.dumps(document)
+    visit.page.context.route(
+        "**/v1/diffs/*.json", lambda route: route.fulfill(body=found, content_type="application/json")
+    )
+    page = visit.open("runs/280/results/15")
+    expect(page.locator(".left-out").first).to_have_text("… 20,001 characters")
+    expect(page.get_by_text("left out.")).to_have_text(
+        [
+            "Of the last place shown, 20,000 expected and 0 written lines are left out.",
+            "2 more places are left out.",
+        ]
+    )
 
 
 def test_a_history_goes_on_as_its_strip_is_scrolled(visit: Visit, store: pathlib.Path) -> None:

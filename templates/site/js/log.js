@@ -2,7 +2,7 @@
 
 import { pages } from "./api.js";
 import { choice, el, nothing, textField } from "./dom.js";
-import { plural } from "./format.js";
+import { number, plural } from "./format.js";
 
 const DRAWN = 500;
 
@@ -15,6 +15,7 @@ export async function logView(path, signal) {
   let shown = [];
   let drawn = 0;
   let complete = false;
+  let cut = null;
 
   function update() {
     const words = view.q.toLowerCase();
@@ -29,7 +30,7 @@ export async function logView(path, signal) {
     drawn = Math.min(shown.length, drawn + DRAWN);
     more.hidden = drawn >= shown.length;
     const all = plural(lines.length, "line");
-    count.textContent = `${shown.length === lines.length ? all : `${shown.length} of ${all}`}${complete ? "" : ", loading…"}`;
+    count.textContent = `${shown.length === lines.length ? all : `${shown.length} of ${all}`}${complete ? "" : ", loading…"}${cut ? `; ${number(cut.omitted_bytes)} bytes are left out after line ${number(cut.after_line)}` : ""}`;
   }
 
   const set = (name) => (value) => {
@@ -41,6 +42,7 @@ export async function logView(path, signal) {
     for await (const { document } of pages(path)) {
       if (signal.aborted) return;
       lines.push(...document.data);
+      cut = document.meta?.cut ?? null;
       update();
     }
     complete = true;
@@ -54,7 +56,7 @@ export async function logView(path, signal) {
 }
 
 /** A line of a log, or of an excerpt of one. */
-export function lineOf({ line, level, message }) {
+export function lineOf({ line, level, message, cut }) {
   const known = ["error", "critical", "warning"].includes(level?.toLowerCase()) ? level.toLowerCase() : null;
-  return el("li", { class: known && `l-${known}`, value: line }, el("span", { class: "no", "aria-hidden": "true" }, String(line)), el("span", { class: "text" }, message));
+  return el("li", { class: known && `l-${known}`, value: line }, el("span", { class: "no", "aria-hidden": "true" }, line === null ? "" : String(line)), el("span", { class: "text" }, message, cut ? el("span", { class: "left-out" }, " …") : null));
 }
