@@ -21,16 +21,9 @@ from exporter.documents.encoding import digest, encode
 from exporter.errors import ConflictError, FetchError, StoreError, UsageError
 from exporter.paths import stored
 from exporter.publish.lease import check_lease
-from exporter.publish.manifest import (
-    CATALOG,
-    Documents,
-    Manifest,
-    Part,
-    PartContents,
-    decode_manifest,
-    decode_part,
-)
-from exporter.publish.publisher import Changes, PublishedState, Publisher, known, read_parts
+from exporter.publish.manifest import CATALOG, Documents, Manifest, Part, decode_manifest, decode_part
+from exporter.publish.published_state import PartContents, PublishedState, read_contents, read_parts
+from exporter.publish.publisher import Changes, Publisher
 from exporter.publish.store import Store, is_path
 
 T = TypeVar("T")
@@ -159,7 +152,7 @@ class _Copy:
         for part in parts:
             gone += self._count(part, base)
         for name in base.names().difference(manifest.parts):
-            gone += known(self.store, base.hrefs(name)).gone(())
+            gone += read_contents(self.store, base.part_manifests(name)).gone(())
         catalog = [part for part in parts if part.name == CATALOG]
         others = [part for part in parts if part.name != CATALOG]
         if self.fetched.of_documents:
@@ -168,8 +161,8 @@ class _Copy:
             manifest=manifest,
             writes=self.fetched.of_documents,
             gone=tuple(gone),
-            waves=tuple(
-                self._wave(some, base, reached=reached)
+            phases=tuple(
+                self._write_phase(some, base, reached=reached)
                 for reached, some in itertools.product((False, True), (others, catalog))
             ),
         )
@@ -248,7 +241,7 @@ class _Copy:
                 raise FetchError(f"{self.source.name}: {part.href} names {path[:100]!r}, which is no document of it")
 
     def _differs(self, part: Part, base: PublishedState) -> bool:
-        hrefs = base.hrefs(part.name)
+        hrefs = base.part_manifests(part.name)
         return hrefs.published != part.href or bool(hrefs.pending)
 
     def _documents(self, part: Part, base: PublishedState, *, reached: bool | None) -> Iterator[Wanted]:
@@ -259,7 +252,7 @@ class _Copy:
             base: what the mirror has.
             reached: only those that readers can know of, or only the others; None for all.
         """
-        there_is = known(self.store, base.hrefs(part.name))
+        there_is = read_contents(self.store, base.part_manifests(part.name))
         for documents in read_parts(self.store, [part.href]):
             for path, entry in documents.items():
                 if there_is.holds(path, entry):
@@ -289,9 +282,9 @@ class _Copy:
             so_far = self.fetched
             self.fetched = so_far._replace(of_documents=so_far.of_documents + 1, of_bytes=so_far.of_bytes + one.size)
         found = read_parts(self.store, [part.href])
-        return known(self.store, base.hrefs(part.name)).gone(found[0] if found else ())
+        return read_contents(self.store, base.part_manifests(part.name)).gone(found[0] if found else ())
 
-    def _wave(self, parts: list[Part], base: PublishedState, *, reached: bool) -> Iterator[int]:
+    def _write_phase(self, parts: list[Part], base: PublishedState, *, reached: bool) -> Iterator[int]:
         check = functools.partial(check_lease, self.store, self.publisher.owner)
         wanted, again = itertools.tee(one for part in parts for one in self._documents(part, base, reached=reached))
         try:

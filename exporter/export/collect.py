@@ -10,8 +10,8 @@ from exporter.export.job import Job
 from exporter.export.work_dir import DocumentFiles, WritePhase, take_documents
 from exporter.paths import stored
 from exporter.publish.lease import check_lease
-from exporter.publish.manifest import Documents, Part, PartContents, encode_part
-from exporter.publish.publisher import PartManifests, known
+from exporter.publish.manifest import Documents, Part, encode_part
+from exporter.publish.published_state import PartContents, PartManifests, read_contents
 
 
 class PublishedPart(NamedTuple):
@@ -39,7 +39,7 @@ class BuiltPart:
 
 def published_part(job: Job, name: str, manifests: PartManifests) -> PublishedPart:
     """A part as the job's store may hold it; empty without a store."""
-    contents = known(job.store, manifests) if job.store is not None else PartContents({}, ())
+    contents = read_contents(job.store, manifests) if job.store is not None else PartContents({}, ())
     return PublishedPart(name, manifests, contents)
 
 

@@ -19,7 +19,8 @@ from exporter.export.room import check_room, estimate
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Manifest
-from exporter.publish.publisher import PublishedState, Publisher
+from exporter.publish.published_state import PublishedState
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import Store
 from exporter.rules.lineage import MainLine
 from exporter.source import DATABASE_TIMEOUT

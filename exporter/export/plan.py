@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exporter.export.dependencies import SHOWS, changed
 from exporter.publish.manifest import CATALOG, SITE
-from exporter.publish.publisher import PublishedState
+from exporter.publish.published_state import PublishedState
 from exporter.state.posting_lists import PostingLists
 from exporter.state.state_file import DependencyFingerprints, State
 
@@ -96,4 +96,4 @@ def _because_of_store(number: int, state: State, base: PublishedState) -> str | 
     part = base.manifest.parts.get(str(number)) if base.manifest else None
     if part is None or part.digest != state.partitions[number].manifest:
         return NOT_PUBLISHED
-    return DIED if base.hrefs(part.name).pending else None
+    return DIED if base.part_manifests(part.name).pending else None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from exporter.errors import ExporterError
 from exporter.export.plan import Plan
 from exporter.export.work_dir import WorkDir
-from exporter.publish.publisher import PublishedState
+from exporter.publish.published_state import PublishedState
 from exporter.publish.store import Store
 from exporter.source.database import Database
 from exporter.source.partitions import count_results

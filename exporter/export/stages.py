@@ -33,7 +33,8 @@ from exporter.export.work_dir import WritePhase
 from exporter.export.worker import BuildTask, Compared, ReadPartition, Worker, WriteTask
 from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
-from exporter.publish.publisher import Changes, PublishedState
+from exporter.publish.published_state import PublishedState
+from exporter.publish.publisher import Changes
 from exporter.rules.outcomes import Pair
 from exporter.source.row_values import InvalidRow
 from exporter.state.incremental import IncrementalState, Shown
@@ -164,7 +165,7 @@ def build(export: Export, plan: Plan) -> Built:
         BuildTask(
             number,
             state.lists.nodes[number].previous,
-            export.base.hrefs(str(number)),
+            export.base.part_manifests(str(number)),
             state.valid,
             number in plan.force_rebuild,
         )
@@ -230,7 +231,7 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
 
 def _published(export: Export, name: str) -> PublishedPart:
     """A part over all partitions as the store may hold it."""
-    published = published_part(export.job, name, export.base.hrefs(name))
+    published = published_part(export.job, name, export.base.part_manifests(name))
     if export.state.state is not None and not published.contents.published:
         raise StateLostError
     return published
@@ -314,13 +315,13 @@ def changes(
     )
     gone = [path for one in finished.parts for path in one.gone]
     for name in base.names().difference(manifest.parts):
-        gone += published_part(job, name, base.hrefs(name)).contents.gone(())
+        gone += published_part(job, name, base.part_manifests(name)).contents.gone(())
     remembered = Shown(shown, target_fingerprints, finished.aggregated.incomplete)
     return Changes(
         manifest=manifest,
         writes=sum(sum(one.writes.values()) for one in finished.parts),
         gone=tuple(gone),
-        waves=tuple(
+        phases=tuple(
             itertools.chain.from_iterable(
                 (_write_partitions(export, finished.partitions, phase), _write_aggregate(job, phase))
                 for phase in _PHASES
@@ -341,7 +342,7 @@ def guard(export: Export, gone: Iterable[str]) -> None:
         return
 
     def published(name: str) -> Iterable[str]:
-        return published_part(job, name, base.hrefs(name)).contents.published
+        return published_part(job, name, base.part_manifests(name)).contents.published
 
     partitions = (published(part.name) for part in reversed(base.manifest.partitions))
     if found := shrinkages(gone, lambda: published(CATALOG), partitions):

@@ -21,7 +21,7 @@ from exporter.export.job import Job
 from exporter.export.partition_stats import partition_lineages, partition_stats
 from exporter.export.work_dir import WritePhase
 from exporter.publish.manifest import Part
-from exporter.publish.publisher import PartManifests
+from exporter.publish.published_state import PartManifests
 from exporter.rules.lineage import Lineages, compared_lineages, fingerprint
 from exporter.rules.outcomes import Pair, Results
 from exporter.rules.result_matrix import matrix

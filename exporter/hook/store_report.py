@@ -114,8 +114,9 @@ def read(store: Store, spool: pathlib.Path | None) -> Report:
 
 
 def _writing(store: Store, pending: Pending) -> Writing:
-    alive = Publisher(store).lease.alive(pending)
-    return Writing(alive, _seconds(pending.expires_at) - LEASE.total_seconds())
+    lease = Publisher(store).lease
+    alive = lease.alive(pending) and lease.plausible(pending)  # a look at one moment cannot see it renewed
+    return Writing(alive, min(time.time(), _seconds(pending.expires_at) - LEASE.total_seconds()))
 
 
 def _seconds(text: str) -> float:

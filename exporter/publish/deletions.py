@@ -1,4 +1,4 @@
-"""What is to be deleted when its grace period is over: `_state/deletions.json`."""
+"""The paths to be deleted when their grace period is over: `_state/deletions.json`."""
 
 import datetime
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _PATH = paths.STATE_ROOT + "deletions.json"
 
 @dataclass(slots=True)
 class Deletions:
-    """The list as it was loaded, and as it is to be saved. `since`: path in the store → since when none names it."""
+    """The list as loaded, changed in memory until `save`. `since`: path → since when no manifest names it."""
 
     store: Store
     since: dict[str, str]
@@ -41,25 +41,25 @@ class Deletions:
         return cls(store, dict(saved), saved, found.version if found else ABSENT)
 
     def add(self, paths: Iterable[str], at: datetime.datetime) -> None:
-        """Note what no manifest names from a time on; what is noted already keeps its time."""
+        """Add paths that no manifest names from a time on; a path that is listed already keeps its time."""
         for path in paths:
             self.since.setdefault(path, moment(at))
 
     def drop(self, paths: Iterable[str]) -> None:
-        """Forget what was deleted, or is named again."""
+        """Remove paths that were deleted, or are named again."""
         for path in paths:
             self.since.pop(path, None)
 
     def due(self, at: datetime.datetime) -> list[str]:
-        """What may be deleted at a time."""
+        """The paths whose grace period is over at a time."""
         limit = moment(at - datetime.timedelta(seconds=self.store.grace))
         return [path for path, since in self.since.items() if since <= limit]
 
     def save(self) -> None:
-        """Write the list, if it is not as it was loaded or last saved.
+        """Write the list, unless it is as it was loaded or last saved.
 
         Raises:
-            ConflictError: another export has changed it: what that one noted would be forgotten.
+            ConflictError: another export has changed it, whose entries would be lost.
         """
         if self.since == self._saved:
             return

@@ -1,6 +1,12 @@
-"""The lease, `pending.json`: who is writing to a store, until when, and the manifests of what is being written.
+"""The lease, `pending.json`: which export is writing to a store, until when, and the manifests that it is writing.
 
-It keeps two exports from working for nothing. Safety does not rest on it, nor on clocks: `docs/bucket.md` says on what.
+The lease spares two exports from working at the same time, of which one would work in vain. Safety rests neither on it
+nor on clocks: an export writes the manifest anew before it takes the place of another (`Publisher.publish`), so that
+the other one can no longer replace it.
+
+Clocks differ. A lease is believed until it expires by this machine's clock, but at most for a lease's length after it
+was first seen unchanged: one from a clock that is years ahead blocks nobody for longer. An export whose clock is behind
+by more than a lease's length looks dead to others, and is fenced off as a dead one is.
 """
 
 import datetime
@@ -18,7 +24,7 @@ from exporter.publish.manifest import Pending, decode_pending
 from exporter.publish.store import Store
 
 LEASE = datetime.timedelta(minutes=10)
-"""How long an export may be silent before another takes its place. It renews the lease at a third of that."""
+"""How long an export may be silent before another takes its place. It renews the lease when a third has passed."""
 
 PENDING = paths.API_ROOT + paths.PENDING
 
@@ -34,18 +40,18 @@ def now() -> datetime.datetime:
 
 
 def check_lease(store: Store, owner: str) -> None:
-    """See that an export still has the lease. Whoever wakes from a long sleep must not write any more.
+    """Check that an export still has the lease: a process that wakes from a long sleep must not write any more.
 
     Raises:
         ConflictError: another export has taken it.
     """
     found = store.get(PENDING)
     if found is None or decode_pending(found.data).owner != owner:
-        raise ConflictError(f"{store.name}: another export took over, for this one was silent too long")
+        raise ConflictError(f"{store.name}: another export took over because this one was silent too long")
 
 
 class _Held(NamedTuple):
-    """A lease as it was written: what it names, the version of `pending.json`, its end."""
+    """A lease as this export wrote it: the manifests that it names, the version of `pending.json`, when it expires."""
 
     manifests: tuple[str, ...]
     version: str
@@ -57,22 +63,38 @@ class Lease:
     """One export's lease of a store.
 
     Args:
-        store: whose.
+        store: the store.
         owner: the export's name, as `this_process` makes it.
-        clock: tells the time.
+        clock: returns the time in UTC.
     """
 
     store: Store
     owner: str
     clock: Callable[[], datetime.datetime]
     _held: _Held | None = None
+    _seen: tuple[Pending, datetime.datetime] | None = None
+    """The lease of another export that was looked at last, and since when it has not changed."""
 
     def alive(self, pending: Pending) -> bool:
-        """Whether another's lease binds: not expired, not our own, not of a process of this machine that is dead."""
-        if pending.owner == self.owner or pending.expires_at <= moment(self.clock()):
+        """Whether another export holds this lease.
+
+        It does not if the lease has expired, was not renewed for a lease's length while this process looked at it, or
+        belongs to a dead process of this machine.
+        """
+        now = self.clock()
+        if self._seen is None or self._seen[0] != pending:
+            self._seen = pending, now
+        if pending.owner == self.owner or pending.expires_at <= moment(now) or now >= self._seen[1] + LEASE:
             return False
         machine, _, process = pending.owner.partition(".")
         return machine != self.owner.partition(".")[0] or process == process_name(process.partition(".")[0])
+
+    def plausible(self, pending: Pending) -> bool:
+        """Whether a lease expires when one written now could, give or take a lease's length for clocks that differ.
+
+        Another one says nothing to who looks once: its export may have died years ago.
+        """
+        return pending.expires_at <= moment(self.clock() + 2 * LEASE)
 
     def take(self, manifests: Iterable[str], version: str) -> None:
         """Write the lease, naming these manifests, if `pending.json` is still at a version.
@@ -122,9 +144,9 @@ class Lease:
 
 
 def this_process() -> str:
-    """MACHINE.PROCESS.STARTED; the machine's name is not given away, only whether two are the same."""
+    """This process as MACHINE.PROCESS.STARTED, where MACHINE is a digest that does not reveal the name."""
     try:
-        # What makes process numbers comparable: the same boot of the same machine, the same container.
+        # Process numbers are comparable within one boot of one machine and one container.
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
         place = f"{boot}/{pathlib.Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
@@ -134,7 +156,7 @@ def this_process() -> str:
 
 
 def process_name(process: str) -> str:
-    """PROCESS.STARTED of a process of this machine: a number that is used again has started at another tick."""
+    """PROCESS.STARTED of a process of this machine; one with a reused number has started at another clock tick."""
     try:
         # The second field, a program's name in parentheses, may hold anything; the 22nd is when it started.
         fields = pathlib.Path(f"/proc/{int(process)}/stat").read_text().rpartition(")")[2].split()

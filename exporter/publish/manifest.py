@@ -1,12 +1,12 @@
-"""Manifests: what is published, with which digest; the only memory of what the store holds.
+"""Manifests: which documents are published, with which digests. No other file says what the store holds.
 
-`manifest.json` names one content-addressed part per partition and one for the catalogue, `pending.json` those that
-an export is just writing. The shapes are the contract's.
+`manifest.json` names one content-addressed part per partition, one for the catalogue and one for the site;
+`pending.json` names those that an export is writing. The shapes are the contract's (`docs/contract.md`).
 """
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ Documents = dict[str, list[Any]]
 CATALOG = "catalog"
 SITE = "site"
 
-_HREF = re.compile(r"manifests/(catalog|site|-?\d+)-([0-9a-f]{12})\.json")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_HREF = re.compile(r"manifests/(catalog|site|-?[0-9]+)-([0-9a-f]{12})\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,24 +193,8 @@ def decode_pending(data: bytes) -> Pending:
         manifests = tuple(value["manifests"])
         for href in manifests:
             part_of(href)
-        return Pending(str(value["owner"]), str(value["expires_at"]), manifests)
+        if not _MOMENT.fullmatch(value["expires_at"]):
+            raise ValueError
+        return Pending(str(value["owner"]), value["expires_at"], manifests)
     except (ValueError, KeyError, TypeError):
         raise StoreError("pending.json is damaged: delete it and v1/manifest.json, and export again") from None
-
-
-@dataclass(frozen=True, slots=True)
-class PartContents:
-    """What the store may hold of one part: as published, and as exports that died were about to publish it."""
-
-    published: Documents
-    pending: tuple[Documents, ...]
-
-    def holds(self, path: str, entry: list[Any]) -> bool:
-        """Whether the store surely holds a document with this digest."""
-        if self.published.get(path) != entry:
-            return False
-        return not self.pending or all(one.get(path, entry) == entry for one in self.pending)
-
-    def gone(self, documents: Iterable[str]) -> list[str]:
-        """The paths that the store may hold, and the new documents do not."""
-        return sorted({path for one in (self.published, *self.pending) for path in one}.difference(documents))

@@ -1,4 +1,4 @@
-"""Objects in a store that nothing names any more, and their removal."""
+"""Strays: objects in a store that neither a manifest nor the state names, and their deletion."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -7,30 +7,31 @@ from exporter import paths
 from exporter.documents.encoding import digest
 from exporter.errors import StoreError
 from exporter.paths import stored
-from exporter.publish.publisher import Publisher, read_parts
+from exporter.publish.published_state import read_parts
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import Entry, Store
 
 StateFiles = Callable[[Store], Iterable[str]]
 """The paths, below `_state/`, of the files that the incremental state of a store names."""
 
 _BATCH = 5_000
-"""Deletions between two looks at the lease: some seconds' worth."""
+"""Objects deleted between two renewals of the lease: some seconds of work."""
 
 
 def strays(store: Store, state_files: StateFiles) -> Iterator[Entry]:
-    """What stands below `v1/`, in the site's folders and among what is remembered, and is named by nothing.
+    """The objects below `v1/`, in the site's folders and among the state that nothing names.
 
-    What names: the published manifest, what is pending, what is kept for the grace period, the state. An export that
-    is building has manifests that nothing names yet; they are among these. Snapshots are not:
-    `exporter snapshot` cleans up after its like.
+    An object is named by the published manifest, a pending one, the list of deletions, or the state. The part manifests
+    of an export that is still building are strays, too: nothing names them yet. Snapshots are not, because
+    `exporter snapshot` deletes old ones.
 
     Raises:
-        StoreError: the store can't be read, or its manifests are not whole, so that nobody can tell.
+        StoreError: the store can't be read, or a manifest is not whole, so that strays can't be determined.
     """
     publisher = Publisher(store)
     base = publisher.begin()
     if base.manifest is None:
-        raise StoreError(f"{store.name}: nothing is published here, so that nothing can be told to be left over")
+        raise StoreError(f"{store.name}: nothing is published here, so there is nothing that could be left over")
     pending = base.pending.manifests if base.pending else ()
     # By hash, as in verify: there are millions.
     known = {hash(stored(path)) for path in (paths.MANIFEST, paths.PENDING, *pending)}
@@ -52,7 +53,7 @@ def strays(store: Store, state_files: StateFiles) -> Iterator[Entry]:
 
 
 def prune(store: Store, state_files: StateFiles) -> int:
-    """Delete the strays; give their number. No export publishes meanwhile; one that is building begins again.
+    """Delete the strays; return their number. No export publishes meanwhile; one that is building begins again.
 
     Raises:
         StoreError: as `strays`; or an export is publishing.

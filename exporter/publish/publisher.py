@@ -1,8 +1,8 @@
-"""Publication: in an order in which no reader ever meets a broken link, and no death leaves a third state.
+"""Publication, in an order in which no reader meets a broken link and a process may be killed at any moment.
 
-`Publisher.begin` reads what is published; the pipeline builds against that (`known`) and hands over the new parts.
-`publish` then goes on as idea 5 of `docs/design.md` has it: the lease with the new manifests' names, the documents
-that nothing links to yet, those that link to them, the manifest, the deletions, the end of the lease.
+`Publisher.begin` reads what is published, the pipeline builds the documents that differ, and `Publisher.publish` takes
+the lease, which names the new part manifests, writes new documents, then those that link to them, commits the manifest,
+deletes what it does without, and ends the lease.
 """
 
 import contextlib
@@ -12,26 +12,21 @@ import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import orjson
 
 from exporter import paths
-from exporter.documents.encoding import digest, encode
+from exporter.documents.encoding import encode
 from exporter.errors import ConflictError, StoreError
 from exporter.paths import stored
 from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import (
-    Documents,
     Manifest,
-    PartContents,
-    Pending,
     decode_manifest,
-    decode_part,
     decode_pending,
-    part_of,
 )
+from exporter.publish.published_state import PublishedState, read_parts
 from exporter.publish.store import ABSENT, Store
 
 log = logging.getLogger(__name__)
@@ -43,65 +38,16 @@ _MANIFEST = paths.API_ROOT + paths.MANIFEST
 _LAYOUT = paths.STATE_ROOT + "layout.json"
 
 
-def read_parts(store: Store, hrefs: Iterable[str]) -> list[Documents]:
-    """The documents that the manifests at these paths name; one that is gone, or not what its name says, names none."""
-    found = ((href, store.get(stored(href))) for href in hrefs)
-    return [
-        decode_part(one.data)
-        for href, one in found
-        if one is not None and href == paths.manifest_part(part_of(href), digest(one.data))
-    ]
-
-
-class PartManifests(NamedTuple):
-    """The manifests of what the store may hold of one part: as published, and as exports that died left pending."""
-
-    published: str | None
-    pending: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedState:
-    """What an export begins from: the published manifest and what dead exports left, each with its version.
-
-    `listed`: the paths below the API root of all manifests in the store; none unless `Publisher.whole` has asked.
-    """
-
-    manifest: Manifest | None
-    manifest_version: str
-    pending: Pending | None
-    pending_version: str
-    listed: frozenset[str] = frozenset()
-
-    def names(self) -> set[str]:
-        """The names of all parts that the store may hold something of."""
-        pending = self.pending.manifests if self.pending else ()
-        return {*(self.manifest.parts if self.manifest else ()), *map(part_of, pending)}
-
-    def hrefs(self, name: str) -> PartManifests:
-        """The manifests of a part."""
-        part = self.manifest.parts.get(name) if self.manifest else None
-        published = part.href if part else None
-        pending = self.pending.manifests if self.pending else ()
-        return PartManifests(published, tuple(href for href in pending if part_of(href) == name and href != published))
-
-
-def known(store: Store, hrefs: PartManifests) -> PartContents:
-    """What the store may hold of a part."""
-    published = read_parts(store, [hrefs.published] if hrefs.published else [])
-    return PartContents(published[0] if published else {}, tuple(read_parts(store, hrefs.pending)))
-
-
 @dataclass(frozen=True, slots=True)
 class NewState:
-    """What is to be remembered in the store.
+    """The incremental state to write into the store.
 
     Args:
-        plan: the bytes of the plan; None if it is as it was.
+        plan: the bytes of `plan.json`; None if it has not changed.
         version: the version of the plan that it replaces.
-        files: path below the state's root → file, of what it newly names.
-        named: all such paths that it names.
-        stale: those that the last plan named, and this one does not; None: look for what it does not name.
+        files: path below the state's root → local file, of the files that the plan newly names.
+        named: all paths that the plan names.
+        stale: the paths that the last plan named and this one does not; None: list the store to find them.
     """
 
     plan: bytes | None
@@ -113,28 +59,28 @@ class NewState:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an export is to write and delete.
+    """The documents that an export writes and deletes.
 
     Args:
-        manifest: the new one.
+        manifest: the new manifest.
         writes: number of documents to write.
         gone: paths that the store may hold and the new manifest does without.
-        waves: each writes some of the documents, yielding the number written now and then, in this order: new
-            documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of the
-            catalogue and those that readers know without a link.
-        state: what is to be remembered; None: nothing ever is.
+        phases: the write phases. Each writes some of the documents and yields the number written now and then, in this
+            order: new documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of
+            the catalogue and those that readers find without a link.
+        state: the new incremental state; None: the store has none.
     """
 
     manifest: Manifest
     writes: int
     gone: tuple[str, ...]
-    waves: tuple[Iterator[int], ...]
+    phases: tuple[Iterator[int], ...]
     state: NewState | None = None
 
 
 @dataclass(slots=True)
 class Publisher:
-    """Publishes to one store. `clock` tells the time, `sleep` waits: for tests."""
+    """Publishes to one store. `clock` returns the time in UTC, `sleep` waits: for tests."""
 
     store: Store
     clock: Callable[[], datetime.datetime] = field(default_factory=lambda: now)
@@ -172,9 +118,10 @@ class Publisher:
         )
 
     def whole(self, base: PublishedState) -> PublishedState:
-        """The same with all manifests listed, as if nothing were published if one is lost: then all is built again.
+        """The same state with all part manifests listed; without the manifest if a part that it names is lost.
 
-        An export that went on from what is left would publish a manifest that lacks the rest.
+        Then everything is built again: an export that went on from the other parts would publish a manifest that lacks
+        the documents of the lost one.
         """
         base = replace(base, listed=self._manifests())
         if base.manifest is None or base.listed.issuperset(base.manifest.hrefs):
@@ -183,22 +130,25 @@ class Publisher:
         return replace(base, manifest=None)
 
     def remembered(self, *, due: bool = True) -> set[str]:
-        """Paths in the store that no manifest names, and that are kept for a while for readers who still do.
+        """Paths that no manifest names and that are kept for the grace period, for readers that hold links to them.
 
-        With those for which that while is over, if `due`.
+        With those whose grace period is over, if `due`.
         """
         deletions = Deletions.load(self.store)
         return set(deletions.since).difference(() if due else deletions.due(self.clock()))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep exports from publishing while the block lasts. What one that died has left pending stays so.
+        """Keep exports from publishing while the block lasts. The manifests of a dead export stay pending.
 
         Raises:
-            StoreError: one is publishing.
+            StoreError: an export is publishing.
         """
         base = self.begin()
-        if base.pending is not None and self.lease.alive(base.pending):
+        busy = base.pending is not None and self.lease.alive(base.pending)
+        if busy and base.pending is not None and not self.lease.plausible(base.pending):
+            busy = not self._outlives(base.pending_version)
+        if busy:
             raise StoreError(f"{self.store.name}: an export is publishing; try again when it has ended")
         self.lease.take(base.pending.manifests if base.pending else (), base.pending_version)
         try:
@@ -210,19 +160,19 @@ class Publisher:
                 self.lease.abandon()
 
     def publish(self, base: PublishedState, changes: Changes) -> int:
-        """Write, flip, delete; give the number of documents written. Writes nothing if nothing differs.
+        """Write documents, commit the manifest, delete; return the number written. Writes nothing if nothing differs.
 
         Raises:
             ConflictError: another export has published, or is publishing, since `base` was read: begin again.
             StoreError: writing failed; what was published is intact, the next export goes on from here.
         """
         self.store.sweep()
-        same = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
+        unchanged = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
         deletions = Deletions.load(self.store)
         deletions.add(map(stored, (*changes.gone, *(base.listed - changes.manifest.hrefs))), self.clock())
         state = changes.state
-        remembered = state is None or state.plan is None
-        if same and remembered and not (changes.writes or base.pending or deletions.due(self.clock())):
+        state_unchanged = state is None or state.plan is None
+        if unchanged and state_unchanged and not (changes.writes or base.pending or deletions.due(self.clock())):
             return 0
         self._take_lease(base, changes)
         self._check_base(base, changes)
@@ -230,15 +180,15 @@ class Publisher:
         if self.store.get(_LAYOUT) is None:
             self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
         written = 0
-        for wave in changes.waves:
-            for count in wave:
+        for phase in changes.phases:
+            for count in phase:
                 written += count
                 self.lease.keep()
         if state is not None:
             self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
         deletions.save()
         self.lease.keep()
-        if not same:
+        if not unchanged:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
         if state is not None and state.plan is not None:
@@ -248,28 +198,36 @@ class Publisher:
         return written
 
     def _take_lease(self, base: PublishedState, changes: Changes) -> None:
-        """Name the new manifests in `pending.json`.
+        """Take the lease, which names the new part manifests.
 
-        After a death also those of the dead export, and those that are published and replaced: what both knew and the
-        new manifests do without may have the bytes of either until it is deleted.
+        After the death of an export it also names those of the dead export and the published ones that are replaced:
+        a path that both of them name and the new manifests do without may hold the bytes of either until it is deleted.
+
+        Raises:
+            ConflictError: another export has published since `base` was read.
         """
         if base.pending is not None and self.lease.alive(base.pending):
             log.info("another export is publishing to %s; waiting for it", self.store.name)
-            while (found := self.store.get(PENDING)) is not None and self.lease.alive(decode_pending(found.data)):
-                self.sleep(1)
-            raise ConflictError("another export has published meanwhile")
+            if not self._outlives(base.pending_version):
+                raise ConflictError("another export has published meanwhile")
         published, new = base.manifest.hrefs if base.manifest else set(), changes.manifest.hrefs
         dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
         self.lease.take(sorted(dead | (new - published)), base.pending_version)
 
-    def _check_base(self, base: PublishedState, changes: Changes) -> None:
-        """See that nobody has published, or cleaned up, while this export was building.
+    def _outlives(self, version: str) -> bool:
+        """Wait while another export holds the lease; whether it was never renewed, so that the export is dead."""
+        while (found := self.store.get(PENDING)) is not None and self.lease.alive(decode_pending(found.data)):
+            self.sleep(1)
+        return found is not None and found.version == version
 
-        A lease that has come and gone since leaves no trace in `pending.json`. Without this an export would write its
-        documents over newer ones, and find out only when it replaces the manifest.
+    def _check_base(self, base: PublishedState, changes: Changes) -> None:
+        """Check that no other export has published or cleaned up while this one was building.
+
+        A lease that another export took and ended meanwhile leaves no trace in `pending.json`. Without this check an
+        export would write its documents over newer ones, and notice only when it replaces the manifest.
 
         Raises:
-            ConflictError: somebody has; the lease is as it was, unless it was a dead export's.
+            ConflictError: another export has; the lease is ended unless it was a dead export's.
         """
         found = self.store.get(_MANIFEST)
         lost = changes.manifest.hrefs - self._manifests()
@@ -279,9 +237,9 @@ class Publisher:
             raise ConflictError("another export has published meanwhile")
 
     def _fence(self, base: PublishedState) -> PublishedState:
-        """Write the manifest anew when taking another export's place; give the base with its new version.
+        """Write the manifest anew when taking the place of another export; return the base with its new version.
 
-        Should that export not be dead but asleep, it can then no longer replace the manifest when it wakes.
+        If the other export is not dead but asleep, it can no longer replace the manifest when it wakes.
         """
         if base.pending is None or base.manifest is None:
             return base
@@ -289,14 +247,14 @@ class Publisher:
         return replace(base, manifest_version=self.store.replace(_MANIFEST, data, base.manifest_version))
 
     def _manifests(self) -> frozenset[str]:
-        """The paths, below the API root, of all manifests in the store, whether or not anything names them."""
+        """The paths, below the API root, of all part manifests in the store."""
         found = self.store.list(stored(paths.MANIFESTS))
         return frozenset(entry.path.removeprefix(paths.API_ROOT) for entry in found)
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
-        """Delete what is due and what the manifest, now published, indeed does without; and what is forgotten."""
+        """Delete stale state, and the paths that the manifest does not name and whose grace period is over."""
         if deletions.since:
-            self.lease.name(())  # what was pending is published, and the manifests of dead exports are about to go
+            self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
         else:
             check_lease(self.store, self.owner)
         if changes.state is not None:
@@ -310,7 +268,7 @@ class Publisher:
         deletions.save()
 
     def _stale(self, state: NewState) -> list[str]:
-        """What the plan named once, or exports that died have left of theirs."""
+        """The files of the state that the plan does not name any more, and those that dead exports left."""
         if state.stale is not None:
             return [paths.STATE_ROOT + path for path in state.stale]
         named = {paths.STATE_ROOT + path for path in state.named}
@@ -318,11 +276,11 @@ class Publisher:
         return [path for path in found if path not in named]
 
     def _named(self, candidates: Iterable[str], manifest: Manifest) -> set[str]:
-        """Those of these paths that the manifest names after all: they came back."""
+        """Those of these paths that the manifest names: documents that came back within the grace period."""
         parts = manifest.parts
         by_part: dict[str, set[str]] = {}
         for path in candidates:
-            if not path.startswith(stored(paths.MANIFESTS)):  # of those the manifest itself tells
+            if not path.startswith(stored(paths.MANIFESTS)):  # `manifest.hrefs` has the part manifests
                 by_part.setdefault(paths.part_of_document(paths.published(path)), set()).add(path)
         named = set(map(stored, manifest.hrefs))
         for name, of_part in by_part.items():

@@ -1,4 +1,4 @@
-"""Does a store hold what its manifest says, whole and without a broken link?"""
+"""Verification: that a store holds what its manifest says, whole and without a broken link."""
 
 import contextlib
 import posixpath
@@ -14,13 +14,14 @@ from exporter.errors import StoreError
 from exporter.paths import stored
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Documents, Manifest, Part, decode_part
-from exporter.publish.publisher import Publisher, read_parts
+from exporter.publish.published_state import read_parts
+from exporter.publish.publisher import Publisher
 from exporter.publish.store import Entry, Store, Stored
 
 
 @dataclass(slots=True)
 class Report:
-    """What was checked, and a line for each thing that is not right. `links` is None if they were not looked at."""
+    """Numbers of what was checked, and a line for each problem. `links` is None if links were not checked."""
 
     documents: int = 0
     bytes: int = 0
@@ -29,13 +30,15 @@ class Report:
 
     @property
     def advice(self) -> list[str]:
-        """How to mend what is not right, a line for each way."""
+        """How to repair the problems, a line for each way."""
         strays = sum(problem.endswith(_STRAY) for problem in self.problems)
         lines = []
         if strays < len(self.problems):
-            lines.append("to mend it: delete v1/manifest.json and export again; what is whole is not rewritten")
+            lines.append("to repair it: delete v1/manifest.json and export again; what is whole is not rewritten")
         if strays:
-            lines.append("for what no manifest names: exporter prune; what it does not list is not the exporter's")
+            lines.append(
+                "for files that no manifest names: exporter prune; those that it does not list are not the exporter's"
+            )
         return lines
 
 
@@ -45,7 +48,7 @@ _STRAY = "no manifest names it"
 def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -> Report:
     """Check every document, every link, and that there is nothing else.
 
-    Where the store lists digests these are believed, and links not looked at, unless all `content` is to be read.
+    Where the store lists digests, only these are compared and links are not checked, unless `content` is true.
     While an export is under way, or after one died, a document may also be as `pending.json` has it. The contents of
     snapshots are not checked: their own index says what they are.
 
@@ -67,13 +70,13 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
 
 
 _READERS = 32
-"""Threads that read a store which is far away."""
+"""Threads that read a remote store."""
 
 
 class _Check:
     """One check of one store.
 
-    Paths are remembered by their hash: there are millions, and a set of the texts would not fit a small machine.
+    Paths are kept as hashes: a set of millions of texts would not fit a small machine.
     """
 
     def __init__(self, store: Store, manifest: Manifest, pending: list[Documents]) -> None:
@@ -82,7 +85,7 @@ class _Check:
         self.known = {hash(path) for documents in pending for path in documents}
 
     def run_by_listing(self, progress: Progress, remembered: Iterable[str]) -> Report:
-        """Compare what the store lists with what the manifests say."""
+        """Compare the store's listing with the manifests."""
         self.report.links = None
         parts = list(self.manifest.parts.values())
         left = {
@@ -104,7 +107,7 @@ class _Check:
         return self.report
 
     def _listed(self, entry: Entry, left: dict[int, int]) -> None:
-        """Check one object, and strike it off what is left to be found."""
+        """Check one object, and remove it from those that are still to be found."""
         path = paths.published(entry.path)
         if paths.is_of_snapshots(path):
             return
@@ -123,7 +126,7 @@ class _Check:
             self._problem(path, "not as the manifest says")
 
     def run(self, progress: Progress, remembered: Iterable[str], readers: int) -> Report:
-        """Read everything, with so many threads at once; with none if there is nothing to wait for."""
+        """Read every document, with this number of threads; 0: in this one, for a store on this machine."""
         parts = list(self.manifest.parts.values())
         for part in parts:
             self.known.update(map(hash, self._documents(part, report=True)))
@@ -171,7 +174,7 @@ class _Check:
         for link in links_of(path, data):
             count += 1
             if hash(posixpath.normpath(posixpath.join(folder, link))) not in self.known:
-                self._problem(path, f"its link {link!r} leads to nothing")
+                self._problem(path, f"its link {link!r} names no published document")
         self.report.links = (self.report.links or 0) + count
 
     def _strays(self, known: set[str]) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
 from exporter.documents.encoding import digest
-from exporter.publish.publisher import NewState, PublishedState
+from exporter.publish.published_state import PublishedState
+from exporter.publish.publisher import NewState
 from exporter.publish.store import Store
 from exporter.state import state_file
 from exporter.state.list_heads import ListHeads

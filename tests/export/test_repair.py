@@ -125,11 +125,11 @@ def test_what_verify_says_mends_it(
     assert advice
     for line in advice.splitlines():
         match line.partition(":"):
-            case ("to mend it", _, how):
+            case ("to repair it", _, how):
                 assert "delete v1/manifest.json and export again" in how
                 (store / "v1/manifest.json").unlink()
                 assert run(["export", "--database-url", url, "--store", str(store), "--workers", "0"]) == 0
-            case ("for what no manifest names", _, how):
+            case ("for files that no manifest names", _, how):
                 assert how.startswith(" exporter prune")
                 assert run(["prune", str(store), "--yes"]) == 0
             case _:
