@@ -30,7 +30,7 @@ from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
 from exporter.export.shrink_guard import refusal, shrinkages
 from exporter.export.work_dir import WritePhase
-from exporter.export.worker import BuildTask, Compared, ReadPartition, Worker, WriteTask
+from exporter.export.worker import BuildTask, Compared, CompareTask, ReadPartition, Worker, WriteTask
 from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
@@ -212,10 +212,10 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
         return name is not None and name not in dirty
 
     published = _published(export, CATALOG)
-    incomplete, problems = set[str](), 0
+    incomplete, problems = set[str](), list[InvalidRow]()
     with PartCollector(job, published, frozenset(paths.entry_documents().values())) as collector:
         for one in _compare(export, published, built):
-            problems += report_problems(one.problems)
+            problems += one.problems
             if one.incomplete:
                 incomplete.add(one.document[0])
             collector.add([one.document])
@@ -226,7 +226,7 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
     with PartCollector(job, _published(export, SITE), known_pages) as collector:
         collector.add(pages)
         site = collector.finish(reuse)
-    return Aggregated(catalog, site, frozenset(incomplete), problems)
+    return Aggregated(catalog, site, frozenset(incomplete), report_problems(problems))
 
 
 def _published(export: Export, name: str) -> PublishedPart:
@@ -257,8 +257,9 @@ def _compare(export: Export, published: PublishedPart, built: Iterable[int]) -> 
         again |= {path for number in built for path in nodes[number].stats.diffs}
     known = published.contents.published
     wanted = [path for path in found if state.state is None or path in again or path not in known]
-    pairs = (Pair(*nodes[heads[path].last].stats.diffs[path]) for path in wanted)
-    yield from export.progress("comparing", export.workers.map(Worker.compare, pairs), len(wanted))
+    partitions = ((path, heads[path].last) for path in wanted)
+    tasks = (CompareTask(Pair(*nodes[number].stats.diffs[path]), number) for path, number in partitions)
+    yield from export.progress("comparing", export.workers.map(Worker.compare, tasks), len(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +373,18 @@ def _write_aggregate(job: Job, phase: WritePhase) -> Iterator[int]:
 
 
 def report_problems(problems: Iterable[InvalidRow]) -> int:
-    """Log each invalid row, by table and id, never its values; return their number."""
-    found = list(problems)
-    for problem in found:
-        log.warning("%s %s: %s", problem.table, problem.row, problem.what)
-    return len(found)
+    """Log invalid rows by table and id, never their values, many alike in one line; return their number."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        alike.setdefault((problem.table, problem.what), []).append(problem.row)
+    for (table, what), rows in alike.items():
+        if len(rows) > _MOST_NAMED:
+            log.warning("%s: %d rows, %s …: %s", table, len(rows), ", ".join(rows[:_MOST_NAMED]), what)
+        else:
+            for row in rows:
+                log.warning("%s %s: %s", table, row, what)
+    return sum(map(len, alike.values()))
+
+
+_MOST_NAMED = 5
+"""Rows with the same fault, found together, that are named in the log."""

@@ -26,7 +26,7 @@ from exporter.rules.lineage import Lineages, compared_lineages, fingerprint
 from exporter.rules.outcomes import Pair, Results
 from exporter.rules.result_matrix import matrix
 from exporter.source.database import Database
-from exporter.source.partitions import dump, load, read_partition
+from exporter.source.partitions import dump, find_result_file, load, read_partition
 from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import SampleRepository, log_name
@@ -86,6 +86,13 @@ class Compared(NamedTuple):
     document: Document
     incomplete: bool
     problems: list[InvalidRow]
+
+
+class CompareTask(NamedTuple):
+    """Asks for a comparison of two contents; a result file of the partition has them."""
+
+    pair: Pair
+    partition: int
 
 
 class WriteTask(NamedTuple):
@@ -179,16 +186,18 @@ class Worker:
         same = {name: lineages[name].of(tests) for name in compared_lineages(own) if name in lineages}
         return fingerprint(same) == self._job.remembered[number].prior
 
-    def compare(self, pair: Pair) -> Compared:
+    def compare(self, task: CompareTask) -> Compared:
         """Compare two contents of the sample repository."""
-        problems: list[InvalidRow] = []
-        repository = self._repository(problems)
-        contents = [
-            repository.output(content, pair.extension, diffs.MAX_SIZE) if repository else None
-            for content in (pair.expected, pair.got)
-        ]
-        found = diffs.document(*contents)
-        return Compared((paths.diff(*pair), encode(found)), None in contents, problems)
+        pair, problems, contents = task.pair, list[InvalidRow](), []
+        for name, content in (("expected", pair.expected), ("got", pair.got)):
+            found: list[InvalidRow] = []
+            repository = self._repository(found)
+            contents.append(repository.output(content, pair.extension, diffs.MAX_SIZE) if repository else None)
+            problems += [InvalidRow("test_result_file", "", f"{name}: {problem.what}") for problem in found]
+        if problems:
+            key = find_result_file(self._database, task.partition, pair.expected, pair.got)
+            problems = [one._replace(row=key or f"of partition {task.partition}") for one in problems]
+        return Compared((paths.diff(*pair), encode(diffs.document(*contents))), None in contents, problems)
 
     def write_manifest(self, part: Part) -> int:
         """Write a part's manifest to the store; return the number written."""

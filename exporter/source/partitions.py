@@ -129,6 +129,21 @@ def partition_on(
     return _Reader(connection, number * PARTITION_SIZE, forks, redactor or Redactor()).read()
 
 
+def find_result_file(database: Database, number: int, expected: str, got: str) -> str | None:
+    """The key, `RUN/TEST/OUTPUT`, of the first row of `test_result_file` in a partition with these hashes, if any."""
+    table = tables.RESULT_FILE
+    key = (table.c.test_id, table.c.regression_test_id, table.c.regression_test_output_id)
+    first = number * PARTITION_SIZE
+    query = (
+        sa.select(*key)
+        .where(key[0].between(first, first + PARTITION_SIZE - 1), table.c.expected == expected, table.c.got == got)
+        .order_by(*key)
+        .limit(1)
+    )
+    found = database.read(f"partition {number}", lambda connection: connection.execute(query).first())
+    return None if found is None else "/".join(map(str, found))
+
+
 class _Reader:
     """Reads one partition on one connection."""
 

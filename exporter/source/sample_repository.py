@@ -27,7 +27,6 @@ LOG_LIMIT = 50_000_000
 _LONGEST_NAME = 255
 """Bytes of a file's name (NAME_MAX of every file system we know)."""
 _LOG_NAME = re.compile(r"(0|-?[1-9][0-9]{0,18})\.txt", re.ASCII)
-_NOT_PRINTABLE = re.compile(r"[^!-~]", re.ASCII)
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK
 
 
@@ -65,7 +64,7 @@ class SampleRepository:
     def output(self, content_hash: str, extension: str, limit: int) -> Content | None:
         """The output `TestResults/HASH + extension`, with its bytes if they are at most `limit`; None without it."""
         name = content_hash + extension
-        with self._noting(OUTPUTS, name), self._opened(OUTPUTS, name) as file:
+        with self._noting(OUTPUTS, ""), self._opened(OUTPUTS, name) as file:  # the name is a row's
             size = os.fstat(file).st_size
             data = _read(file, 0, limit + 1) if size <= limit else None
             if data is None or len(data) > limit:  # it may have grown
@@ -152,7 +151,7 @@ class SampleRepository:
 
     @contextlib.contextmanager
     def _noting(self, folder_name: str, name: str) -> Iterator[None]:
-        """Make a problem of what goes wrong; that there is no file is none."""
+        """Report what goes wrong, but not that there is no file; `name` holds no value of a row."""
         try:
             yield
         except FileNotFoundError:
@@ -164,7 +163,7 @@ class SampleRepository:
             self._note(folder_name, name, f"cannot be read: {code}")
 
     def _note(self, folder_name: str, name: str, what: str) -> None:
-        self.problems.append(InvalidRow(folder_name, _NOT_PRINTABLE.sub("?", name[:100]), what))
+        self.problems.append(InvalidRow(folder_name, name, what))
 
 
 def _component(name: str) -> bytes:

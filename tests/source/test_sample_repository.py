@@ -104,9 +104,7 @@ def test_hostile_names_are_refused_and_counted(root: pathlib.Path, content_hash:
     (problem,) = files.problems
     assert problem.table == source.OUTPUTS
     assert problem.what.startswith("refused: ")
-    assert problem.row.isascii()
-    assert " " not in problem.row
-    assert len(problem.row) <= 100
+    assert not problem.row
 
 
 @pytest.mark.parametrize("name", ["..\\secret", "~", "$HOME", "%2e%2e%2fsecret", "a\nb", "-rf", "*", "\udc80"])
@@ -168,7 +166,7 @@ def test_only_regular_files_are_opened(
     assert files.output("odd", ".srt", 10**6) is None
     assert files.log(9) is None
     assert whats(files) == [what, what]
-    assert [problem.row for problem in files.problems] == ["odd.srt", "9.txt"]
+    assert [problem.row for problem in files.problems] == ["", "9.txt"]
 
 
 def test_linked_folders_are_refused(root: pathlib.Path, tmp_path: pathlib.Path) -> None:
