@@ -1,7 +1,9 @@
 """What is built and installed: requirements, their pins, the image, the files of deploy/."""
 
+import importlib.metadata
 import pathlib
 import re
+import sys
 import tomllib
 
 from packaging.requirements import Requirement
@@ -27,6 +29,23 @@ def test_every_requirement_is_pinned_to_a_version_that_it_admits() -> None:
         found = pins.get(canonicalize_name(requirement.name))
         assert found, f"{requirement.name} is not in constraints.txt: run make lock"
         assert all(requirement.specifier.contains(version) for version in found), f"{requirement}: run make lock"
+
+
+def test_what_tests_import_is_installed_for_them() -> None:
+    """`make lint` and other targets install more: a test that needs it would pass there and fail in a fresh clone."""
+    named = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    wanted = {canonicalize_name(Requirement(one).name) for one in named}
+    wanted.add("cryptography")  # of pymysql[rsa]
+    distributions = importlib.metadata.packages_distributions()
+    for file in [*(ROOT / "tests").rglob("*.py")]:
+        if "benchmarks" in file.parts:
+            continue
+        for module in re.findall(r"^ *(?:import|from) ([a-zA-Z_]\w*)", file.read_text(), re.MULTILINE):
+            if module in sys.stdlib_module_names or module in ("exporter", "tests") or module not in distributions:
+                continue
+            assert wanted & set(map(canonicalize_name, distributions[module])), (
+                f"{file}: {module}: extra `test` lacks it"
+            )
 
 
 def test_the_pins_name_no_index() -> None:
