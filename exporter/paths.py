@@ -10,9 +10,10 @@ import re
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from exporter.rules.status import PLATFORMS
+PLATFORMS = ("linux", "windows")
+"""The platforms that tests run on."""
 
-API_VERSION = "1.0.0"
+API_VERSION = "1.1.0"
 """SemVer of the published contract."""
 
 API_ROOT = "v1/"
@@ -197,6 +198,11 @@ def result_file(regression_test_id: int) -> str:
 def run_comparison(run_id: int) -> str:
     """The path of the document that holds a run against its references."""
     return f"{RUNS}/{run_id}/comparison.json"
+
+
+def comparison_list(run_id: int, reference: str, bucket: str) -> str:
+    """The name of the whole list of one bucket of a comparison."""
+    return f"{RUNS}/{run_id}/comparison/{reference}/{bucket}"
 
 
 def diff(expected: str, got: str, extension: str) -> str:

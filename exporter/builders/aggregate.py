@@ -4,17 +4,29 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import paths
-from exporter.builders import grid, regression_tests, regressions, sample_history, samples, search, site, targets
+from exporter.builders import (
+    commit_lists,
+    grid,
+    regression_tests,
+    regressions,
+    sample_history,
+    samples,
+    search,
+    site,
+    targets,
+)
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import FeedIndex, head_page, linked
 from exporter.builders.partition_summary import PartitionSummary
 from exporter.builders.targets import AllTargets, DirtyTargets
 from exporter.documents.encoding import Document
 from exporter.documents.runs import Run
-from exporter.rules.lineage import Lineage, Lineages, MainLine, all_results, main_lineage
-from exporter.rules.result_matrix import Found, Matrix
+from exporter.paths import PLATFORMS
+from exporter.rules.lineage import MainLine, all_results, main_lineage
+from exporter.rules.lineage_state import Lineage, Lineages
+from exporter.rules.result_matrix import Matrix
 from exporter.rules.stability import NEWEST
-from exporter.rules.status import PLATFORMS, RUN_STATUSES, ResultStatus
+from exporter.rules.status import RUN_STATUSES, ResultStatus
 from exporter.source.catalog import Catalog
 
 ALWAYS = {"platform": PLATFORMS, "status": RUN_STATUSES}
@@ -55,18 +67,18 @@ class Aggregate:
 
             yield from api_description.documents()
         yield from regression_tests.named_documents(catalog)
-        whole = self._lineages(all_results)
+        whole, main = self._lineages(all_results), self._lineages(main_lineage)
 
         def status(test: int, platform: str) -> ResultStatus | None:
             found = whole[platform].tests.get(test)
             return found.status if found else None
 
         yield from samples.documents(catalog, dirty, status)
-        yield from regression_tests.documents(catalog, dirty, self._recent, whole)
+        yield from regression_tests.documents(catalog, dirty, regression_tests.Histories(self._recent, whole, main))
         for sample_id in catalog.samples:
             if targets.sample(sample_id) in dirty:
                 yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of)
-        for name, standings in regressions.standings(catalog, self._lineages(main_lineage)):
+        for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
         if paths.REGRESSIONS in dirty:
             partitions = self.feeds.head(paths.REGRESSIONS).partitions
@@ -85,19 +97,17 @@ class Aggregate:
         """The pages of the site after what they load, and the badges."""
         if targets.CODE in self.dirty:
             yield from site.pages(self.main)
-        if paths.BADGES in self.dirty:
-            yield from site.badges(self.main.branch, self._finished())
+        yield from site.badges(self.main.branch, self._main_now())
 
-    def _finished(self) -> dict[str, Run | None]:
-        """Platform → the newest run of the main line that ended with results."""
-        found: dict[str, Run | None] = {}
+    def _main_now(self) -> dict[str, tuple[int, int]]:
+        """Platform → how many active tests fail on the main line now, and how many have a result there."""
+        found: dict[str, tuple[int, int]] = {}
         for platform, lineage in self._lineages(main_lineage).items():
-            last = lineage.finished.run_id if lineage.finished else None
-            runs = () if last is None else self.summary_of(paths.partition_of(last)).runs
-            found[platform] = next((run for run in runs if run["run_id"] == last), None)
+            newest = [lineage.tests[test] for test in self.catalog.active_tests if test in lineage.tests]
+            found[platform] = sum(not one.passes for one in newest), len(newest)
         return found
 
-    def _recent(self, test: int, platform: str) -> list[Found]:
+    def _recent(self, test: int, platform: str) -> sample_history.NewestResults:
         return sample_history.newest(test, platform, NEWEST, self.feeds, self.matrix_of)
 
     def _lineages(self, name: Callable[[str], str]) -> Mapping[str, Lineage]:
@@ -115,7 +125,8 @@ class Aggregate:
         found = sorted((last, name) for name in names if (last := self.feeds.last(name)) is not None)
         for _, name in found:  # lists of the same partitions follow each other, so that each summary is read once
             runs = [run for number in self.feeds.partitions(name) for run in self.summary_of(number).listed(name)]
-            yield from numbered(name, runs, lambda run, path: linked([run], path)[0])
+            meta = commit_lists.meta(runs, self.matrix_of) if targets.lists_commit(name) else None
+            yield from numbered(name, runs, lambda run, path: linked([run], path)[0], meta)
         totals = {
             facet: dict.fromkeys(ALWAYS.get(facet, ()), 0) | dict(self.feeds.facet_counts[facet])
             for facet in paths.RUN_FACETS

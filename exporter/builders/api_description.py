@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from exporter import paths
 from exporter.cache_control import cache_control
-from exporter.documents.analysis import Change, RunComparison, Standing
+from exporter.documents.analysis import Change, ComparedResult, ReferenceName, RunComparison, Standing
 from exporter.documents.catalog import (
     Category,
     RegressionTestDocument,
@@ -24,9 +24,10 @@ from exporter.documents.json_schema import Schema, Schemas, document, name_of
 from exporter.documents.lists import FacetValue, FeedHead, FeedPage, ListPage
 from exporter.documents.manifests import ManifestDocument, ManifestPartDocument, PendingDocument
 from exporter.documents.results import ErrorListPage, FailureItem, HistoryEntry, ResultDocument, ResultItem
-from exporter.documents.runs import GridHead, GridPage, RunDocument, RunItem
+from exporter.documents.runs import CommitRunsPage, GridHead, GridPage, RunDocument, RunItem
 from exporter.documents.snapshots import Snapshot, SnapshotIndex
 from exporter.media_types import JSON, XML
+from exporter.rules.comparison import Bucket
 
 OPENAPI_VERSION = "3.1.1"
 
@@ -63,6 +64,8 @@ _PARAMETERS: dict[str, tuple[Any, str]] = {
     "key": (str, "Facet key of the value: mostly the value itself. Take it from the index's `href`."),
     "pair": (str, "The hashes of both, as the `diff` of a result's output has them."),
     "platform": (Platform, "A platform."),
+    "reference": (ReferenceName, "What the run is compared with, as in its comparison."),
+    "bucket": (Bucket, "A bucket of the comparison."),
     "part": (str, "The part's name and digest, as the manifest's `href` has them."),
 }
 """Name of a path's parameter → its type and description."""
@@ -117,10 +120,16 @@ def _runs() -> Iterator[Published]:
     yield from _indexes("runs", paths.RUN_FACETS, tag)
     for facet in paths.RUN_FACETS:
         yield from _feed(f"{paths.facet('runs', facet)}/{{key}}", *run_feed, f"The runs of one {facet}", tag)
-    yield from _list("runs/by-commit/{key}", ListPage[RunItem], "The runs of one commit, newest first", tag)
+    yield from _list("runs/by-commit/{key}", CommitRunsPage, "The runs of one commit, newest first", tag)
     yield from _list("runs/by-pr/{number}", ListPage[RunItem], "The runs of one pull request, newest first", tag)
     yield Published(f"{one}.json", RunDocument, "A run", tag)
     yield Published(f"{one}/comparison.json", RunComparison, "A run against what was known before it", tag)
+    yield from _list(
+        f"{one}/comparison/{{reference}}/{{bucket}}",
+        ListPage[ComparedResult],
+        "The tests of a bucket of more than 100",
+        tag,
+    )
     yield from _list(f"{one}/samples", ListPage[ResultItem], "Every result of a run, by regression test", tag)
     yield from _list(f"{one}/failures", ListPage[FailureItem], "Every result that is not `pass`", tag)
     yield from _list(f"{one}/errors", ErrorListPage, "Each way in which a result is not as expected", tag)

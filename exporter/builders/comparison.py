@@ -1,124 +1,112 @@
-"""Comparisons: a run against the runs before it that tell whether a failure is its own."""
+"""Comparisons: a run against earlier runs that tell whether a failure is its own."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from exporter import paths
 from exporter.builders.results import documented, run_identity
 from exporter.documents.analysis import ComparedResult, Comparison
 from exporter.documents.encoding import Document, encode
+from exporter.documents.lists import listing
 from exporter.documents.runs import Run
-from exporter.rules.outcomes import Result, Results
-from exporter.rules.result_matrix import Matrix, ResultOutcome
+from exporter.rules.comparison import BUCKETS, Bucket, ComparedTests, Newest
+from exporter.rules.outcomes import Result, sample_of
 from exporter.rules.status import ResultStatus
-from exporter.rules.verdicts import Assessment
+from exporter.rules.verdicts import Verdict
+from exporter.source.catalog import Catalog
 
 
-class Reference(NamedTuple):
-    """A run to compare with, and the matrix that holds its results."""
-
-    run_id: int
-    matrix: Matrix
-
-
-References = Mapping[str, Reference | None]
-"""Name as in `RunComparison` → the run to compare with, if there is one."""
-
-
-def tests_without_result(results: list[Result], references: References) -> list[int]:
+def tests_without_result(comparisons: Mapping[str, ComparedTests]) -> list[int]:
     """The tests that a comparison shows though the run has no result of them, ascending."""
-    here = {outcome.test_id for outcome, _ in results}
-    found: set[int] = set()
-    for reference in references.values():
-        if reference is not None:
-            outcomes = reference.matrix.outcomes_of(reference.run_id)
-            found.update(test for test, one in outcomes.items() if one.how is not None and test not in here)
-    return sorted(found)
+    return sorted({test for one in comparisons.values() for test, _ in one.buckets["not_rerun"]})
 
 
-class _Comparer:
-    """Compares one run with others."""
-
-    def __init__(
-        self, run: Run, results: list[Result], judged: Assessment, tests: Results, result_documents: str
-    ) -> None:
-        self._path = paths.run_comparison(run["run_id"])
-        self._run_id, self._judged, self._tests = run["run_id"], judged, tests
-        self._result_documents = result_documents
-        self._here = {outcome.test_id: outcome for outcome, _ in results}
-        self._failing = {test: outcome.how for test, outcome in self._here.items() if outcome.how is not None}
-
-    def with_(self, reference: Reference | None) -> Comparison:
-        """The run against one reference."""
-        here, failing = self._here, self._failing
-        there = reference.matrix.outcomes_of(reference.run_id) if reference else {}
-        failed = {test: ending.how for test, ending in there.items() if ending.how is not None}
-        buckets = {
-            "broken": [test for test in failing if test in there and test not in failed],
-            "fixed": [test for test in failed if test in here and test not in failing],
-            "failing_identically": [test for test in failing if failing[test] == failed.get(test)],
-            "failing_differently": [test for test in failing if test in failed and failing[test] != failed[test]],
-            "not_rerun": [test for test in failed if test not in here],
-            "no_reference": [test for test in failing if test not in there],
-        }
-        run_id = reference.run_id if reference else 0
-        lists: Any = {
-            name: [self._shown(test, run_id, there.get(test)) for test in sorted(found)]
-            for name, found in buckets.items()
-        }
-        return {  # type: ignore[typeddict-item]
-            "run": reference.matrix.identity(run_id, self._path) if reference else None,
-            **lists,
-            "unchanged_pass": len((here.keys() & there.keys()) - failing.keys() - failed.keys()),
-        }
-
-    def _shown(self, test: int, reference: int, there: ResultOutcome | None) -> ComparedResult:
-        outcome, view, verdict = self._here.get(test), self._tests.test(test), self._judged.verdicts.get(test)
-        return {
-            "regression_test_id": test,
-            "sample_id": view.sample_id,
-            "sample_name": view.sample_name,
-            "status": outcome.status if outcome else None,
-            "code": outcome.failure[0] if outcome and outcome.failure else None,
-            "verdict": verdict["code"] if verdict else None,
-            "href": self._link(self._run_id, test, outcome.status) if outcome else None,
-            "reference_status": there.status if there else None,
-            "reference_href": self._link(reference, test, there.status) if there else None,
-        }
-
-    def _link(self, run_id: int, test: int, status: ResultStatus) -> str | None:
-        if not documented(status, self._result_documents):
-            return None
-        return paths.relative(self._path, paths.run_results(run_id)) + paths.result_file(test)
-
-
-def document(
-    run: Run,
-    results: list[Result],
-    judged: Assessment,
-    references: References,
-    tests: Results,
-    result_documents: str,
-) -> Document:
-    """A run against each of its references.
+class ComparisonBuilder:
+    """Makes the documents that compare one run with others.
 
     Args:
         run: the run.
         results: its results.
-        judged: what came before says of them.
-        references: what to compare with.
-        tests: tells what is shown of a test.
+        verdicts: regression test id → the verdict on its failure.
+        catalog: the catalogue.
         result_documents: which results have a document that can be linked to.
     """
-    path = paths.run_comparison(run["run_id"])
-    comparer = _Comparer(run, results, judged, tests, result_documents)
-    lists = ("samples", "failures")
-    return path, encode(
-        {
-            "run": run_identity(run, path),
-            "references": {name: comparer.with_(reference) for name, reference in references.items()},
-            "links": {
-                name: paths.relative(path, paths.document(paths.run_list(run["run_id"], name))) for name in lists
-            },
+
+    def __init__(
+        self, run: Run, results: list[Result], verdicts: Mapping[int, Verdict], catalog: Catalog, result_documents: str
+    ) -> None:
+        self._run, self._verdicts, self._catalog = run, verdicts, catalog
+        self._result_documents = result_documents
+        self._here = {outcome.test_id: outcome for outcome, _ in results}
+
+    def documents(self, comparisons: Mapping[str, ComparedTests]) -> Iterator[Document]:
+        """The whole lists of large buckets, then the document that links to them; `comparisons` by reference."""
+        run_id = self._run["run_id"]
+        path = paths.run_comparison(run_id)
+        for name, compared in comparisons.items():
+            for bucket, tests in compared.buckets.items():
+                if len(tests) > paths.PER_PAGE:
+                    for page in paths.pages(paths.comparison_list(run_id, name, bucket), len(tests)):
+                        items = [self._item(compared, *one, page.path) for one in tests[page.items]]
+                        yield page.path, encode(listing(items, page.pagination))
+        yield (
+            path,
+            encode(
+                {
+                    "run": run_identity(self._run, path),
+                    "references": {
+                        name: self._comparison(name, compared, path) for name, compared in comparisons.items()
+                    },
+                    "links": {
+                        name: paths.relative(path, paths.document(paths.run_list(run_id, name)))
+                        for name in ("samples", "failures")
+                    },
+                }
+            ),
+        )
+
+    def _comparison(self, name: str, compared: ComparedTests, path: str) -> Comparison:
+        """The run against one reference; of each bucket the first hundred tests."""
+        run_id, reference = self._run["run_id"], compared.run
+        lists: Any = {
+            bucket: [self._item(compared, *one, path) for one in tests[: paths.PER_PAGE]]
+            for bucket, tests in compared.buckets.items()
         }
-    )
+
+        def whole(bucket: Bucket) -> str | None:
+            if len(compared.buckets[bucket]) <= paths.PER_PAGE:
+                return None
+            return paths.relative(path, paths.document(paths.comparison_list(run_id, name, bucket)))
+
+        return {  # type: ignore[typeddict-item]
+            "run": None
+            if reference is None
+            else {**reference._asdict(), "href": paths.relative(path, paths.run(reference.run_id))},
+            **lists,
+            "unchanged_pass": compared.unchanged_pass,
+            "not_asked": compared.not_asked,
+            "counts": {bucket: len(tests) for bucket, tests in compared.buckets.items()},
+            "links": {bucket: whole(bucket) for bucket in BUCKETS},
+        }
+
+    def _item(self, compared: ComparedTests, test: int, there: Newest | None, source: str) -> ComparedResult:
+        outcome, verdict = self._here.get(test), self._verdicts.get(test)
+        sample = sample_of(self._catalog, test)
+        reference = compared.run.run_id if compared.run else None
+        return {
+            "regression_test_id": test,
+            "sample_id": sample.id if sample else None,
+            "sample_name": sample.original_name if sample else None,
+            "status": outcome.status if outcome else None,
+            "code": outcome.code if outcome else None,
+            "verdict": verdict.code if verdict else None,
+            "href": self._link(self._run["run_id"], test, outcome.status, source) if outcome else None,
+            "reference_status": there.status if there else None,
+            "reference_run_id": there.run_id if there and there.run_id != reference else None,
+            "reference_href": self._link(there.run_id, test, there.status, source) if there else None,
+        }
+
+    def _link(self, run_id: int, test: int, status: ResultStatus, source: str) -> str | None:
+        if not documented(status, self._result_documents):
+            return None
+        return paths.relative(source, paths.run_results(run_id)) + paths.result_file(test)

@@ -6,7 +6,8 @@ from exporter import paths
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import listing
 from exporter.documents.results import ErrorGroup, ErrorItem
-from exporter.rules.outcomes import Result
+from exporter.rules.outcomes import Result, sample_of
+from exporter.source.catalog import Catalog
 
 GROUPINGS = ("type", "severity", "sample_id", "regression_id")
 
@@ -14,13 +15,13 @@ _RANK = {"warning": 0, "error": 1}
 _MOST_SAMPLES = 1000
 
 
-def items(run_id: int, results: list[Result], occurred_at: str | None) -> list[ErrorItem]:
+def items(run_id: int, results: list[Result], occurred_at: str | None, catalog: Catalog) -> list[ErrorItem]:
     """The error items of a run: by test, then exit code, missing outputs, differing outputs."""
     return [
         {
             "error_id": f"err_{run_id}_{outcome.test_id}_{suffix}",
             "run_id": run_id,
-            "sample_id": outcome.sample_id,
+            "sample_id": sample.id if sample else None,
             "regression_id": outcome.test_id,
             "type": type_,
             "severity": severity,
@@ -28,6 +29,8 @@ def items(run_id: int, results: list[Result], occurred_at: str | None) -> list[E
             "occurred_at": occurred_at,
         }
         for outcome, _ in results
+        if outcome.errors
+        for sample in [sample_of(catalog, outcome.test_id)]
         for suffix, type_, severity, message in outcome.errors
     ]
 

@@ -10,10 +10,13 @@ from exporter.documents.lists import FacetValue, listing
 T = TypeVar("T")
 
 
-def numbered(name: str, items: list[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
+def numbered(
+    name: str, items: list[T], show: Callable[[T, str], Any], meta: Mapping[str, Any] | None = None
+) -> Iterator[Document]:
     """The pages of a numbered list; `show` turns an item into what stands in the page at a path."""
     for page in paths.pages(name, len(items)):
-        yield (page.path, encode(listing([show(item, page.path) for item in items[page.items]], page.pagination)))
+        found = listing([show(item, page.path) for item in items[page.items]], page.pagination)
+        yield page.path, encode({**found, "meta": meta or {}})
 
 
 def index(family: str, facet: str, totals: Mapping[str, int]) -> Iterator[Document]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from exporter import paths
 from exporter.documents.encoding import Document, Encoded, encode, fragment
 from exporter.documents.lists import listing
-from exporter.documents.runs import Run, RunFacts
+from exporter.documents.runs import Run, RunBase
 
 
 class NewestPartitions(NamedTuple):
@@ -50,22 +50,27 @@ class FeedIndex(Protocol):
         """The partitions whose items the head of a feed holds."""
 
 
-def facet_values(run: RunFacts) -> Iterator[tuple[str, str]]:
-    """The (facet, value) pairs that a run is listed under; a null is listed under none."""
+def facet_values(run: RunBase, repositories: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The (facet, value) pairs that a run is listed under; a null is listed under none.
+
+    Args:
+        run: the run.
+        repositories: as `runs.listed_repositories` has them.
+    """
     for name in paths.RUN_FACETS:
         value = run[name]  # type: ignore[literal-required]
         if value is not None:
-            yield name, value
+            yield name, repositories.get(value, value) if name == "repository" else value
 
 
-def run_feeds(run: RunFacts) -> Iterator[str]:
-    """The names of the feeds that list a run."""
+def run_feeds(run: RunBase, repositories: Mapping[str, str]) -> Iterator[str]:
+    """The names of the feeds that list a run; arguments as of `facet_values`."""
     yield paths.RUNS
-    for name, value in facet_values(run):
+    for name, value in facet_values(run, repositories):
         yield paths.facet_list(paths.RUNS, name, value)
 
 
-def run_lists(run: RunFacts) -> Iterator[str]:
+def run_lists(run: RunBase) -> Iterator[str]:
     """The names of the numbered lists that list a run: of its commit and of its pull request."""
     if run["commit_sha"] is not None:
         yield paths.runs_of_commit(run["commit_sha"])

@@ -12,8 +12,11 @@ from exporter.builders.feeds import FeedIndex
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination
 from exporter.documents.runs import GridRun, Run
-from exporter.rules.lineage import LETTERS
 from exporter.rules.result_matrix import Matrix
+from exporter.rules.status import ResultStatus
+
+LETTERS: Final[dict[ResultStatus, str]] = {"pass": "p", "fail": "f", "missing_output": "m"}
+"""The letter of each status."""
 
 NO_RESULT: Final = "."
 """The letter of a test that did not run."""
@@ -47,7 +50,7 @@ def _after(platform: str, before: int | None) -> str | None:
 
 def _document(path: str, parts: Iterable[Columns], pagination: FeedPagination) -> Document:
     found = [
-        (run, {ending.test_id: LETTERS[ending.status] for ending in part.matrix.outcomes_of(run["run_id"]).values()})
+        (run, {one.test_id: LETTERS[one.status] for one in part.matrix.outcomes_of(run["run_id"]).values()})
         for part in parts
         for run in part.runs
     ]

@@ -5,21 +5,23 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter import paths
-from exporter.builders import build_log, comparison, error_items, grid, regressions, results, runs, sample_history
+from exporter.builders import build_log, comparison, error_items, grid, regressions, runs, sample_history
 from exporter.builders.build_log import LogLines
-from exporter.builders.comparison import Reference
+from exporter.builders.comparison import ComparisonBuilder
 from exporter.builders.document_options import DocumentOptions
 from exporter.builders.feeds import archive_page, linked, run_feeds
 from exporter.builders.partition_summary import PartitionSummary
-from exporter.builders.results import Context
+from exporter.builders.results import Context, ResultBuilder, Templates
 from exporter.documents.analysis import Change
 from exporter.documents.encoding import Document, encode
-from exporter.documents.runs import Run, RunFacts
-from exporter.rules.lineage import Lineages
-from exporter.rules.outcomes import Result, Results
+from exporter.documents.runs import Run, RunBase
+from exporter.paths import PLATFORMS
+from exporter.rules.comparison import ComparedTests
+from exporter.rules.lineage import RunFacts
+from exporter.rules.lineage_state import Lineages
+from exporter.rules.outcomes import Result, Results, sample_of
+from exporter.rules.prior_history import Assessment, PriorHistory
 from exporter.rules.result_matrix import Matrix
-from exporter.rules.status import PLATFORMS
-from exporter.rules.verdicts import Assessment, PriorHistory
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
 from exporter.source.redaction import Redactor
@@ -28,9 +30,10 @@ from exporter.source.sample_repository import Log
 
 
 class EvaluatedRun(NamedTuple):
-    """A run's rows, what they say of the run, and its results by ascending regression test id."""
+    """A run's rows, what documents show and the rules know of the run, its results by ascending regression test id."""
 
     rows: RunRows
+    item: RunBase
     facts: RunFacts
     results: list[Result]
 
@@ -42,7 +45,8 @@ def evaluate(
     found = []
     for run in rows:
         of_run = evaluator.of(run, problems)
-        found.append(EvaluatedRun(run, runs.item(run, of_run, catalog), of_run))
+        item = runs.item(run, of_run, catalog)
+        found.append(EvaluatedRun(run, item, runs.facts(run, item, len(of_run), catalog), of_run))
     return found
 
 
@@ -82,7 +86,7 @@ class Partition:
         prior: what its documents show of earlier partitions.
         catalog: the catalogue.
         options: the options that documents depend on.
-        evaluator: the one that evaluated its rows.
+        templates: of outcomes.
         log_of: returns a run's log; None: there are no logs.
         redactor: redacts logs.
     """
@@ -92,7 +96,7 @@ class Partition:
     prior: Prior
     catalog: Catalog
     options: DocumentOptions
-    evaluator: Results
+    templates: Templates
     log_of: Callable[[int], Log | None] | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
@@ -103,32 +107,36 @@ class Partition:
             reused: of the partition's oldest runs, whose documents are reused.
             evaluated: its other runs, oldest first.
         """
-        history = PriorHistory(self.prior.lineages, self.options.main, self.options.result_documents)
+        history = PriorHistory(self.prior.lineages, self.options.main)
+        active = frozenset(self.catalog.active_tests)
         for run in reversed(reused.runs):
-            history.add(run, self.matrix.outcomes_of(run["run_id"]))
+            history.add(self.matrix.runs[run["run_id"]].run, self.matrix.outcomes_of(run["run_id"]))
         for one in evaluated:
-            assessment = history.judge(one.facts, one.results)
-            run = {**one.facts, "failures": assessment.failures}
-            references = dict(self._references(assessment))
+            comparisons = history.compare(one.facts, one.results, active, self._matrix_of)
+            assessment = history.assess(one.facts, one.results)
+            run = runs.assessed(one.item, one.results, assessment.verdicts)
             yield RunDocuments(
                 run,
-                assessment.changes,
-                list(comparison.tests_without_result(one.results, references)),
-                self._documents(one, run, assessment, references),
+                regressions.changes(run, assessment.turns, self.catalog, self.options.result_documents),
+                comparison.tests_without_result(comparisons),
+                self._documents(one, run, assessment, comparisons),
             )
 
     def _documents(
-        self, one: EvaluatedRun, run: Run, assessment: Assessment, references: Mapping[str, Reference | None]
+        self, one: EvaluatedRun, run: Run, assessment: Assessment, comparisons: Mapping[str, ComparedTests]
     ) -> Iterator[Document]:
         run_id, listed = run["run_id"], one.results
         log = self.log_of(run_id) if self.log_of else None
         lines = build_log.parse(log, self.redactor) if log else None
-        verdicts = {test: encode(verdict) for test, verdict in assessment.verdicts.items()}
-        context = Context(verdicts, assessment.previous, self._excerpts(lines, listed) if lines else {})
+        excerpts = self._excerpts(lines, listed) if lines else {}
+        context = Context(assessment.verdicts, assessment.previous, excerpts)
         result_documents = self.options.result_documents
-        yield from results.documents(run, listed, context, result_documents)
-        yield from error_items.documents(run_id, error_items.items(run_id, listed, runs.latest(one.rows)))
-        yield comparison.document(run, listed, assessment, references, self.evaluator, result_documents)
+        yield from ResultBuilder(run, self.templates, result_documents).documents(listed, context)
+        errors = error_items.items(run_id, listed, runs.latest(one.rows), self.catalog)
+        yield from error_items.documents(run_id, errors)
+        yield from ComparisonBuilder(run, listed, assessment.verdicts, self.catalog, result_documents).documents(
+            comparisons
+        )
         if lines:
             yield from build_log.documents(run_id, lines)
         yield runs.document(one.rows, run, self.catalog, log=lines is not None)
@@ -136,7 +144,7 @@ class Partition:
     def archive_pages(self, summary: PartitionSummary) -> Iterator[Document]:
         """The archive pages of all feeds that the partition has items of; `summary` is the partition's."""
         pages = self.prior.pages
-        for name in dict.fromkeys(name for run in summary.runs for name in run_feeds(run)):
+        for name in dict.fromkeys(name for run in summary.runs for name in run_feeds(run, summary.repositories)):
             items = linked(summary.listed(name), paths.archive(name, self.number))
             yield archive_page(name, self.number, items, pages.get(name))
         if summary.changes:
@@ -149,20 +157,14 @@ class Partition:
 
     def _excerpts(self, lines: LogLines, listed: list[Result]) -> dict[int, bytes]:
         """Regression test id → what the log says of its sample."""
-        samples = {outcome.sample_id for outcome, _ in listed if outcome.sample_id is not None}
-        names = {sample_id: build_log.sample_names(self.catalog.samples[sample_id]) for sample_id in samples}
-        encoded = {sample: encode(excerpt) for sample, excerpt in build_log.excerpts(lines, names).items()}
-        return {
-            outcome.test_id: encoded[outcome.sample_id]
+        samples = {
+            outcome.test_id: sample
             for outcome, _ in listed
-            if outcome.sample_id in encoded and outcome.sample_id is not None
+            if (sample := sample_of(self.catalog, outcome.test_id)) is not None
         }
+        names = {sample.id: build_log.sample_names(sample) for sample in samples.values()}
+        encoded = {sample: encode(excerpt) for sample, excerpt in build_log.excerpts(lines, names).items()}
+        return {test: encoded[sample.id] for test, sample in samples.items() if sample.id in encoded}
 
-    def _references(self, assessment: Assessment) -> Iterator[tuple[str, Reference | None]]:
-        """Name as in `RunComparison` → the run to compare with, if there is one."""
-        for name, run_id in assessment.references.items():
-            if run_id is None:
-                yield name, None
-            else:
-                number = paths.partition_of(run_id)
-                yield name, Reference(run_id, self.matrix if number == self.number else self.prior.matrix_of(number))
+    def _matrix_of(self, number: int) -> Matrix:
+        return self.matrix if number == self.number else self.prior.matrix_of(number)

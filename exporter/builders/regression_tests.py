@@ -1,18 +1,21 @@
 """Regression tests, categories and tags: their lists, facets and documents."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter import paths
 from exporter.builders import targets
 from exporter.builders.facets import lists, numbered
+from exporter.builders.sample_history import NewestResults, entry
+from exporter.documents.analysis import Stability as StabilityDocument
+from exporter.documents.analysis import Window as WindowDocument
 from exporter.documents.catalog import ExpectedOutput, RegressionTest
 from exporter.documents.encoding import Document, encode
-from exporter.rules.lineage import Lineage
-from exporter.rules.outcomes import category_names
-from exporter.rules.result_matrix import Found, entry
-from exporter.rules.stability import stability
-from exporter.rules.status import PLATFORMS
+from exporter.paths import PLATFORMS
+from exporter.rules.history import HistorySummary
+from exporter.rules.lineage_state import Lineage
+from exporter.rules.outcomes import category_names, sample_of
+from exporter.rules.stability import Stability, Window, stability
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
 
 RECENT = 50
@@ -22,7 +25,7 @@ _ACTIVE = {True: "true", False: "false", None: None}
 
 
 def _item(test: TestRow, catalog: Catalog) -> RegressionTest:
-    sample = catalog.samples[test.sample_id] if test.sample_id is not None else None
+    sample = sample_of(catalog, test.id)
     return {
         "regression_test_id": test.id,
         "sample_id": test.sample_id,
@@ -48,21 +51,34 @@ def _output(output: OutputRow) -> ExpectedOutput:
     }
 
 
-Recent = Callable[[int, str], list[Found]]
-"""Gives a regression test's newest 100 results on a platform, or all, newest first."""
+Recent = Callable[[int, str], NewestResults]
+"""Returns a regression test's newest 100 results on a platform, or all."""
 
 
-def documents(
-    catalog: Catalog, touched: Container[str], recent: Recent, lines: Mapping[str, Lineage]
-) -> Iterator[Document]:
-    """Every list and facet of the regression tests, and the documents of those that were touched.
+class Histories(NamedTuple):
+    """What documents of regression tests show of results.
 
     Args:
-        catalog: the catalogue.
-        touched: the subjects that may have changed.
-        recent: gives newest results.
-        lines: platform → the sequence of all results there.
+        recent: returns newest results.
+        all_results: platform → all counted results there.
+        main: platform → the main lineage there.
     """
+
+    recent: Recent
+    all_results: Mapping[str, Lineage]
+    main: Mapping[str, Lineage]
+
+
+NO_HISTORIES = Histories(
+    lambda test, platform: NewestResults([], []),
+    {platform: Lineage() for platform in PLATFORMS},
+    {platform: Lineage() for platform in PLATFORMS},
+)
+"""Of a catalogue without results."""
+
+
+def documents(catalog: Catalog, dirty: Container[str], histories: Histories) -> Iterator[Document]:
+    """Every list and facet of the regression tests, and the documents of those that are dirty targets."""
     items = [_item(test, catalog) for test in catalog.tests.values()]
 
     def show(item: RegressionTest, path: str) -> dict[str, Any]:
@@ -78,14 +94,14 @@ def documents(
     yield from lists(family, "category", items, lambda item: item["categories"], show)
     yield from lists(family, "tag", items, tags, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
-        if targets.regression_test(test.id) in touched:
-            yield _document(item, test, recent, lines)
+        if targets.regression_test(test.id) in dirty:
+            yield _document(item, test, histories)
 
 
-def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mapping[str, Lineage]) -> Document:
+def _document(item: RegressionTest, test: TestRow, histories: Histories) -> Document:
     path = paths.regression_test(test.id)
     sample = item["sample_id"]
-    found = {platform: recent(test.id, platform) for platform in PLATFORMS}
+    found = {platform: histories.recent(test.id, platform) for platform in PLATFORMS}
     history = None if sample is None else paths.document(paths.sample_history(sample))
     return (
         path,
@@ -95,11 +111,9 @@ def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mappin
                 "outputs": [_output(output) for output in test.outputs],
                 "last_passed_on_linux": test.last_passed_on_linux,
                 "last_passed_on_windows": test.last_passed_on_windows,
-                "recent": {platform: list(map(entry, newest[:RECENT])) for platform, newest in found.items()},
+                "recent": {platform: list(map(entry, newest.all[:RECENT])) for platform, newest in found.items()},
                 "stability": {
-                    platform: stability(
-                        newest, lines[platform].tests.get(test.id), lines[platform].runtimes.get(test.id, {})
-                    )
+                    platform: _stability(test.id, newest, histories.all_results[platform], histories.main[platform])
                     for platform, newest in found.items()
                 },
                 "links": {
@@ -111,6 +125,32 @@ def _document(item: RegressionTest, test: TestRow, recent: Recent, lines: Mappin
     )
 
 
+def _stability(test: int, newest: NewestResults, whole: Lineage, main: Lineage) -> StabilityDocument:
+    """A test's stability on a platform."""
+    summary: HistorySummary | None = whole.of_test(test)
+    found: Stability = stability(newest.counted, summary, main.of_test(test), whole.runtimes.get(test, {}))
+    return {
+        "windows": {name: _window(window) for name, window in found.windows.items()},  # type: ignore[misc]
+        "state_changes": summary.changes if summary else 0,
+        "state_changes_20": found.state_changes_20,
+        "flaky": found.flaky,
+        "longest_pass_streak": summary.longest_pass if summary else 0,
+        "longest_fail_streak": summary.longest_fail if summary else 0,
+        "first_failure_run": summary.first_failure if summary else None,
+        "last_failure_run": summary.last_failure if summary else None,
+        "slower": found.slower,
+    }
+
+
+def _window(window: Window) -> WindowDocument:
+    return {
+        "results": window.results,
+        "passed": window.passed,
+        "pass_rate": window.pass_rate,
+        "runtime_ms": {"median": window.median, "p95": window.p95},
+    }
+
+
 def named_documents(catalog: Catalog) -> Iterator[Document]:
     """The lists of categories and tags, by name."""
 
@@ -119,10 +159,11 @@ def named_documents(catalog: Catalog) -> Iterator[Document]:
         return row.name is None, name.casefold(), name, row.id
 
     def tag(row: Named, _path: str) -> dict[str, Any]:
-        return {"id": row.id, "name": row.name, "description": row.description}
+        return {"id": row.id, "name": row.name, "description": row.description or ""}
 
-    def category(row: Named, path: str) -> dict[str, Any]:
-        return {**tag(row, path), "test_count": catalog.test_counts.get(row.id, 0)}
+    def category(row: Named, _path: str) -> dict[str, Any]:
+        shown = {"id": row.id, "name": row.name, "description": row.description}
+        return {**shown, "test_count": catalog.test_counts.get(row.id, 0)}
 
     yield from numbered(paths.CATEGORIES, sorted(catalog.categories.values(), key=by_name), category)
     yield from numbered(paths.TAGS, sorted(catalog.tags.values(), key=by_name), tag)

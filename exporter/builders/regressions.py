@@ -1,18 +1,53 @@
 """What changed lately on the main line: every test that began to fail there, and every one that was mended."""
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import paths
 from exporter.builders.feeds import FeedIndex, archive_page, head_page
+from exporter.builders.results import documented
 from exporter.documents.analysis import Change, Standing
 from exporter.documents.encoding import Document
-from exporter.rules.lineage import HistorySummary, Lineage, MainLine
-from exporter.rules.outcomes import category_names
-from exporter.rules.status import PLATFORMS, WINDOW, is_flaky, state_changes
+from exporter.documents.runs import Run
+from exporter.paths import PLATFORMS
+from exporter.rules.history import HistorySummary, is_flaky, state_changes
+from exporter.rules.lineage import MainLine
+from exporter.rules.lineage_state import Lineage
+from exporter.rules.outcomes import category_names, sample_of
+from exporter.rules.prior_history import Turn
 from exporter.source.catalog import Catalog, TestRow
 from exporter.templating import templates
+
+MOST_ENTRIES = 200
+"""Entries of the Atom feed."""
+
+
+def changes(run: Run, turns: Iterable[Turn], catalog: Catalog, result_documents: str) -> list[Change]:
+    """The changes of the main line that a run makes, by test; their `href` is a path."""
+    return [_change(run, one, catalog, result_documents) for one in turns]
+
+
+def _change(run: Run, one: Turn, catalog: Catalog, result_documents: str) -> Change:
+    outcome, sample = one.outcome, sample_of(catalog, one.outcome.test_id)
+    assert run["platform"] is not None
+    linked = documented(outcome.status, result_documents)
+    path = paths.run_results(run["run_id"]) + paths.result_file(outcome.test_id)
+    return {
+        "kind": one.kind,
+        "run_id": run["run_id"],
+        "platform": run["platform"],
+        "regression_test_id": outcome.test_id,
+        "sample_id": sample.id if sample else None,
+        "sample_name": sample.original_name if sample else None,
+        "status": outcome.status,
+        "code": outcome.code,
+        "commit_sha": run["commit_sha"],
+        "previous_run": one.previous_run,
+        "flaky": one.flaky,
+        "at": run["completed_at"] or run["started_at"],
+        "href": path if linked else None,
+    }
 
 
 def _linked(changes: Sequence[Change], path: str) -> list[Change]:
@@ -34,7 +69,8 @@ def heads(changes: Sequence[Change], index: FeedIndex, main: MainLine) -> Iterat
     path = paths.document(paths.REGRESSIONS)
     next_partition = index.head(paths.REGRESSIONS).next
     yield head_page(paths.REGRESSIONS, _linked(changes, path), index.total(paths.REGRESSIONS), next_partition)
-    yield paths.REGRESSIONS_FEED, _atom(_linked(changes, paths.REGRESSIONS_FEED), main)
+    told = [change for change in changes if change["kind"] != "expectation"][:MOST_ENTRIES]
+    yield paths.REGRESSIONS_FEED, _atom(_linked(told, paths.REGRESSIONS_FEED), main)
 
 
 def _atom(changes: list[Change], main: MainLine) -> bytes:
@@ -64,15 +100,16 @@ def standings(catalog: Catalog, lines: Mapping[str, Lineage]) -> Iterator[tuple[
     found = [
         (test, platform, one)
         for test in catalog.tests.values()
+        if test.active
         for platform in PLATFORMS
-        if (one := lines[platform].tests.get(test.id)) is not None
+        if (one := lines[platform].of_test(test.id)) is not None
     ]
     yield paths.FLAKY, [_standing(catalog, *one) for one in found if is_flaky(one[2].newest)]
     yield paths.FAILING, [_standing(catalog, *one) for one in found if not one[2].passes]
 
 
 def _standing(catalog: Catalog, test: TestRow, platform: str, one: HistorySummary) -> Standing:
-    sample = catalog.samples[test.sample_id] if test.sample_id is not None else None
+    sample = sample_of(catalog, test.id)
     return {
         "regression_test_id": test.id,
         "platform": platform,
@@ -84,7 +121,7 @@ def _standing(catalog: Catalog, test: TestRow, platform: str, one: HistorySummar
         "passes": one.passes,
         "since_run": one.since,
         "last_pass_run": one.last_pass,
-        "state_changes_20": state_changes(one.newest[-WINDOW:]),
+        "state_changes_20": state_changes(one.newest),
         "href": "",
     }
 

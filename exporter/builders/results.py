@@ -2,13 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter import paths
-from exporter.documents.encoding import Document, encode, joined
+from exporter.documents.encoding import HOLE, Document, Encoded, Template, encode, fragment, joined
 from exporter.documents.lists import listing
+from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail, PreviousResult
+from exporter.documents.results import Verdict as VerdictDocument
 from exporter.documents.runs import Run, RunIdentity
-from exporter.rules.outcomes import Result
+from exporter.rules.outcomes import Outcome, Pair, Result, category_names, sample_of
 from exporter.rules.status import ResultStatus
+from exporter.rules.verdicts import MainStanding, Verdict
+from exporter.source.catalog import Catalog, OutputRow
+
+_MOST_TEMPLATES = 20_000
+"""Outcomes whose templates are remembered at a time, a few kilobytes each: far more than one partition has."""
+
+_HERE = paths.run_results(0) + paths.result_file(0)
+"""Where any result's document stands, as far as its links tell."""
 
 
 def documented(status: ResultStatus, result_documents: str) -> bool:
@@ -18,61 +29,269 @@ def documented(status: ResultStatus, result_documents: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a run's results show that is not the run's own: encoded, by regression test id where it is not null.
+    """What a run's results show that is not the run's own, by regression test id where it is not null.
 
     Args:
         verdicts: of each that did not pass.
-        previous: the `PreviousResult` of each.
-        excerpts: what the run's log says of the sample.
+        previous: run and status of the newest earlier result of each.
+        excerpts: what the run's log says of the sample, encoded.
     """
 
-    verdicts: Mapping[int, bytes]
-    previous: Mapping[int, bytes]
+    verdicts: Mapping[int, Verdict]
+    previous: Mapping[int, tuple[int, ResultStatus]]
     excerpts: Mapping[int, bytes]
 
 
-def documents(run: Run, results: list[Result], context: Context, result_documents: str) -> Iterator[Document]:
-    """The documents of a run's results: one each, then the lists of all and of those that did not pass."""
-    run_id = run["run_id"]
-    folder = paths.run_results(run_id)
-    identity = encode(run_identity(run, folder))
-    for outcome, runtime in results:
-        if documented(outcome.status, result_documents):
-            test = outcome.test_id
-            yield (
-                f"{folder}{outcome.file}",
-                outcome.document.fill(
+class OutcomeTemplates(NamedTuple):
+    """What the documents show of an outcome, encoded once.
+
+    Args:
+        file: the name of the result's own document in its run's folder.
+        listed: the result as its run's lists show it; to fill in: runtime, pull request, link to its document.
+        document: the result's own document; to fill in: runtime, pull request, verdict, previous result, excerpt of the
+            log, identity of its run.
+        failure: what an item of the list of failures has beside `listed` and its verdict.
+    """
+
+    file: str
+    listed: Template
+    document: Template
+    failure: bytes
+
+
+class Templates:
+    """Makes and remembers the templates of outcomes.
+
+    Args:
+        catalog: the catalogue that the outcomes were evaluated against.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._tests: dict[int, _TestParts] = {}
+        self._templates: dict[Outcome, OutcomeTemplates] = {}
+
+    def of(self, outcome: Outcome) -> OutcomeTemplates:
+        """The templates of an outcome."""
+        found = self._templates.get(outcome)
+        if found is None:
+            if len(self._templates) >= _MOST_TEMPLATES:
+                self._templates.clear()
+            found = self._templates[outcome] = self._made(outcome)
+        return found
+
+    def _made(self, outcome: Outcome) -> OutcomeTemplates:
+        test = self._tests.get(outcome.test_id)
+        if test is None:
+            test = self._tests[outcome.test_id] = _test_parts(self._catalog, outcome.test_id)
+        outputs = self._outputs(outcome)
+        classified: Classification | None = None
+        if outcome.failure:
+            classified = {"code": outcome.failure[0], "reason": outcome.failure[1]}
+        shown = {
+            "regression_test_id": outcome.test_id,
+            "sample_id": test.sample_id,
+            "sample_name": test.sample_name,
+            "status": outcome.status,
+            "exit_code": outcome.exit_code,
+            "expected_rc": outcome.expected_rc,
+            "runtime_ms": HOLE,
+            "command": test.command,
+            "categories": test.categories,
+            "pr_number": HOLE,
+        }
+        brief: list[Output] = [
+            {
+                "output_id": output["output_id"],
+                "filename": output["filename"],
+                "status": output["status"],
+                "match": output["match"],
+                "accepted_today": output["accepted_today"],
+            }
+            for output in outputs
+        ]
+        document = {
+            **shown,
+            "outputs": outputs,
+            "classification": classified,
+            "accepted_today": outcome.accepted_today,
+            "verdict": HOLE,
+            "previous": HOLE,
+            "log_excerpt": HOLE,
+            "run": HOLE,
+            "links": test.links,
+        }
+        return OutcomeTemplates(
+            paths.result_file(outcome.test_id),
+            Template({**shown, "outputs": brief, "href": HOLE}),
+            Template(document),
+            b',"classification":%b,"accepted_today":%b,"verdict":'
+            % (encode(classified), encode(outcome.accepted_today)),
+        )
+
+    def _outputs(self, outcome: Outcome) -> list[OutputDetail]:
+        """The outputs of a result, those that were written and those that were not, by id."""
+        outputs: list[OutputDetail] = [
+            {
+                "output_id": file.output_id,
+                "filename": _filename(file.expected, self._catalog.outputs.get(file.output_id)),
+                "status": "fail" if match == "different" else "pass",
+                "match": match,
+                "accepted_today": accepted_today,
+                "expected_hash": file.expected,
+                "got_hash": file.expected if file.got is None else file.got,
+                "diff": _diff(pair),
+            }
+            for file, match, accepted_today, pair in outcome.written
+        ]
+        outputs += [
+            {
+                "output_id": output.id,
+                "filename": _filename(output.correct, output),
+                "status": "missing_output",
+                "match": "missing",
+                "accepted_today": False,
+                "expected_hash": output.correct,
+                "got_hash": None,
+                "diff": None,
+            }
+            for output in outcome.missing
+        ]
+        return sorted(outputs, key=lambda output: output["output_id"])
+
+
+class _TestParts(NamedTuple):
+    """What the documents of results show of their regression test; `links` is the encoded object."""
+
+    sample_id: int | None
+    sample_name: str | None
+    command: str | None
+    categories: Encoded
+    links: Encoded
+
+
+def _test_parts(catalog: Catalog, test_id: int) -> _TestParts:
+    """A test as its results show it; one that does not exist shows nothing."""
+    test, sample = catalog.tests.get(test_id), sample_of(catalog, test_id)
+    links = {
+        "regression_test": paths.relative(_HERE, paths.regression_test(test_id)) if test else None,
+        "sample": paths.relative(_HERE, paths.sample(sample.id)) if sample else None,
+        "history": paths.relative(_HERE, paths.document(paths.sample_history(sample.id))) if sample else None,
+    }
+    return _TestParts(
+        sample.id if sample else None,
+        sample.original_name if sample else None,
+        test.command if test else None,
+        fragment(category_names(catalog, test) if test else []),
+        fragment(links),
+    )
+
+
+def _filename(hash_: str | None, output: OutputRow | None) -> str | None:
+    """The name of a file in the sample repository."""
+    return None if hash_ is None else hash_ + ((output.correct_extension or "") if output else "")
+
+
+def _diff(pair: Pair | None) -> str | None:
+    return None if pair is None else paths.relative(_HERE, paths.diff(*pair))
+
+
+class ResultBuilder:
+    """Makes the documents of one run's results.
+
+    Args:
+        run: the run.
+        templates: of outcomes.
+        result_documents: which results have a document of their own.
+    """
+
+    def __init__(self, run: Run, templates: Templates, result_documents: str) -> None:
+        self._run, self._templates, self._result_documents = run, templates, result_documents
+        self._folder = paths.run_results(run["run_id"])
+        self._pr_number = encode(run["pr_number"])
+
+    def documents(self, results: list[Result], context: Context) -> Iterator[Document]:
+        """One document for each result, then the lists of all and of those that did not pass."""
+        run_id, folder = self._run["run_id"], self._folder
+        identity = encode(run_identity(self._run, folder))
+        for outcome, runtime in results:
+            if documented(outcome.status, self._result_documents):
+                test, templates = outcome.test_id, self._templates.of(outcome)
+                verdict = context.verdicts.get(test)
+                filled = templates.document.fill(
                     _number(runtime),
-                    context.verdicts.get(test, b"null"),
-                    context.previous.get(test, b"null"),
+                    self._pr_number,
+                    b"null" if verdict is None else self._verdict(verdict, test, folder),
+                    self._previous(context.previous.get(test), templates.file),
                     context.excerpts.get(test, b"null"),
                     identity,
-                ),
+                )
+                yield f"{folder}{templates.file}", filled
+        for page in paths.pages(paths.run_list(run_id, "samples"), len(results)):
+            to = paths.relative(page.path, folder)
+            items = joined(self._listed(result, to) for result in results[page.items])
+            yield page.path, encode(listing(items, page.pagination))
+        failures = [result for result in results if result[0].status != "pass"]
+        for page in paths.pages(paths.run_list(run_id, "failures"), len(failures)):
+            to = paths.relative(page.path, folder)
+            items = joined(
+                b"%b%b%b}"
+                % (
+                    self._listed(result, to)[:-1],
+                    self._templates.of(result[0]).failure,
+                    self._verdict(context.verdicts[result[0].test_id], result[0].test_id, page.path),
+                )
+                for result in failures[page.items]
             )
-    for page in paths.pages(paths.run_list(run_id, "samples"), len(results)):
-        to = paths.relative(page.path, folder)
-        items = joined(_listed(result, to, result_documents) for result in results[page.items])
-        yield page.path, encode(listing(items, page.pagination))
-    failures = [result for result in results if result[0].status != "pass"]
-    for page in paths.pages(paths.run_list(run_id, "failures"), len(failures)):
-        to = paths.relative(page.path, folder)
-        items = joined(
-            b'%b,"classification":%b,"verdict":%b}'
-            % (
-                _listed(result, to, result_documents)[:-1],
-                result[0].failure[1] if result[0].failure else b"null",
-                context.verdicts[result[0].test_id],
-            )
-            for result in failures[page.items]
-        )
-        yield page.path, encode(listing(items, page.pagination))
+            yield page.path, encode(listing(items, page.pagination))
 
+    def _listed(self, result: Result, to: str) -> bytes:
+        """A result as an item of a list that leads `to` the folder of the documents."""
+        outcome, runtime = result
+        templates = self._templates.of(outcome)
+        linked = documented(outcome.status, self._result_documents)
+        href = f'"{to}{templates.file}"'.encode() if linked else b"null"
+        return templates.listed.fill(_number(runtime), self._pr_number, href)
 
-def _listed(result: Result, to: str, result_documents: str) -> bytes:
-    """A result as an item of a list that leads `to` the folder of the documents."""
-    outcome, runtime = result
-    href = f'"{to}{outcome.file}"'.encode() if documented(outcome.status, result_documents) else b"null"
-    return outcome.listed.fill(_number(runtime), href)
+    def _previous(self, found: tuple[int, ResultStatus] | None, file: str) -> bytes:
+        """The newest earlier result of a test as the result's document shows it."""
+        if found is None:
+            return b"null"
+        run_id, status = found
+        linked = documented(status, self._result_documents)
+        shown: PreviousResult = {
+            "run_id": run_id,
+            "status": status,
+            "href": paths.relative(self._folder, paths.run_results(run_id) + file) if linked else None,
+        }
+        return encode(shown)
+
+    def _verdict(self, verdict: Verdict, test: int, source: str) -> bytes:
+        """A verdict as the document at `source` shows it."""
+        shown: VerdictDocument = {
+            "code": verdict.code,
+            "line": verdict.line,
+            "since_run": verdict.since_run,
+            "last_pass_run": verdict.last_pass_run,
+            "previous_run": verdict.previous_run,
+            "signature_changed": verdict.signature_changed,
+            "flaky_test": verdict.flaky_test,
+            "main": None if verdict.main is None else self._main(verdict.main, test, source),
+        }
+        return encode(shown)
+
+    def _main(self, standing: MainStanding, test: int, source: str) -> MainVerdict:
+        href = None
+        if standing.run_id is not None and standing.status is not None:
+            target = paths.run_results(standing.run_id) + paths.result_file(test)
+            href = paths.relative(source, target) if documented(standing.status, self._result_documents) else None
+        return {
+            "state": standing.state,
+            "run_id": standing.run_id,
+            "href": href,
+            "same_failure_run_id": standing.same_failure_run_id,
+            "worse": standing.worse,
+        }
 
 
 def _number(value: int | None) -> bytes:

@@ -1,13 +1,22 @@
 """Runs: a run as the lists show it, and its own document."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from exporter import paths
 from exporter.documents.encoding import Document, encode
-from exporter.documents.runs import InfrastructureError, Progress, Run, RunFacts, Summary
-from exporter.rules.outcomes import Result
-from exporter.rules.status import ResultStatus, infrastructure_error_type, is_infrastructure_error, run_status
+from exporter.documents.runs import FailureCounts, InfrastructureError, Progress, Run, RunBase, Summary, Suspect
+from exporter.rules.failures import FAILURE_CODES
+from exporter.rules.lineage import RunFacts, repository_identity
+from exporter.rules.outcomes import Outcome, Result
+from exporter.rules.status import (
+    UNKNOWN_INFRASTRUCTURE_ERROR,
+    ResultStatus,
+    infrastructure_error_type,
+    is_infrastructure_error,
+    run_status,
+)
+from exporter.rules.verdicts import VERDICT_CODES, Verdict, main_counts, suspect
 from exporter.source.catalog import Catalog
 from exporter.source.partitions import RunRows
 
@@ -16,11 +25,70 @@ _WEB = ("https://", "http://")
 
 
 def latest(run: RunRows) -> str | None:
-    """The time of the run's latest progress row."""
-    return run.progress[-1].timestamp if run.progress else None
+    """The latest time of a run's progress rows."""
+    return max((row.timestamp for row in run.progress if row.timestamp is not None), default=None)
 
 
-def item(run: RunRows, results: list[Result], catalog: Catalog) -> RunFacts:
+def repository_name(url: str | None) -> str:
+    """A fork as documents show it, by its URL; None: there is no fork, or it has no URL."""
+    name = url.removesuffix(".git").removeprefix(_GITHUB) if url else ""
+    return name or "unknown"
+
+
+def listed_repositories(catalog: Catalog) -> dict[str, str]:
+    """Repository → the spelling that the facet of repositories lists it under, where that is another one.
+
+    A repository is listed under the spelling of its fork with the lowest id.
+    """
+    first: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for _, url in sorted(catalog.forks.items()):
+        name = repository_name(url)
+        listed = first.setdefault(repository_identity(name), name)
+        if listed != name:
+            aliases[name] = listed
+    return aliases
+
+
+def facts(run: RunRows, shown: RunBase, results: int, catalog: Catalog) -> RunFacts:
+    """What the rules know of a run; `results` is the number of its results."""
+    asked = len(run.customized) or len(catalog.active_tests)
+    return RunFacts(
+        shown["run_id"],
+        shown["status"],
+        shown["platform"],
+        shown["test_type"],
+        shown["repository"],
+        shown["branch"],
+        shown["commit_sha"],
+        shown["pr_number"],
+        shown["completed_at"] or shown["started_at"],
+        bool(run.customized),
+        bool(run.customized) or 2 * results < asked,
+    )
+
+
+def failure_counts(failed: Iterable[Outcome], verdicts: Iterable[Verdict]) -> FailureCounts:
+    """A run's counts of failures, by code, by verdict, and by how they stand to the main line."""
+    verdicts = list(verdicts)
+    codes = Counter(outcome.code for outcome in failed)
+    by_verdict = Counter(verdict.code for verdict in verdicts)
+    return {
+        "codes": {code: codes[code] for code in FAILURE_CODES},
+        "verdicts": {code: by_verdict[code] for code in VERDICT_CODES},
+        "main": main_counts(verdicts),
+    }
+
+
+def assessed(shown: RunBase, results: list[Result], verdicts: Mapping[int, Verdict]) -> Run:
+    """A run as lists show it, with what its prior history says of it."""
+    failed = [outcome for outcome, _ in results if outcome.failure]
+    found = suspect({one.test_id: one.failure[0] for one in failed if one.failure}, verdicts, len(results))
+    sign: Suspect | None = {"code": found[0], "count": found[1]} if found else None
+    return {**shown, "failures": failure_counts(failed, verdicts.values()), "suspect": sign}
+
+
+def item(run: RunRows, results: list[Result], catalog: Catalog) -> RunBase:
     """What a run's own rows say of it."""
     fork = catalog.forks.get(run.fork_id) if run.fork_id is not None else None
     url = fork.removesuffix(".git") if fork else None
@@ -32,7 +100,7 @@ def item(run: RunRows, results: list[Result], catalog: Catalog) -> RunFacts:
         "status": run_status(last, statuses),
         "platform": run.platform,
         "test_type": run.test_type,
-        "repository": url.removeprefix(_GITHUB) if url else "unknown",
+        "repository": repository_name(fork),
         "branch": run.branch,
         "commit_sha": run.commit,
         "pr_number": run.pr_nr if run.pr_nr is not None and run.pr_nr > 0 else None,
@@ -56,7 +124,8 @@ def _github_link(run: RunRows, url: str | None) -> str | None:
 
 
 def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:
-    total = len(run.customized) or len(catalog.active_tests)
+    # A test that was retired since may have a result.
+    total = max(len(run.customized) or len(catalog.active_tests), len(results))
     duration = sum(runtime or 0 for _, runtime in results)
     return {
         "total_samples": total,
@@ -78,7 +147,7 @@ def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
             "regression_id": None,
             "type": infrastructure_error_type(row.message or ""),
             "severity": "critical",
-            "message": row.message or "",
+            "message": row.message or UNKNOWN_INFRASTRUCTURE_ERROR,
             "location": None,
             "occurred_at": row.timestamp,
         }

@@ -1,13 +1,32 @@
 """Histories: every result of a sample in every run, and each test's newest results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from exporter import paths
 from exporter.builders.feeds import FeedIndex, archive_page, head_page
 from exporter.documents.encoding import Document
 from exporter.documents.results import HistoryEntry
-from exporter.rules.result_matrix import Found, Matrix, entry
+from exporter.rules.result_matrix import Found, Matrix
 from exporter.source.catalog import Catalog
+
+
+def entry(found: Found) -> HistoryEntry:
+    """A result as histories show it."""
+    run, outcome, runtime = found
+    return {
+        "run_id": run.run_id,
+        "regression_test_id": outcome.test_id,
+        "status": outcome.status,
+        "platform": run.platform,
+        "branch": run.branch,
+        "commit_sha": run.commit_sha,
+        "tested_at": run.at,
+        "failure_signature": outcome.signature,
+        "runtime_ms": runtime,
+        "exit_code": outcome.exit_code,
+        "pr_number": run.pr_number,
+    }
 
 
 def merged(tests: Iterable[int], matrix: Matrix) -> list[HistoryEntry]:
@@ -36,11 +55,23 @@ MatrixOf = Callable[[int], Matrix]
 """Returns the matrix of a partition."""
 
 
-def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: MatrixOf) -> list[Found]:
-    """The `least` newest results of a test on a platform, or all, newest first."""
-    name = paths.recent_chain(test, platform)
-    partitions = index.newest([name], least)[name].partitions
-    return [found for number in partitions for found in matrix_of(number).of_test(test, platform)][:least]
+class NewestResults(NamedTuple):
+    """A test's newest results on a platform, newest first: of all runs, and of those that count."""
+
+    all: list[Found]
+    counted: list[Found]
+
+
+def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: MatrixOf) -> NewestResults:
+    """The `least` newest results of a test on a platform, or all, newest first; and as many that count."""
+    found = NewestResults([], [])
+    for number in index.partitions(paths.recent_chain(test, platform)):
+        results = matrix_of(number).of_test(test, platform)
+        found.all.extend(results)
+        found.counted.extend(one for one in results if one[0].is_counted)
+        if len(found.counted) >= least:
+            break
+    return NewestResults(found.all[:least], found.counted[:least])
 
 
 def head(sample_id: int, catalog: Catalog, index: FeedIndex, matrix_of: MatrixOf) -> Document:

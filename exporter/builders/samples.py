@@ -8,7 +8,8 @@ from exporter.builders import targets
 from exporter.builders.facets import lists, numbered
 from exporter.documents.catalog import Sample, Upload
 from exporter.documents.encoding import Document, encode
-from exporter.rules.status import PLATFORMS, ResultStatus
+from exporter.paths import PLATFORMS
+from exporter.rules.status import ResultStatus
 from exporter.source.catalog import Catalog, SampleRow
 
 Newest = Callable[[int, str], ResultStatus | None]

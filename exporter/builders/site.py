@@ -13,9 +13,7 @@ from urllib.parse import quote
 
 from exporter import paths
 from exporter.documents.encoding import Document, digest, encode
-from exporter.documents.runs import Run
 from exporter.rules.lineage import MainLine
-from exporter.rules.status import RunStatus
 from exporter.templating import SITE_SOURCES, content_policy, names, source, style_source, templates
 
 STALE_AFTER: Final = 24 * 3600
@@ -91,31 +89,30 @@ def _constant(name: str) -> str:
     return "$" + name.replace("-", "_")
 
 
-_COLOURS: Final[Mapping[RunStatus, str]] = {"pass": "#1a7f37", "fail": "#c93c37", "error": "#9a6700"}
+_PASSING: Final = "#1a7f37"
+_FAILING: Final = "#c93c37"
 _NO_COLOUR: Final = "#6a737d"
 
 
-def badges(branch: str, newest: Mapping[str, Run | None]) -> Iterator[Document]:
+def badges(branch: str, main_now: Mapping[str, tuple[int, int]]) -> Iterator[Document]:
     """The badges of a branch, one for each platform and one for all, each as SVG and for shields.io.
 
-    https://shields.io/badges/endpoint-badge has the shape of the latter.
+    https://shields.io/badges/endpoint-badge has the shape of the latter. The numbers are those of `failing.json`.
 
     Args:
         branch: its name.
-        newest: platform → the newest finished run of the branch; None: there is none.
+        main_now: platform → how many active tests fail there now, and how many have a result there.
     """
-    for platform, run in newest.items():
-        yield from _badge(paths.badge(branch, platform), f"{branch} {platform}", [run])
-    yield from _badge(paths.badge(branch), branch, list(newest.values()))
+    for platform, counts in main_now.items():
+        yield from _badge(paths.badge(branch, platform), f"{branch} {platform}", *counts)
+    failing, results = (sum(counts) for counts in zip(*main_now.values(), strict=True))
+    yield from _badge(paths.badge(branch), branch, failing, results)
 
 
-def _badge(name: str, label: str, runs: list[Run | None]) -> Iterator[Document]:
-    known = [run for run in runs if run is not None]
-    statuses = {run["status"] for run in known}
-    worst = next((status for status in ("error", "fail", "pass") if status in statuses), None)
-    failing = sum(run["summary"]["fail_count"] + run["summary"]["missing_output_count"] for run in known)
-    message = {"pass": "passing", "fail": f"{failing} failing", None: "no results"}.get(worst, str(worst))
-    colour = _COLOURS.get(worst, _NO_COLOUR) if worst else _NO_COLOUR
+def _badge(name: str, label: str, failing: int, results: int) -> Iterator[Document]:
+    message, colour = "no results", _NO_COLOUR
+    if results:
+        message, colour = (f"{failing} failing of {results}", _FAILING) if failing else ("passing", _PASSING)
     label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
     svg = templates().get_template("site/badge.svg")
     text = svg.render(label=label, message=message, left=_width(label), right=_width(message), colour=colour)

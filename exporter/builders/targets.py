@@ -15,6 +15,7 @@ DIFF_RULES = "diff rules"
 """The target that all comparisons of contents share: it is dirty if another version of `diffs` has made them."""
 
 _RELATED = tuple(f"{paths.facet(paths.RUNS, name)}/" for name in ("commit", "pr"))
+_COMMITS = f"{paths.facet(paths.RUNS, 'commit')}/"
 _RUN_LISTS = (*_RELATED, *(f"{paths.facet(paths.RUNS, name)}/" for name in paths.RUN_FACETS))
 _OTHERS = re.compile(
     rf"(?P<sample>{paths.SAMPLES}/-?\d+)(?:/history)?\.json"
@@ -54,6 +55,11 @@ def lists_related_runs(name: str) -> bool:
     return name.startswith(_RELATED)
 
 
+def lists_commit(name: str) -> bool:
+    """Whether it is the list of a commit's runs."""
+    return name.startswith(_COMMITS)
+
+
 def of_feed(name: str) -> str:
     """The subject of a feed or chain that does not list runs; where it is in no document, the name of none."""
     return name if name.startswith((paths.REGRESSIONS, paths.GRID)) else name.rpartition("/")[0]
@@ -70,8 +76,6 @@ def of_document(path: str) -> str | None:
         return name if name.startswith(_RUN_LISTS) else None  # a further page of an index begins like a list
     if path == paths.REGRESSIONS_FEED:
         return paths.REGRESSIONS
-    if path.startswith(paths.BADGES):
-        return paths.BADGES
     if path == paths.OPENAPI or path.startswith((paths.SCHEMAS, paths.ROOTED)):
         return CODE
     found = _OTHERS.fullmatch(path)

@@ -8,7 +8,8 @@ import click
 from exporter.cli import options
 from exporter.cli.help import Command
 from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
-from exporter.rules.status import PLATFORMS, RUN_STATUSES
+from exporter.paths import PLATFORMS
+from exporter.rules.status import RUN_STATUSES
 
 _COLUMNS = (
     Column("run", lambda run: run["run_id"], number=True),

@@ -17,7 +17,11 @@ from exporter.documents.fields import (
     Time,
 )
 from exporter.documents.runs import RunIdentity
-from exporter.rules.status import FailureCode, ResultStatus, VerdictCode
+from exporter.rules.comparison import Bucket
+from exporter.rules.failures import FailureCode
+from exporter.rules.history import ChangeKind
+from exporter.rules.status import ResultStatus
+from exporter.rules.verdicts import VerdictCode
 
 
 class ComparedResult(TypedDict):
@@ -31,20 +35,37 @@ class ComparedResult(TypedDict):
     verdict: Annotated[VerdictCode | None, "Verdict here; null unless it fails."]
     href: Annotated[Link | None, "The result's document here, if there is one."]
     reference_status: Annotated[ResultStatus | None, "Status in the reference; null where it has none."]
+    reference_run_id: Annotated[
+        RunId | None, "The run of the result in the reference, where that is another than the reference's `run`."
+    ]
     reference_href: Annotated[Link | None, "The result's document in the reference, if there is one."]
 
 
 class Comparison(TypedDict):
     """A run against one reference."""
 
-    run: Annotated[RunIdentity | None, "The reference; null without one: all failures are under `no_reference`."]
+    run: Annotated[
+        RunIdentity | None,
+        "The newest counted run there that is not partial. Each test is compared with its own newest counted result, "
+        "in whichever run that is.",
+    ]
     broken: Annotated[list[ComparedResult], "Passes there, fails here."]
     fixed: Annotated[list[ComparedResult], "Fails there, passes here."]
-    failing_identically: Annotated[list[ComparedResult], "Fails in both in the same way."]
+    failing_identically: Annotated[list[ComparedResult], "Fails here; there it had the same exit code and contents."]
     failing_differently: Annotated[list[ComparedResult], "Fails in both, in different ways."]
-    not_rerun: Annotated[list[ComparedResult], "Fails there, has no result here; never called fixed."]
+    not_rerun: Annotated[
+        list[ComparedResult], "Fails there, has no result here though the run was to test it; never called fixed."
+    ]
     no_reference: Annotated[list[ComparedResult], "Fails here, has no result there."]
-    unchanged_pass: Annotated[Count, "Tests that pass in both."]
+    unchanged_pass: Annotated[
+        Count, "Tests that pass in both, or pass here with the contents that failed there: the expectation changed."
+    ]
+    not_asked: Annotated[Count, "Tests that fail there, of which this run was not asked for a result."]
+    counts: Annotated[dict[Bucket, Count], "How many tests each bucket has; the lists above hold the first 100."]
+    links: Annotated[dict[Bucket, Link | None], "The whole list of each bucket of more than 100; else null."]
+
+
+ReferenceName = Literal["main", "previous", "other_platform"]
 
 
 class ComparisonLinks(TypedDict):
@@ -57,26 +78,30 @@ class ComparisonLinks(TypedDict):
 class RunComparison(TypedDict):
     """A run against what was known before it.
 
-    References: `main`, the newest finished run of the main line on its platform; `previous`, the one before it of its
-    pull request or branch on its platform; `other_platform`, the same commit's newest earlier run on the other one.
+    References: `main`, the main line on its platform; `previous`, the earlier runs of its pull request or branch on its
+    platform; `other_platform`, the earlier runs of the same commit on the other one. Only counted runs.
     """
 
     run: RunIdentity
-    references: Annotated[dict[Literal["main", "previous", "other_platform"], Comparison], "The run against each."]
+    references: Annotated[dict[ReferenceName, Comparison], "The run against each."]
     links: ComparisonLinks
 
 
 class Change(TypedDict):
     """One change of one test on the main line: it passed before and fails now, or the other way round."""
 
-    kind: Annotated[Literal["regression", "fix"], "Which way round."]
+    kind: Annotated[
+        ChangeKind,
+        "`regression` and `fix`: which way round, with another output; `expectation`: the test writes the same, and "
+        "what is expected of it has changed.",
+    ]
     run_id: Annotated[RunId, "The run that showed it."]
     platform: Platform
     regression_test_id: RegressionTestId
     sample_id: SampleId | None
     sample_name: SampleName | None
     status: Annotated[ResultStatus, "Status in that run."]
-    code: Annotated[FailureCode | None, "Classification in that run; null for a fix."]
+    code: Annotated[FailureCode | None, "Classification in that run; null for a pass."]
     commit_sha: CommitSha | None
     previous_run: Annotated[RunId, "The run of the test's previous result on the main line."]
     flaky: Annotated[bool, "Whether it is one of many changes, by the rule of verdicts."]
@@ -101,12 +126,14 @@ class Window(TypedDict):
 
 
 class Stability(TypedDict):
-    """How steady a regression test's results are on one platform, over all runs."""
+    """How steady a regression test's counted results are on one platform, over all runs."""
 
     windows: Annotated[dict[Literal["20", "100", "all"], Window], "The newest 20, 100 and all results."]
-    state_changes: Annotated[Count, "Changes between passing and failing, over all results."]
+    state_changes: Annotated[
+        Count, "Changes between passing and failing, not counting the same output, over all results."
+    ]
     state_changes_20: Annotated[Count, "The same over the newest 20 results."]
-    flaky: Annotated[bool, "Whether the test is flaky, by the rule of verdicts, over the newest 20 results."]
+    flaky: Annotated[bool, "Whether the test is flaky on the main line."]
     longest_pass_streak: Annotated[Count, "Results."]
     longest_fail_streak: Annotated[Count, "Results."]
     first_failure_run: Annotated[RunId | None, "The first run in which the test failed."]
@@ -118,7 +145,7 @@ class Stability(TypedDict):
 
 
 class Standing(TypedDict):
-    """Where a test stands on the main line of one platform."""
+    """Where an active test stands on the main line of one platform: its newest counted result there."""
 
     regression_test_id: RegressionTestId
     platform: Platform

@@ -12,6 +12,7 @@ from exporter.documents.fields import (
     Link,
     Milliseconds,
     Platform,
+    PullRequest,
     RegressionTestId,
     RunId,
     SampleId,
@@ -22,7 +23,9 @@ from exporter.documents.fields import (
 from exporter.documents.files import LogLine
 from exporter.documents.lists import ListPage
 from exporter.documents.runs import RunIdentity
-from exporter.rules.status import FailureCode, Match, ResultStatus, VerdictCode
+from exporter.rules.failures import FailureCode
+from exporter.rules.status import Match, ResultStatus
+from exporter.rules.verdicts import MainState, VerdictCode
 
 
 class Classification(TypedDict):
@@ -30,6 +33,28 @@ class Classification(TypedDict):
 
     code: Annotated[FailureCode, "The first that applies."]
     reason: Annotated[str, "One sentence."]
+
+
+class MainVerdict(TypedDict):
+    """How a failure stands to the test's newest counted result on the main line before this run."""
+
+    state: Annotated[
+        MainState,
+        "`broken`: it passed there; `same`: the same exit code and contents there; `different`: it failed there in "
+        "another way; `no_reference`: it has no result there.",
+    ]
+    run_id: Annotated[RunId | None, "The run of that result, whichever that was."]
+    href: Annotated[Link | None, "That result's document, if it has one."]
+    same_failure_run_id: Annotated[
+        RunId | None,
+        "Where the state is `broken`: the newest run of the main line in which the test failed exactly so, among its "
+        "newest 10 distinct failures there. The base is old, then: rebase.",
+    ]
+    worse: Annotated[
+        bool,
+        "Whether it is graver than the newest earlier failure on its own line, else on the main line: `OUTPUT_DIFF` < "
+        "`EXIT_CODE_MISMATCH` < `MISSING_OUTPUT` < `TIMEOUT`, `KILLED` < `ABORT` < `SEGFAULT`.",
+    ]
 
 
 class Verdict(TypedDict):
@@ -51,6 +76,12 @@ class Verdict(TypedDict):
     signature_changed: Annotated[
         bool | None, "Whether it fails otherwise than the previous result; null unless that failed too."
     ]
+    flaky_test: Annotated[
+        bool,
+        "Whether the test is flaky on this line or the main line. The verdict is `flaky` only if it failed with this "
+        "code before, among the results that make it flaky.",
+    ]
+    main: Annotated[MainVerdict | None, "How it stands to the main line; null for a run of the main line."]
 
 
 class PreviousResult(TypedDict):
@@ -72,6 +103,7 @@ class Output(TypedDict):
         "`exact`: what was written is what was expected then; `variant`: it differs, but is accepted today; "
         "`different`: it differs; `missing`: an expected output that was not written.",
     ]
+    accepted_today: Annotated[bool, "Whether `match` is `different`, although it is the approved content today."]
 
 
 class OutputDetail(Output):
@@ -94,6 +126,7 @@ class Result(TypedDict):
     runtime_ms: Annotated[Milliseconds | None, "How long it took, in milliseconds."]
     command: Command | None
     categories: Annotated[list[str], "Names, each once, by the id of the category."]
+    pr_number: Annotated[PullRequest | None, "The run's pull request."]
 
 
 class ResultItem(Result):
@@ -107,6 +140,7 @@ class FailureItem(ResultItem):
     """A result that is not `pass`, as in a run's list of failures."""
 
     classification: Classification
+    accepted_today: Annotated[bool, "Whether one of its outputs is: it fails because of today's catalogue."]
     verdict: Verdict
 
 
@@ -123,6 +157,7 @@ class ResultDocument(Result):
 
     outputs: Annotated[list[OutputDetail], "By `output_id`."]
     classification: Annotated[Classification | None, "Why it is not `pass`; null for a pass."]
+    accepted_today: Annotated[bool, "Whether one of its outputs is: it fails because of today's catalogue."]
     verdict: Annotated[Verdict | None, "Whether the failure is news; null for a pass."]
     previous: Annotated[PreviousResult | None, "The test's last result on this platform before this run."]
     log_excerpt: Annotated[list[LogLine] | None, "The first lines of the log that name its sample; null without a log."]
@@ -187,3 +222,4 @@ class HistoryEntry(TypedDict):
     ]
     runtime_ms: Annotated[Milliseconds | None, "How long it took, in milliseconds."]
     exit_code: Annotated[int | None, "What the test exited with."]
+    pr_number: Annotated[PullRequest | None, "The run's pull request."]

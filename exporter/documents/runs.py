@@ -17,8 +17,10 @@ from exporter.documents.fields import (
     TestType,
     Time,
 )
-from exporter.documents.lists import ArchivePagination, HeadPagination
-from exporter.rules.status import FailureCode, RunStatus, VerdictCode
+from exporter.documents.lists import ArchivePagination, HeadPagination, ListPage
+from exporter.rules.failures import FailureCode
+from exporter.rules.status import ResultStatus, RunStatus
+from exporter.rules.verdicts import MainCount, VerdictCode
 
 
 class Summary(TypedDict):
@@ -38,9 +40,21 @@ class FailureCounts(TypedDict):
 
     codes: Annotated[dict[FailureCode, Count], "By classification; every code is there."]
     verdicts: Annotated[dict[VerdictCode, Count], "By verdict; every code is there."]
+    main: Annotated[
+        dict[MainCount, Count],
+        "By how they stand to the main line; `broken` without those whose verdict is `flaky`, which `flaky` counts; "
+        "`worse` are among the others. All 0 for a run of the main line.",
+    ]
 
 
-class RunFacts(TypedDict):
+class Suspect(TypedDict):
+    """A sign that the machine is at fault and not the change."""
+
+    code: Annotated[FailureCode, "The code with which so many tests newly fail."]
+    count: Annotated[Count, "How many do: at least 20, and 30 % of the run's results."]
+
+
+class RunBase(TypedDict):
     """What a run's own rows say of it."""
 
     run_id: RunId
@@ -59,16 +73,37 @@ class RunFacts(TypedDict):
     summary: Summary
 
 
-class Run(RunFacts):
+class Run(RunBase):
     """A run."""
 
     failures: FailureCounts
+    suspect: Annotated[Suspect | None, "Set if so many tests newly fail with one code that it looks like the machine."]
 
 
 class RunItem(Run):
     """A run, as in every list of runs."""
 
     href: Annotated[Link, "The run's document."]
+
+
+class TestPlatforms(TypedDict):
+    """The newest counted status of a regression test at a commit, on each platform; null where it has none."""
+
+    regression_test_id: RegressionTestId
+    linux: Annotated[ResultStatus | None, "Status on Linux."]
+    windows: Annotated[ResultStatus | None, "Status on Windows."]
+
+
+class CommitMeta(TypedDict):
+    """What the results of a commit say together."""
+
+    platforms: Annotated[list[TestPlatforms], "Each test that fails on a platform, by id."]
+
+
+class CommitRunsPage(ListPage[RunItem]):
+    """A page of a commit's runs, and what fails where at that commit."""
+
+    meta: CommitMeta  # type: ignore[misc]
 
 
 class Progress(TypedDict):

@@ -21,7 +21,9 @@ from exporter.documents.fields import (
 )
 from exporter.documents.results import Output
 from exporter.documents.runs import InfrastructureError, Progress, Run
-from exporter.rules.status import FailureCode, ResultStatus, VerdictCode
+from exporter.rules.failures import FailureCode
+from exporter.rules.status import ResultStatus
+from exporter.rules.verdicts import MainState, VerdictCode
 
 
 class SnapshotRun(Run):
@@ -42,6 +44,15 @@ class SnapshotOutput(Output):
     got_hash: Hash | None
 
 
+class SnapshotMainVerdict(TypedDict):
+    """How a failure stands to the main line, as in the API."""
+
+    state: MainState
+    run_id: RunId | None
+    same_failure_run_id: RunId | None
+    worse: bool
+
+
 class SnapshotVerdict(TypedDict):
     """The verdict on a failure, as in the API."""
 
@@ -51,6 +62,8 @@ class SnapshotVerdict(TypedDict):
     last_pass_run: RunId | None
     previous_run: RunId | None
     signature_changed: bool | None
+    flaky_test: bool
+    main: SnapshotMainVerdict | None
 
 
 class SnapshotResult(TypedDict):

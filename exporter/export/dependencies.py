@@ -14,7 +14,8 @@ import orjson
 
 from exporter.builders import diffs, targets
 from exporter.builders.build_log import sample_names
-from exporter.rules.outcomes import category_names
+from exporter.builders.runs import listed_repositories, repository_name
+from exporter.rules.outcomes import category_names, sample_of
 from exporter.source.catalog import Catalog, OutputRow
 from exporter.source.partitions import RunRows
 from exporter.state.state_file import DependencyFingerprints
@@ -51,13 +52,14 @@ def partition_fingerprints(catalog: Catalog) -> DependencyFingerprints:
     found = {ACTIVE: _fingerprint(catalog.active_tests)}
     for output in catalog.outputs.values():
         found[output_key(output.id)] = _fingerprint(_evaluated(output))
+    repositories = listed_repositories(catalog)
     for fork_id, url in catalog.forks.items():
-        found[fork_key(fork_id)] = _fingerprint(url)
+        found[fork_key(fork_id)] = _fingerprint([url, repositories.get(repository_name(url))])
     for test in catalog.tests.values():
-        row = catalog.samples[test.sample_id] if test.sample_id is not None else None
+        row = sample_of(catalog, test.id)
         sample = row.original_name if row else None
         names = sample_names(row) if row else []
-        outputs = [[o.id, o.correct, bool(o.ignore), *_evaluated(o)] for o in test.outputs]
+        outputs = [[o.id, bool(o.ignore), *_evaluated(o)] for o in test.outputs]
         found[name_key(test.id)] = _fingerprint([test.sample_id, sample])
         found[test_key(test.id)] = _fingerprint(
             [test.sample_id, sample, names, test.command, category_names(catalog, test), outputs]
@@ -67,7 +69,11 @@ def partition_fingerprints(catalog: Catalog) -> DependencyFingerprints:
 
 def _evaluated(output: OutputRow) -> list[Any]:
     """What the evaluation and the name of a result file of this output depend on."""
-    return [output.correct_extension, sorted({hash_ for _, hash_ in output.variants if hash_ is not None})]
+    return [
+        output.correct,
+        output.correct_extension,
+        sorted({hash_ for _, hash_ in output.variants if hash_ is not None}),
+    ]
 
 
 def shown(runs: Iterable[RunRows], catalog: Catalog) -> Iterator[str]:
@@ -105,7 +111,8 @@ def target_fingerprints(catalog: Catalog) -> DependencyFingerprints:
         tags = [catalog.tags[tag].name for tag in sample.tags]
         found[targets.sample(sample.id)] = _fingerprint([sample, tags, tests])
     for test in catalog.tests.values():
-        name = catalog.samples[test.sample_id].original_name if test.sample_id is not None else None
+        row = sample_of(catalog, test.id)
+        name = row.original_name if row else None
         found[targets.regression_test(test.id)] = _fingerprint([test, name, category_names(catalog, test)])
     return found
 

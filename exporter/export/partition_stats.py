@@ -1,29 +1,36 @@
 """What is computed of a partition's rows before any document is made: its statistics and its history summaries."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
 from exporter.builders.feeds import facet_values, run_feeds, run_lists
 from exporter.builders.partition import EvaluatedRun
 from exporter.builders.results import documented
+from exporter.builders.runs import listed_repositories
 from exporter.export.dependencies import shown
+from exporter.rules.history import Row, commit_key
 from exporter.rules.lineage import (
-    Lineage,
-    Lineages,
     MainLine,
-    ReferenceRun,
-    Row,
+    RunFacts,
     all_results,
     is_commit_lineage,
+    is_main_lineage,
     lineages_of,
-    summaries,
+)
+from exporter.rules.lineage_state import (
+    CommitRun,
+    Lineage,
+    Lineages,
+    local_reruns,
+    main_part,
+    part,
+    reference_run,
 )
 from exporter.rules.outcomes import Pair
 from exporter.rules.result_matrix import Matrix
-from exporter.rules.status import runtime_bucket
-from exporter.rules.verdicts import is_finished
+from exporter.rules.runtimes import runtime_bucket
 from exporter.source.catalog import Catalog
 from exporter.state.posting_lists import PartitionStats
 
@@ -36,18 +43,20 @@ def partition_stats(
     values: dict[str, Counter[str]] = {facet: Counter() for facet in paths.RUN_FACETS}
     tests: dict[str | None, Counter[int]] = {}
     diffs: dict[str, Pair] = {}
-    for _, run, results in runs:
-        counts.update(run_feeds(run))
-        counts.update(run_lists(run))
-        if run["platform"] is not None:
-            counts[paths.grid(run["platform"])] += 1
-        counts.update(lineages_of(run, options.main))
-        for facet, value in facet_values(run):
+    repositories = listed_repositories(catalog)
+    for one in runs:
+        item, facts, results = one.item, one.facts, one.results
+        counts.update(run_feeds(item, repositories))
+        counts.update(run_lists(item))
+        if facts.platform is not None:
+            counts[paths.grid(facts.platform)] += 1
+        counts.update(lineages_of(facts, options.main))
+        for facet, value in facet_values(item, repositories):
             values[facet][value] += 1
-        tests.setdefault(run["platform"], Counter()).update([outcome.test_id for outcome, _ in results])
-        for outcome, _ in results:
-            if outcome.diffs and documented(outcome.status, options.result_documents):
-                diffs.update(outcome.diffs)
+        tests.setdefault(facts.platform, Counter()).update([outcome.test_id for outcome, _ in results])
+        for outcome in {outcome for outcome, _ in results}:
+            if documented(outcome.status, options.result_documents):
+                diffs.update((paths.diff(*file.pair), file.pair) for file in outcome.written if file.pair is not None)
     for platform, of_test in tests.items():
         for test_id, count in of_test.items():
             test = catalog.tests.get(test_id)
@@ -61,7 +70,7 @@ def partition_stats(
         partition=partition,
         runs=len(runs),
         results=sum(len(one.results) for one in runs),
-        latest=max((one.facts["run_id"] for one in runs), default=0),
+        latest=max((one.facts.run_id for one in runs), default=0),
         counts=dict(sorted(counts.items())),
         values={facet: dict(sorted(of_facet.items())) for facet, of_facet in values.items()},
         diffs=dict(sorted(diffs.items())),
@@ -69,25 +78,54 @@ def partition_stats(
 
 
 def partition_lineages(runs: Sequence[EvaluatedRun], matrix: Matrix, main: MainLine) -> Lineages:
-    """The history summaries of a partition's runs, of every lineage that it has runs of; `matrix` is its matrix."""
-    lineages: Lineages = {}
-    rows: dict[str, list[Row]] = {}
-    times: dict[str, Counter[tuple[int, int]]] = {}
-    for _, run, results in runs:
-        run_id, row = run["run_id"], {outcome.test_id: outcome for outcome, _ in results}
-        reference = ReferenceRun(run_id, matrix.digest(run_id)) if is_finished(run) else None
-        for name in lineages_of(run, main):
-            lineage = lineages.setdefault(name, Lineage())
-            lineage.finished = reference or lineage.finished
-            if not is_commit_lineage(name):
-                rows.setdefault(name, []).append((run_id, row))
-        if run["platform"] is not None:
-            times.setdefault(all_results(run["platform"]), Counter()).update(
-                (outcome.test_id, runtime_bucket(runtime)) for outcome, runtime in results if runtime is not None
-            )
-    for name, of_lineage in rows.items():
-        lineages[name].tests = summaries(of_lineage)
-    for name, counted in times.items():
-        for (test, bucket), count in counted.items():
-            lineages[name].runtimes.setdefault(test, {})[bucket] = count
+    """What a partition's runs say of every lineage that it has runs of; `matrix` is its matrix.
+
+    Lineages of runs that do not count are there too, empty: their documents show what was before them.
+    """
+    names = {one.facts.run_id: list(lineages_of(one.facts, main)) for one in runs}
+    rows: dict[str, list[tuple[RunFacts, Row]]] = {name: [] for of_run in names.values() for name in of_run}
+    for one in runs:
+        if one.facts.is_counted:
+            results = {outcome.test_id: outcome for outcome, _ in one.results}
+            row = Row(one.facts.run_id, commit_key(one.facts.commit_sha), results)
+            for name in names[one.facts.run_id]:
+                rows[name].append((one.facts, row))
+    lineages = {name: _lineage(name, of_lineage, matrix, main) for name, of_lineage in rows.items()}
+    for platform in {one.facts.platform for one in runs} - {None}:
+        assert platform is not None
+        of_platform = [one for one in runs if one.facts.platform == platform]
+        lineage = lineages[all_results(platform)]
+        lineage.runtimes = _runtimes(one for one in of_platform if one.facts.is_counted)
+        uncounted = (one for one in of_platform if not one.facts.is_counted)
+        lineage.uncounted = tuple(sorted({outcome.test_id for one in uncounted for outcome, _ in one.results}))
     return lineages
+
+
+def _lineage(name: str, rows: Sequence[tuple[RunFacts, Row]], matrix: Matrix, main: MainLine) -> Lineage:
+    """What counted runs say of a lineage, oldest first."""
+    if is_main_lineage(name):
+        return main_part(rows, local_reruns((run.run_id, run.commit_sha) for run, _ in rows))
+    if is_commit_lineage(name):
+        found = Lineage(on_main=any(main.holds(run) for run, _ in rows))
+        for run, row in rows:
+            tests = matrix.tests_of(run.run_id)
+            commit_run = CommitRun(reference_run(run), run.partial, matrix.digest(row.run_id), tests)
+            found = found.followed_by(Lineage(runs=(commit_run,), on_main=found.on_main))
+        return found
+    found = part([row for _, row in rows])
+    found.reference = next((reference_run(run) for run, _ in reversed(rows) if not run.partial), None)
+    return found
+
+
+def _runtimes(runs: Iterable[EvaluatedRun]) -> dict[int, dict[int, int]]:
+    """Regression test id → bucket → number of results."""
+    times = Counter(
+        (outcome.test_id, runtime_bucket(runtime))
+        for one in runs
+        for outcome, runtime in one.results
+        if runtime is not None
+    )
+    found: dict[int, dict[int, int]] = {}
+    for (test, bucket), count in times.items():
+        found.setdefault(test, {})[bucket] = count
+    return found

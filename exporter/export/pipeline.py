@@ -154,6 +154,7 @@ def _attempt(
         with start(job, min(settings.workers, len(plan.build)) if len(plan.build) > 1 else 0) as workers:
             shared = stages.Export(job, base, state, workers, progress)
             read = stages.read(shared, plan)
+            stages.warn_of_empty_main_line(shared)
             built = stages.build(shared, read.plan)
             of_targets = target_fingerprints(catalog)
             dirty = stages.dirty_targets(shared, read, built, of_targets)

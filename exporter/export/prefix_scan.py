@@ -1,14 +1,17 @@
 """The prefix scan: the history before each partition, from what is kept of the partitions before it, in their order.
 
-A partition's history summaries are appended to those of the partitions before it with `lineage.concat`, an associative
+A partition's history summaries are appended to those of the partitions before it with `history.concat`, an associative
 operation. So the lineages after a partition are those before it and its own, and one step per partition gives them all.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 from exporter import paths
-from exporter.rules.lineage import Lineages, compared_lineages, fingerprint, main_lineage
-from exporter.rules.status import PLATFORMS
+from exporter.paths import PLATFORMS
+from exporter.rules.history import Row
+from exporter.rules.lineage import RunFacts, compared_lineages, main_lineage
+from exporter.rules.lineage_state import Lineage, Lineages, Step, fingerprint, reruns_after, step, turns
 from exporter.state.partition_store import PartitionStore, StateLostError
 from exporter.state.posting_lists import PartitionStats, PostingLists
 
@@ -34,11 +37,10 @@ class PrefixScan:
         Returns:
             The other partitions whose archive page of some feed now links to another page.
         """
-        before, after = self._step(number)
-        self._partitions.put("lineages_before", number, before)
-        self._partitions.put("lineages_after", number, after)
-        own = self._partitions.own_lineages(number)
-        changes = sum(_changes(own, before, after, main_lineage(platform)) for platform in PLATFORMS)
+        found = self._step(number)
+        self._partitions.put("lineages_before", number, found.before)
+        self._partitions.put("lineages_after", number, found.after)
+        changes = sum(self._changes(number, found, platform) for platform in PLATFORMS)
         counts = {name: count for name, count in stats.counts.items() if name != paths.REGRESSIONS}
         if changes:
             counts[paths.REGRESSIONS] = changes
@@ -55,10 +57,10 @@ class PrefixScan:
 
     def pass_by(self, number: int) -> str:
         """Scan a partition that was not read; return the fingerprint of its prior history."""
-        before, after = self._step(number)
-        if after != self._partitions.lineages_after(number):
-            self._partitions.put("lineages_after", number, after)
-        return fingerprint(before)
+        found = self._step(number)
+        if found.after != self._partitions.lineages_after(number):
+            self._partitions.put("lineages_after", number, found.after)
+        return fingerprint(found.before)
 
     def _replace(self, number: int, stats: PartitionStats | None) -> set[int]:
         if number in self.lists.nodes:
@@ -67,29 +69,30 @@ class PrefixScan:
             self.dirty_lists.update(stats.counts)
         return self.lists.replace(number, stats)
 
-    def _step(self, number: int) -> tuple[Lineages, Lineages]:
-        """The lineages before a partition as its documents show them, and those after it that it has runs of."""
+    def _step(self, number: int) -> Step:
         own = self._partitions.own_lineages(number)
-        tests = {test for lineage in own.values() for test in lineage.tests}
         before: Lineages = {}
-        after = dict(own)
         for name in sorted(compared_lineages(own)):
             previous = self.lists.previous(name, number)
             if previous is not None:
                 lineages = self._partitions.lineages_after(previous)
                 if name not in lineages:
                     raise StateLostError
-                before[name] = lineages[name].of(tests)
-                if name in own:
-                    after[name] = lineages[name].followed_by(own[name])
-        return before, after
+                before[name] = lineages[name]
+        return step(own, before, lambda runs: self._rows(number, runs))
 
+    def _rows(self, number: int, runs: Iterable[int]) -> list[tuple[RunFacts, Row]]:
+        """Runs of a partition with their results."""
+        matrix = self._partitions.matrix(number)
+        return [(matrix.runs[run_id].run, matrix.row(run_id)) for run_id in runs]
 
-def _changes(own: Lineages, before: Lineages, after: Lineages, name: str) -> int:
-    """How often tests have changed between pass and failure in a partition's runs of a lineage."""
-    if name not in own:
-        return 0
-    tests = before[name].tests if name in before else {}
-    return sum(
-        after[name].tests[test].changes - (tests[test].changes if test in tests else 0) for test in own[name].tests
-    )
+    def _changes(self, number: int, found: Step, platform: str) -> int:
+        """The number of changes of the main line that a partition's runs make."""
+        name = main_lineage(platform)
+        if name not in found.own:
+            return 0
+        own = found.own[name]
+        excluded = reruns_after(name, own, found.before)
+        extending = [run_id for run_id, _ in own.commits if run_id not in excluded]
+        rows = (row for _, row in self._rows(number, extending))
+        return turns(rows, own, found.before.get(name, Lineage()))

@@ -35,6 +35,7 @@ from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Changes
+from exporter.rules.lineage import main_lineage
 from exporter.rules.outcomes import Pair
 from exporter.source.row_values import InvalidRow
 from exporter.state.incremental import IncrementalState, Shown
@@ -158,6 +159,29 @@ def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartiti
     return scan.replace(number, found.stats) if found.stats.runs else scan.remove(number)
 
 
+def warn_of_empty_main_line(export: Export) -> None:
+    """Warn if there are runs, and none of them is on the main line: nothing is compared then."""
+    lists, main = export.state.lists, export.job.options.main
+    if not lists.total(paths.RUNS) or any(lists.total(main_lineage(platform)) for platform in paths.PLATFORMS):
+        return
+    found = {
+        facet: ", ".join(repr(value) for value in sorted(counts, key=lambda value: (-counts[value], value))[:_NAMED])
+        for facet, counts in lists.facet_counts.items()
+    }
+    log.warning(
+        "no run is on the main line (repository %r, branch %r): no failure can be held against it. There are runs of "
+        "the repositories %s and the branches %s; set --main-repository and --main-branch",
+        main.repository,
+        main.branch,
+        found["repository"],
+        found["branch"],
+    )
+
+
+_NAMED = 10
+"""Repositories and branches that the warning of an empty main line names at most, the most frequent ones first."""
+
+
 def build(export: Export, plan: Plan) -> Built:
     """Build all partitions of the plan."""
     state = export.state
@@ -188,7 +212,7 @@ def dirty_targets(export: Export, found: Read, built: Built, fingerprints: Depen
         return AllTargets()
     dirty = {targets.of_feed(name) for name in found.dirty_lists if not targets.lists_runs(name)}
     for number in found.plan.gone:
-        dirty |= changed_lists(export.state.partitions.previous_summary(number), None, export.job.options.main)
+        dirty |= changed_lists(export.state.partitions.previous_summary(number), None)
     return dirty | built.dirty | changed(state.targets, fingerprints)
 
 

@@ -14,6 +14,8 @@ from exporter import paths
 from exporter.builders import diffs
 from exporter.builders.partition import EvaluatedRun, Partition, Prior, evaluate
 from exporter.builders.partition_summary import PartitionSummary, changed_lists
+from exporter.builders.results import Templates
+from exporter.builders.runs import listed_repositories
 from exporter.documents.encoding import Document, digest, encode
 from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents, write_manifest
 from exporter.export.dependencies import name_key
@@ -22,7 +24,8 @@ from exporter.export.partition_stats import partition_lineages, partition_stats
 from exporter.export.work_dir import WritePhase
 from exporter.publish.manifest import Part
 from exporter.publish.published_state import PartManifests
-from exporter.rules.lineage import Lineages, compared_lineages, fingerprint
+from exporter.rules.lineage import compared_lineages
+from exporter.rules.lineage_state import Lineages, fingerprint, tests_of
 from exporter.rules.outcomes import Pair, Results
 from exporter.rules.result_matrix import matrix
 from exporter.source.database import Database
@@ -109,6 +112,7 @@ class Worker:
         self._job = job
         self._database = Database(job.database_url, job.database_timeout)
         self._evaluator = Results(job.catalog, diffs=job.options.files)
+        self._templates = Templates(job.catalog)
         self._partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
 
     def close(self) -> None:
@@ -146,7 +150,7 @@ class Worker:
             Prior(task.previous, lineages, self._partitions.matrix),
             self._job.catalog,
             self._job.options,
-            self._evaluator,
+            self._templates,
             repository.log if repository else None,
             redactor,
         )
@@ -160,10 +164,11 @@ class Worker:
         summary = replace(
             summary,
             fingerprints=["" if log_name(run) in unread else found for run, found in fingerprints.items()],
+            statuses=[results.statuses_digest(run) for run in fingerprints],
         )
         self._partitions.put("summary", number, summary)
         shown = [name_key(test) for tests in summary.compared_tests.values() for test in tests]
-        dirty = changed_lists(previous, summary, self._job.options.main) if task.state_valid else set[str]()
+        dirty = changed_lists(previous, summary) if task.state_valid else set[str]()
         return BuiltPartition(number, part, fingerprint(lineages), shown, dirty, problems)
 
     def _reusable(
@@ -182,8 +187,8 @@ class Worker:
     def _prior_unchanged(self, number: int, lineages: Lineages) -> bool:
         """Whether what the previous documents of a partition show of the prior history is as it was."""
         own = self._partitions.previous_own_lineages(number)
-        tests = {test for lineage in own.values() for test in lineage.tests}
-        same = {name: lineages[name].of(tests) for name in compared_lineages(own) if name in lineages}
+        tests = tests_of(own)
+        same = {name: lineages[name].shown_for(tests) for name in compared_lineages(own) if name in lineages}
         return fingerprint(same) == self._job.remembered[number].prior
 
     def compare(self, task: CompareTask) -> Compared:
@@ -230,7 +235,9 @@ def _add_documents(
         changes[:0] = one.changes
         if one.compared_tests:
             compared[str(one.run["run_id"])] = one.compared_tests
-    summary = PartitionSummary(runs, changes, compared)
+    listed = listed_repositories(partition.catalog)
+    repositories = {run["repository"]: listed[run["repository"]] for run in runs if run["repository"] in listed}
+    summary = PartitionSummary(runs, changes, compared, repositories=repositories)
     collector.add(partition.archive_pages(summary))
     return summary
 

@@ -1,34 +1,21 @@
 """Outcomes: what the rows of one run say of each of its tests.
 
 Millions of results share a few hundred outcomes (most often: exit code 0, every output as expected), so an outcome
-is worked out once per distinct combination of test, exit codes and result files, and encoded once.
+is evaluated once per distinct combination of test, exit codes and result files.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from exporter import paths
-from exporter.documents.encoding import HOLE, Encoded, Template, encode, fragment
-from exporter.documents.results import Classification, Output, OutputDetail
-from exporter.rules.status import (
-    SENTINEL_OUTPUT_ID,
-    FailureCode,
-    Match,
-    ResultFile,
-    ResultStatus,
-    classification,
-    failure_signature,
-    output_match,
-    result_status,
-)
-from exporter.source.catalog import Catalog, OutputRow, TestRow
+from exporter.rules.failures import FailureCode, classification, failure_signature, output_fingerprint
+from exporter.rules.status import SENTINEL_OUTPUT_ID, Match, ResultFile, ResultStatus, output_match, result_status
+from exporter.source.catalog import Catalog, OutputRow, SampleRow, TestRow
 from exporter.source.partitions import RunRows
 from exporter.source.row_values import DANGLING, InvalidRow
 
 _MOST_OUTCOMES = 20_000
-"""Outcomes remembered at a time, a few kilobytes each: far more than one partition has."""
+"""Outcomes remembered at a time, about a kilobyte each: far more than one partition has."""
 
 
 class Pair(NamedTuple):
@@ -39,67 +26,80 @@ class Pair(NamedTuple):
     extension: str
 
 
+class Written(NamedTuple):
+    """An output that has a result file.
+
+    Args:
+        file: the row.
+        match: how its content stands to what was expected.
+        accepted_today: whether it differs, although its content is the approved one today.
+        pair: the contents to compare; None where nothing can or need be compared.
+    """
+
+    file: ResultFile
+    match: Match
+    accepted_today: bool
+    pair: Pair | None
+
+
+class ErrorFacts(NamedTuple):
+    """One way in which a result is not what was expected, as an error item tells it; `suffix` is of its id."""
+
+    suffix: str
+    type: str
+    severity: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """Everything about a result that its runtime and its run do not change; hashed by identity.
+    """A result evaluated: everything about it that its runtime and its run do not change; hashed by identity.
 
     Args:
         test_id: of the regression test.
-        file: the name of the result's own document in its run's folder.
-        sample_id: of its sample.
-        sample_name: of its sample.
         status: the result's.
-        exit_code: what the test exited with.
-        signature: tells one way of failing from another.
-        how: tells how it failed, by exit code and produced hashes; None if it passed.
-        failure: why it is not `pass`, and that encoded; None if it is.
-        errors: (id suffix, type, severity, message) of the error items.
-        diffs: path → contents, of the comparisons of its outputs that its document leads to.
-        listed: the result as its run's lists show it; to fill in: runtime, link to its document.
-        document: the result's own document; to fill in: runtime, verdict, previous result, excerpt of the log,
-            identity of its run.
+        exit_code: of the test.
+        expected_rc: the exit code that was expected.
+        signature: tells one way of failing from another, as the platform does.
+        output: the output fingerprint: exit code and hashes of all that was written.
+        accepted: whether the catalogue accepts all that was written, as approved content or variant.
+        failure: (code, reason) of the classification; None if it passed.
+        written: the outputs that were written, by id; no sentinel.
+        missing: the outputs that were expected and not written.
+        errors: its error items.
     """
 
     test_id: int
-    file: str
-    sample_id: int | None
-    sample_name: str | None
     status: ResultStatus
     exit_code: int | None
+    expected_rc: int | None
     signature: str | None
-    how: str | None
-    failure: tuple[FailureCode, bytes] | None
-    errors: tuple[tuple[str, str, str, str], ...]
-    diffs: Mapping[str, Pair]
-    listed: Template
-    document: Template
+    output: str
+    accepted: bool
+    failure: tuple[FailureCode, str] | None
+    written: tuple[Written, ...]
+    missing: tuple[OutputRow, ...]
+    errors: tuple[ErrorFacts, ...]
+
+    @property
+    def code(self) -> FailureCode | None:
+        """The code of its classification; None if it passed."""
+        return self.failure[0] if self.failure else None
+
+    @property
+    def accepted_today(self) -> bool:
+        """Whether an output differs, although its content is the approved one today."""
+        return any(one.accepted_today for one in self.written)
 
 
 Result = tuple[Outcome, int | None]
 """One result of a run: its outcome, and its runtime in ms."""
 
 
-_HERE = paths.run_results(0) + paths.result_file(0)
-"""Where any result's document stands, as far as its links tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class TestView:
-    """What the documents of results show of their regression test, ready to be put in.
-
-    `links` is the encoded `links` object of a result's own document but for its run's part.
-    """
-
-    __test__ = False
-
-    id: int
-    sample_id: int | None
-    sample_name: str | None
-    command: str | None
-    categories: Encoded
-    has_outputs: bool
-    expected: tuple[OutputRow, ...]
-    links: Encoded
+def sample_of(catalog: Catalog, test_id: int) -> SampleRow | None:
+    """The sample of a regression test; None where the test, or its sample, does not exist."""
+    test = catalog.tests.get(test_id)
+    return catalog.samples[test.sample_id] if test is not None and test.sample_id is not None else None
 
 
 def category_names(catalog: Catalog, test: TestRow) -> list[str]:
@@ -119,7 +119,9 @@ class Results:
     def __init__(self, catalog: Catalog, *, diffs: bool = False) -> None:
         self._catalog = catalog
         self._diffs = diffs
-        self._tests: dict[int, TestView] = {}
+        self._expected: dict[int, tuple[OutputRow, ...]] = {
+            test.id: tuple(output for output in test.outputs if not output.ignore) for test in catalog.tests.values()
+        }
         self._outcomes: dict[tuple[object, ...], Outcome] = {}
         self._variants = {
             output.id: frozenset(hash_ for _, hash_ in output.variants if hash_ is not None)
@@ -159,21 +161,14 @@ class Results:
             ]
         return results
 
-    def test(self, test_id: int) -> TestView:
-        """What documents show of a regression test."""
-        view = self._tests.get(test_id)
-        if view is None:
-            view = self._tests[test_id] = _view(self._catalog, test_id)
-        return view
-
     def _outcome(
         self, test_id: int, exit_code: int | None, expected_rc: int | None, files: list[ResultFile]
     ) -> Outcome:
-        test = self.test(test_id)
+        test = self._catalog.tests.get(test_id)
         matches = [output_match(file.got, self._variants.get(file.output_id, frozenset())) for file in files]
-        written = {file.output_id for file in files}
-        missing = [output for output in test.expected if output.id not in written]
-        sentinel_only = not test.has_outputs and any(file.is_sentinel for file in files)
+        produced = {file.output_id for file in files}
+        missing = tuple(output for output in self._expected.get(test_id, ()) if output.id not in produced)
+        sentinel_only = not (test and test.outputs) and any(file.is_sentinel for file in files)
         status = result_status(
             missing=bool(missing),
             sentinel_only=sentinel_only,
@@ -181,141 +176,62 @@ class Results:
             expected_rc=expected_rc,
             matches=matches,
         )
-        outputs = self._outputs(files, matches, missing)
-        different = [output["output_id"] for output in outputs if output["match"] == "different"]
-        failure = classification(status, exit_code, expected_rc, len(missing), len(different))
-        classified: Classification | None = {"code": failure[0], "reason": failure[1]} if failure else None
-        pairs = [self._pair(file) for file in files if not file.is_sentinel]
-        shown = {
-            "regression_test_id": test.id,
-            "sample_id": test.sample_id,
-            "sample_name": test.sample_name,
-            "status": status,
-            "exit_code": exit_code,
-            "expected_rc": expected_rc,
-            "runtime_ms": HOLE,
-            "command": test.command,
-            "categories": test.categories,
-        }
-        brief: list[Output] = [
-            {"output_id": o["output_id"], "filename": o["filename"], "status": o["status"], "match": o["match"]}
-            for o in outputs
-        ]
-        return Outcome(
-            test_id=test_id,
-            file=paths.result_file(test_id),
-            sample_id=test.sample_id,
-            sample_name=test.sample_name,
-            status=status,
-            exit_code=exit_code,
-            signature=failure_signature(status, files, exit_code, expected_rc),
-            how=None if failure is None else _how(exit_code, files),
-            failure=None if failure is None else (failure[0], encode(classified)),
-            errors=tuple(
-                _errors(
-                    test_id,
-                    exit_code,
-                    expected_rc,
-                    [SENTINEL_OUTPUT_ID] if sentinel_only else [output.id for output in missing],
-                    different,
-                )
-            ),
-            diffs={paths.diff(*pair): pair for pair in pairs if pair is not None},
-            listed=Template({**shown, "outputs": brief, "href": HOLE}),
-            document=Template(
-                {
-                    **shown,
-                    "outputs": outputs,
-                    "classification": classified,
-                    "verdict": HOLE,
-                    "previous": HOLE,
-                    "log_excerpt": HOLE,
-                    "run": HOLE,
-                    "links": test.links,
-                }
-            ),
-        )
-
-    def _outputs(self, files: list[ResultFile], matches: list[Match], missing: list[OutputRow]) -> list[OutputDetail]:
-        """The outputs of a result, those that were written and those that were not, by id; no sentinel."""
-        outputs: list[OutputDetail] = [
-            {
-                "output_id": file.output_id,
-                "filename": _filename(file.expected, self._catalog.outputs.get(file.output_id)),
-                "status": "fail" if match == "different" else "pass",
-                "match": match,
-                "expected_hash": file.expected,
-                "got_hash": file.expected if file.got is None else file.got,
-                "diff": None if (pair := self._pair(file)) is None else paths.relative(_HERE, paths.diff(*pair)),
-            }
+        written = tuple(
+            Written(file, match, match == "different" and file.got == self._correct(file), self._pair(file))
             for file, match in zip(files, matches, strict=True)
             if not file.is_sentinel
+        )
+        different = [
+            file.output_id
+            for file, match in zip(files, matches, strict=True)
+            if match == "different" and not (sentinel_only and file.is_sentinel)
         ]
-        outputs += [
-            {
-                "output_id": output.id,
-                "filename": _filename(output.correct, output),
-                "status": "missing_output",
-                "match": "missing",
-                "expected_hash": output.correct,
-                "got_hash": None,
-                "diff": None,
-            }
-            for output in missing
-        ]
-        return sorted(outputs, key=lambda output: output["output_id"])
+        failure = classification(status, exit_code, expected_rc, len(missing), len(different))
+        lacking = [SENTINEL_OUTPUT_ID] if sentinel_only else [output.id for output in missing]
+        return Outcome(
+            test_id=test_id,
+            status=status,
+            exit_code=exit_code,
+            expected_rc=expected_rc,
+            signature=failure_signature(status, files, exit_code, expected_rc),
+            output=output_fingerprint(exit_code, files),
+            accepted=all(map(self._accepted, files)),
+            failure=failure,
+            written=written,
+            missing=missing,
+            errors=tuple(_errors(test_id, exit_code, expected_rc, lacking, different)),
+        )
+
+    def _correct(self, file: ResultFile) -> str | None:
+        """The approved content of a result file's output today."""
+        output = self._catalog.outputs.get(file.output_id)
+        return output.correct if output else None
+
+    def _accepted(self, file: ResultFile) -> bool:
+        """Whether the catalogue accepts what was written, as approved content or variant."""
+        content = file.expected if file.got is None else file.got
+        return content == self._correct(file) or content in self._variants.get(file.output_id, frozenset())
 
     def _pair(self, file: ResultFile) -> Pair | None:
-        """What is to be compared of a result file; None where nothing can or need be."""
-        if not self._diffs or file.expected is None or file.got is None:
+        """The contents to compare of a result file; None where nothing can or need be compared."""
+        if not self._diffs or file.expected is None or file.got is None or file.is_sentinel:
             return None
         output = self._catalog.outputs.get(file.output_id)
         return Pair(file.expected, file.got, (output.correct_extension or "") if output else "")
 
 
-def _how(exit_code: int | None, files: list[ResultFile]) -> str:
-    """The same for two failures exactly if the test ended with the same exit code and the same outputs."""
-    produced = [[file.output_id, file.expected if file.got is None else file.got] for file in files]
-    return hashlib.blake2b(encode([exit_code, produced]), digest_size=6).hexdigest()
-
-
 def _errors(
     test_id: int, exit_code: int | None, expected_rc: int | None, missing: list[int], different: list[int]
-) -> Iterator[tuple[str, str, str, str]]:
+) -> Iterator[ErrorFacts]:
     """The error items of an outcome; `missing` and `different` are output ids."""
     if exit_code != expected_rc:
         message = f"Exit code {exit_code} != expected {expected_rc} for regression test {test_id}"
-        yield "rc", "exit_code_mismatch", "error", message
+        yield ErrorFacts("rc", "exit_code_mismatch", "error", message)
     for output_id in missing:
         message = f"Regression test {test_id} produced no output for expected file {output_id}"
-        yield f"missing_{output_id}", "missing_output", "error", message
+        yield ErrorFacts(f"missing_{output_id}", "missing_output", "error", message)
     for output_id in different:
         message = f"Output differs from expected for regression test {test_id}, output {output_id}"
-        yield str(output_id), "diff_mismatch", "warning", message
-
-
-def _view(catalog: Catalog, test_id: int) -> TestView:
-    """A test as its results show it; one that does not exist shows nothing."""
-    row = catalog.tests.get(test_id)
-    sample = catalog.samples[row.sample_id] if row is not None and row.sample_id is not None else None
-    return TestView(
-        id=test_id,
-        sample_id=sample.id if sample else None,
-        sample_name=sample.original_name if sample else None,
-        command=row.command if row else None,
-        categories=fragment(category_names(catalog, row) if row else []),
-        has_outputs=bool(row and row.outputs),
-        expected=tuple(output for output in row.outputs if not output.ignore) if row else (),
-        links=fragment(
-            {
-                "regression_test": paths.relative(_HERE, paths.regression_test(test_id)) if row else None,
-                "sample": paths.relative(_HERE, paths.sample(sample.id)) if sample else None,
-                "history": paths.relative(_HERE, paths.document(paths.sample_history(sample.id))) if sample else None,
-            }
-        ),
-    )
-
-
-def _filename(hash_: str | None, output: OutputRow | None) -> str | None:
-    """The name of a file in the sample repository."""
-    return None if hash_ is None else hash_ + ((output.correct_extension or "") if output else "")
+        if output_id == SENTINEL_OUTPUT_ID:
+            message = f"Regression test {test_id} reported that it wrote nothing, although it has outputs"
+        yield ErrorFacts(str(output_id), "diff_mismatch", "warning", message)

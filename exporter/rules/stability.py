@@ -1,64 +1,80 @@
-"""Stability: how steady a regression test's results are on one platform."""
+"""Stability: how steady a regression test's results are on one platform. Pure functions.
 
-from collections.abc import Mapping
+The rules are those of `docs/contract.md`, "Stability"; only counted results are looked at.
+"""
 
-from exporter.documents.analysis import Stability, Window
-from exporter.rules.lineage import HistorySummary
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from exporter.rules.history import WINDOW, HistorySummary, is_flaky, state_changes
 from exporter.rules.result_matrix import Found
-from exporter.rules.status import WINDOW, bucket_quantile, is_flaky, is_slower, quantile, state_changes
+from exporter.rules.runtimes import bucket_quantile, is_slower, quantile
 
 NEWEST = 100
 """Results of a test on a platform that its stability looks at one by one."""
 
 
-def stability(newest: list[Found], whole: HistorySummary | None, runtimes: Mapping[int, int]) -> Stability:
+class Window(NamedTuple):
+    """Some newest results: how many, how many passed, and the quantiles of their runtimes in ms."""
+
+    results: int
+    passed: int
+    median: int | None
+    p95: int | None
+
+    @property
+    def pass_rate(self) -> float | None:
+        """To four places: a rate is for people."""
+        return round(self.passed / self.results, 4) if self.results else None
+
+
+class Stability(NamedTuple):
+    """How steady results are.
+
+    Args:
+        windows: of the newest 20, 100 and all results.
+        state_changes_20: changes among the newest 20.
+        flaky: whether the test is flaky on the main lineage.
+        slower: whether its runtimes have become longer; None: there are too few.
+    """
+
+    windows: Mapping[str, Window]
+    state_changes_20: int
+    flaky: bool
+    slower: bool | None
+
+
+def stability(
+    newest: Sequence[Found], whole: HistorySummary | None, main: HistorySummary | None, runtimes: Mapping[int, int]
+) -> Stability:
     """A test's stability on a platform.
 
     Args:
-        newest: its newest 100 results there, or all, newest first.
-        whole: all its results there; None if there are none.
+        newest: its newest 100 counted results there, or all, newest first.
+        whole: all its counted results there; None if there are none.
+        main: those of the main lineage.
         runtimes: `runtime_bucket` → number of them.
     """
     times, buckets = _times(newest), sorted(runtimes.items())
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
-    return {
-        "windows": {
+    return Stability(
+        {
             "20": _window(newest[:WINDOW]),
             "100": _window(newest[:NEWEST]),
-            "all": {
-                "results": count,
-                "passed": passed,
-                "pass_rate": _rate(passed, count),
-                "runtime_ms": {"median": bucket_quantile(buckets, 50), "p95": bucket_quantile(buckets, 95)},
-            },
+            "all": Window(count, passed, bucket_quantile(buckets, 50), bucket_quantile(buckets, 95)),
         },
-        "state_changes": whole.changes if whole else 0,
-        "state_changes_20": state_changes(whole.newest[-WINDOW:]) if whole else 0,
-        "flaky": whole is not None and is_flaky(whole.newest),
-        "longest_pass_streak": whole.longest_pass if whole else 0,
-        "longest_fail_streak": whole.longest_fail if whole else 0,
-        "first_failure_run": whole.first_failure if whole else None,
-        "last_failure_run": whole.last_failure if whole else None,
-        "slower": is_slower(times[:WINDOW], times[WINDOW:NEWEST]),
-    }
+        state_changes(whole.newest) if whole else 0,
+        main is not None and is_flaky(main.newest),
+        is_slower(times[:WINDOW], times[WINDOW:NEWEST]),
+    )
 
 
-def _times(results: list[Found]) -> list[int]:
+def _times(results: Sequence[Found]) -> list[int]:
     """The runtimes that are known, newest first."""
-    return [runtime for _, _, _, runtime in results if runtime is not None]
+    return [runtime for _, _, runtime in results if runtime is not None]
 
 
-def _window(results: list[Found]) -> Window:
+def _window(results: Sequence[Found]) -> Window:
     times = sorted(_times(results))
-    passed = sum(ending.status == "pass" for _, _, ending, _ in results)
-    return {
-        "results": len(results),
-        "passed": passed,
-        "pass_rate": _rate(passed, len(results)),
-        "runtime_ms": {"median": quantile(times, 50), "p95": quantile(times, 95)},
-    }
-
-
-def _rate(passed: int, results: int) -> float | None:
-    """To four places: a rate is for people."""
-    return round(passed / results, 4) if results else None
+    passed = sum(outcome.status == "pass" for _, outcome, _ in results)
+    return Window(len(results), passed, quantile(times, 50), quantile(times, 95))

@@ -10,9 +10,11 @@ import orjson
 
 from exporter.builders.partition import EvaluatedRun
 from exporter.export.partition_stats import partition_lineages
-from exporter.rules.lineage import Lineages, MainLine, compared_lineages, decode
+from exporter.rules import lineage_state
+from exporter.rules.lineage import MainLine, compared_lineages
+from exporter.rules.lineage_state import Lineages
+from exporter.rules.prior_history import Assessment, PriorHistory
 from exporter.rules.result_matrix import matrix
-from exporter.rules.verdicts import Assessment, PriorHistory
 
 
 class Assessor:
@@ -27,17 +29,19 @@ class Assessor:
         self._lineages: dict[str, bytes] = {}
 
     def assess(self, runs: Sequence[EvaluatedRun]) -> list[Assessment]:
-        """The assessments of a partition's runs, oldest first; links in them are null."""
-        own = partition_lineages(runs, matrix((one.facts, one.results) for one in runs), self._main)
-        before: Lineages = {
-            name: decode(orjson.loads(self._lineages[name]))
-            for name in compared_lineages(own)
-            if name in self._lineages
-        }
-        history = PriorHistory(before, self._main, "none")
-        assessments = [history.judge(one.facts, one.results) for one in runs]
-        for name, lineage in own.items():
-            after = before[name].followed_by(lineage) if name in before else lineage
-            after.runtimes.clear()  # verdicts do not depend on them
-            self._lineages[name] = orjson.dumps(after.encoded(), default=tuple)
+        """The assessments of a partition's runs, oldest first."""
+        results = matrix((one.facts, one.results) for one in runs)
+        own = partition_lineages(runs, results, self._main)
+        before: Lineages = {}
+        for name in compared_lineages(own):
+            if name in self._lineages:
+                before |= lineage_state.decode(orjson.loads(self._lineages[name]))
+        found = lineage_state.step(
+            own, before, lambda ids: [(results.runs[run_id].run, results.row(run_id)) for run_id in ids]
+        )
+        history = PriorHistory(found.before, self._main)
+        assessments = [history.assess(one.facts, one.results) for one in runs]
+        for name, lineage in found.after.items():
+            lineage.runtimes.clear()  # verdicts do not depend on them
+            self._lineages[name] = orjson.dumps(lineage_state.encode({name: lineage}), default=tuple)
         return assessments

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from exporter.documents.snapshots import SnapshotRegressionTest, SnapshotResult, SnapshotRun, SnapshotSample
-from exporter.rules.status import FAILURE_CODES, VERDICT_CODES
+from exporter.rules.failures import FAILURE_CODES
+from exporter.rules.verdicts import MAIN_COUNTS, VERDICT_CODES
 
 Kind = Literal["integer", "text", "boolean", "time", "date"]
 Name = Literal["runs", "results", "samples", "regression_tests"]
@@ -125,6 +126,11 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "failures.codes": "By classification.",
         "failures.verdicts": "By verdict.",
         **{f"failures.verdicts.{code}": f"Failures with the verdict {code}." for code in VERDICT_CODES},
+        "failures.main": "By how they stand to the main line.",
+        **{f"failures.main.{state}": f"Failures that stand to the main line as {state}." for state in MAIN_COUNTS},
+        "suspect": "Set if so many tests newly fail with one code that it looks like the machine.",
+        "suspect.code": "The code.",
+        "suspect.count": "How many tests newly fail with it.",
         **{f"failures.codes.{code}": f"Results that are {code}." for code in FAILURE_CODES},
         "regression_test_ids": "The tests that the run is limited to; null if it executes all that are active.",
         "progress": "The run's steps, in order.",
@@ -156,6 +162,12 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "verdict.last_pass_run": "The last run in which the test passed.",
         "verdict.previous_run": "The run of the previous result.",
         "verdict.signature_changed": "Whether it fails otherwise than the previous result; null if that passed.",
+        "verdict.flaky_test": "Whether the test is flaky on that lineage or the main line.",
+        "verdict.main": "How the failure stands to the main line; null for a run of the main line.",
+        "verdict.main.state": "broken, same, different or no_reference.",
+        "verdict.main.run_id": "The run of the test's newest counted result there.",
+        "verdict.main.same_failure_run_id": "If broken: the newest run there in which it failed exactly so.",
+        "verdict.main.worse": "Whether it is graver than the newest earlier failure.",
         "exit_code": "What the test exited with.",
         "expected_rc": "What it should have exited with.",
         "runtime_ms": "How long it took, in milliseconds.",
@@ -165,6 +177,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "outputs.filename": "The expected file in the sample repository.",
         "outputs.status": "pass, fail or missing_output.",
         "outputs.match": "exact, variant, different or missing.",
+        "outputs.accepted_today": "Whether it is different, although it is the approved content today.",
         "outputs.expected_hash": f"SHA-256 of what was expected then, {_SHA}.",
         "outputs.got_hash": f"SHA-256 of what was written, {_SHA}; null if nothing was.",
     },

@@ -5,7 +5,6 @@ place in a list and, if it failed, its verdict; each outcome is encoded once.
 """
 
 import itertools
-import typing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ import orjson
 from exporter import paths
 from exporter.builders import regression_tests, runs, samples
 from exporter.builders.partition import EvaluatedRun, evaluate
+from exporter.builders.results import Templates
 from exporter.builders.targets import AllTargets
 from exporter.documents.encoding import HOLE, Document, encode
-from exporter.documents.results import Verdict
-from exporter.documents.snapshots import SnapshotRun, SnapshotVerdict
-from exporter.rules.lineage import Lineage, MainLine
+from exporter.documents.snapshots import SnapshotMainVerdict, SnapshotRun, SnapshotVerdict
+from exporter.rules.lineage import MainLine
 from exporter.rules.outcomes import Outcome, Results
-from exporter.rules.status import PLATFORMS
-from exporter.rules.verdicts import Assessment
+from exporter.rules.prior_history import Assessment
+from exporter.rules.verdicts import Verdict
 from exporter.snapshots.assessments import Assessor
 from exporter.snapshots.columns import REGRESSION_TESTS, RESULTS, RUNS, SAMPLES, Table
 from exporter.source.catalog import catalog_on
@@ -32,7 +31,7 @@ from exporter.source.partitions import PartitionRows, RunRows, partition_on, par
 from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 
-_FILLED = (b"null",) * 5
+_FILLED = (b"null",) * 6
 """Values for the placeholders of an outcome's document, so that it can be decoded."""
 
 _MOST_OUTCOMES = 20_000
@@ -58,7 +57,8 @@ class RunBatch:
 class Outcomes:
     """The rows of results without run, runtime and verdict: each distinct one is a line with three placeholders."""
 
-    def __init__(self) -> None:
+    def __init__(self, templates: Templates | None = None) -> None:
+        self._templates = templates  # None in the process that writes: it gets lines
         self.lines: list[bytes] = []
         self._places: dict[bytes, int] = {}
         self._known: dict[Outcome, int] = {}
@@ -72,7 +72,8 @@ class Outcomes:
 
     def _place(self, outcome: Outcome) -> int:
         """The place of an outcome that may be new."""
-        line = encode(_row(outcome)).replace(b"%", b"%%").replace(b"\0", b"%b") + b"\n"
+        assert self._templates is not None
+        line = encode(_row(outcome, self._templates)).replace(b"%", b"%%").replace(b"\0", b"%b") + b"\n"
         place = self._places.setdefault(line, len(self.lines))
         if place == len(self.lines):
             self.lines.append(line)
@@ -87,9 +88,9 @@ class Outcomes:
         return row
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: Outcome, templates: Templates) -> dict[str, Any]:
     """A result's row, from the fields of its own document; its run's id, runtime and verdict are placeholders."""
-    values = orjson.loads(outcome.document.fill(*_FILLED))
+    values = orjson.loads(templates.of(outcome).document.fill(*_FILLED))
     for output in values["outputs"]:
         del output["diff"]
     values |= values["classification"] or {"code": None, "reason": None}
@@ -98,11 +99,27 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 
 def _verdict(verdict: Verdict | None) -> SnapshotVerdict | None:
-    """A verdict without the link to a document."""
-    return None if verdict is None else {name: verdict[name] for name in _VERDICT_FIELDS}  # type: ignore[return-value, literal-required]
-
-
-_VERDICT_FIELDS = tuple(typing.get_type_hints(SnapshotVerdict))
+    """A verdict without links to documents."""
+    if verdict is None:
+        return None
+    main: SnapshotMainVerdict | None = None
+    if verdict.main is not None:
+        main = {
+            "state": verdict.main.state,
+            "run_id": verdict.main.run_id,
+            "same_failure_run_id": verdict.main.same_failure_run_id,
+            "worse": verdict.main.worse,
+        }
+    return {
+        "code": verdict.code,
+        "line": verdict.line,
+        "since_run": verdict.since_run,
+        "last_pass_run": verdict.last_pass_run,
+        "previous_run": verdict.previous_run,
+        "signature_changed": verdict.signature_changed,
+        "flaky_test": verdict.flaky_test,
+        "main": main,
+    }
 
 
 class Reader:
@@ -119,8 +136,8 @@ class Reader:
         self._redactor = redactor
         self._assessor = Assessor(main)
         self.problems: list[InvalidRow] = []
-        self.outcomes = Outcomes()
         self._catalog = catalog_on(connection, self.problems, redactor)
+        self.outcomes = Outcomes(Templates(self._catalog))
         self._evaluator = Results(self._catalog)
         self.partitions = partitions_on(connection)
 
@@ -132,8 +149,7 @@ class Reader:
     def regression_tests(self) -> list[dict[str, Any]]:
         """All regression tests by id."""
         own = {paths.regression_test(id_) for id_ in self._catalog.tests}
-        lines = {platform: Lineage() for platform in PLATFORMS}
-        found = regression_tests.documents(self._catalog, AllTargets(), lambda test, platform: [], lines)
+        found = regression_tests.documents(self._catalog, AllTargets(), regression_tests.NO_HISTORIES)
         return _documents(REGRESSION_TESTS, found, own)
 
     def batches(self) -> Iterator[RunBatch]:
@@ -164,7 +180,8 @@ class Reader:
         return batch
 
     def _run(self, one: EvaluatedRun, assessment: Assessment) -> SnapshotRun:
-        _, data = runs.document(one.rows, {**one.facts, "failures": assessment.failures}, self._catalog, log=False)
+        run_item = runs.assessed(one.item, one.results, assessment.verdicts)
+        _, data = runs.document(one.rows, run_item, self._catalog, log=False)
         values = orjson.loads(data) | {"regression_test_ids": one.rows.customized or None}
         run: SnapshotRun = {field.name: values[field.name] for field in RUNS.fields}  # type: ignore[assignment]
         return run

@@ -16,8 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.types import NullType
 
-from exporter.paths import PARTITION_SIZE
-from exporter.rules.status import PLATFORMS
+from exporter.paths import PARTITION_SIZE, PLATFORMS
 from exporter.source import tables
 from exporter.source.database import Database
 from exporter.source.redaction import Redactor

@@ -15,8 +15,8 @@ from exporter import paths
 from exporter.builders.partition_summary import PartitionSummary
 from exporter.documents.encoding import digest
 from exporter.publish.store import Store
-from exporter.rules import lineage, result_matrix
-from exporter.rules.lineage import Lineages
+from exporter.rules import lineage_state, result_matrix
+from exporter.rules.lineage_state import Lineages
 from exporter.rules.result_matrix import Matrix
 from exporter.state.posting_lists import PartitionNode, PartitionStats
 from exporter.state.state_file import KINDS, Kind, PartitionState
@@ -164,14 +164,6 @@ class PartitionNodes(MutableMapping[int, PartitionNode]):
         return len(self._numbers)
 
 
-def _encode_lineages(value: Lineages) -> dict[str, Any]:
-    return {name: one.encoded() for name, one in value.items()}
-
-
-def _decode_lineages(value: Mapping[str, Any]) -> Lineages:
-    return {name: lineage.decode(one) for name, one in value.items()}
-
-
 def _encode_node(node: PartitionNode) -> dict[str, Any]:
     return {"stats": node.stats, "previous": dict(sorted(node.previous.items()))}
 
@@ -184,16 +176,16 @@ def _decode_node(value: Mapping[str, Any]) -> PartitionNode:
 _ENCODE: Mapping[Kind, Callable[[Any], Any]] = {
     "node": _encode_node,
     "matrix": Matrix.encoded,
-    "own_lineages": _encode_lineages,
-    "lineages_after": _encode_lineages,
-    "lineages_before": _encode_lineages,
+    "own_lineages": lineage_state.encode,
+    "lineages_after": lineage_state.encode,
+    "lineages_before": lineage_state.encode,
     "summary": PartitionSummary.encoded,
 }
 _DECODE: Mapping[Kind, Callable[[Any], Any]] = {
     "node": _decode_node,
     "matrix": result_matrix.decode,
-    "own_lineages": _decode_lineages,
-    "lineages_after": _decode_lineages,
-    "lineages_before": _decode_lineages,
+    "own_lineages": lineage_state.decode,
+    "lineages_after": lineage_state.decode,
+    "lineages_before": lineage_state.decode,
     "summary": lambda value: PartitionSummary(**value),
 }

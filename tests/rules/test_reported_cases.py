@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exporter.publish.verify import verify
 from exporter.rules.lineage import MainLine
 from tests.support.agreement import Published, by_commit, check
 from tests.support.histories import Block, insert_catalog, insert_runs, open_platform
@@ -156,7 +157,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("url", [*MAIN_SPELLINGS, *OTHERS])
 def test_a_repository_is_the_same_however_its_address_is_written(history: Platform, url: str) -> None:
-    history.execute(f"UPDATE fork SET github = '{url}' WHERE id = 3")
+    history.execute(f"DELETE FROM fork WHERE github = '{url}'", f"UPDATE fork SET github = '{url}' WHERE id = 3")
     api = _export(history, Block(2, tests="P-----"), Block(lineage="main, in other case", tests="A-----"))
     verdict = api("runs/43/samples/1.json")["verdict"]
     assert (verdict["main"] is None) is (url in MAIN_SPELLINGS)
@@ -250,12 +251,20 @@ def _big(platform: Platform, tests: int, runs: int) -> None:
         )
 
 
-def test_a_comparison_takes_few_bytes_a_test(history: Platform) -> None:
-    """At 10,000 tests, of which all fail, it stays below 1 MB, in three references."""
-    _big(history, 500, 2)
+@pytest.mark.parametrize("tests", [150, 500])
+def test_a_comparison_holds_the_first_hundred_tests_of_a_bucket(history: Platform, tests: int) -> None:
+    """So that it has less than 1 MB, however many tests fail; the whole bucket is a list of its own."""
+    _big(history, tests, 2)
     store = MemoryStore()
     export(history.url, store, result_documents="failures")
-    assert len(store.objects["v1/runs/2/comparison.json"].data) < 500 * 100
+    assert not verify(store).problems
+    assert len(store.objects["v1/runs/2/comparison.json"].data) < 80_000
+    found = Published(store)("runs/2/comparison.json")["references"]["main"]
+    assert (len(found["broken"]), found["counts"]["broken"]) == (100, tests)
+    assert {name: link for name, link in found["links"].items() if link} == {"broken": "comparison/main/broken.json"}
+    items = Published(store).items("runs/2/comparison/main/broken.json")
+    assert _tests(items) == [*range(1000, 1000 + tests)]
+    assert items[0] | {"href": None} == found["broken"][0] | {"href": None}
 
 
 def test_the_feed_holds_the_newest_200_changes(history: Platform) -> None:

@@ -6,7 +6,8 @@ the words leave room, this page says which reading it takes:
 - The counts of the newest results, of state changes and of streaks are of counted results only.
 - A commit that is null is no commit: two of them are not the same, and they are no rerun.
 - The commit that the main lineage is at is that of its newest run. A run of an earlier one is a rerun of an old commit,
-  whatever reruns came since. It is held against the main lineage like any other run of the main line.
+  whatever reruns came since. It is held against the main lineage like any other run of the main line, but is no news:
+  `still_failing` where another run would be a `new_regression`.
 - A run of the main line is one of the main repository's main branch, counted or not: its failures have `main` null.
 - A failure whose previous result passed with the same output is no news: `still_failing`, in comparisons
   `failing_identically`, and `same` against the main line. A pass of which the reference failed so is `unchanged_pass`.
@@ -166,7 +167,8 @@ class Recomputation:
         ):
             verdict["code"] = "flaky"
         else:
-            verdict["code"] = "new_regression" if changed(previous, here) else "still_failing"
+            news = changed(previous, here) and not run.rerun
+            verdict["code"] = "new_regression" if news else "still_failing"
         return verdict
 
     def failures(self, run: Run) -> dict[str, Any]:
