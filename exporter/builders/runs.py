@@ -124,8 +124,9 @@ def _github_link(run: RunRows, url: str | None) -> str | None:
 
 
 def _summary(run: RunRows, results: list[Result], statuses: Counter[ResultStatus], catalog: Catalog) -> Summary:
-    # A test that was retired since may have a result.
-    total = max(len(run.customized) or len(catalog.active_tests), len(results))
+    total = len(run.customized) or len(catalog.active_tests)
+    if any(outcome.test_id not in catalog.tests for outcome, _ in results):
+        total = max(total, len(results))  # a test that was deleted since is in no list of today
     duration = sum(runtime or 0 for _, runtime in results)
     return {
         "total_samples": total,

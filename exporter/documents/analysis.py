@@ -46,8 +46,8 @@ class Comparison(TypedDict):
 
     run: Annotated[
         RunIdentity | None,
-        "The newest counted run there that is not partial. Each test is compared with its own newest counted result, "
-        "in whichever run that is.",
+        "The newest counted run there that is not partial, or the newest if all are. Each test is compared with its "
+        "own newest counted result, in whichever run that is.",
     ]
     broken: Annotated[list[ComparedResult], "Passes there, fails here."]
     fixed: Annotated[list[ComparedResult], "Fails there, passes here."]

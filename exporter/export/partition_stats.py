@@ -25,6 +25,7 @@ from exporter.rules.lineage_state import (
     Lineages,
     local_reruns,
     main_part,
+    newest_reference,
     part,
     reference_run,
 )
@@ -109,11 +110,11 @@ def _lineage(name: str, rows: Sequence[tuple[RunFacts, Row]], matrix: Matrix, ma
         found = Lineage(on_main=any(main.holds(run) for run, _ in rows))
         for run, row in rows:
             tests = matrix.tests_of(run.run_id)
-            commit_run = CommitRun(reference_run(run), run.partial, matrix.digest(row.run_id), tests)
+            commit_run = CommitRun(reference_run(run), matrix.digest(row.run_id), tests)
             found = found.followed_by(Lineage(runs=(commit_run,), on_main=found.on_main))
         return found
     found = part([row for _, row in rows])
-    found.reference = next((reference_run(run) for run, _ in reversed(rows) if not run.partial), None)
+    found.reference = newest_reference(run for run, _ in rows)
     return found
 
 

@@ -162,7 +162,12 @@ def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartiti
 def warn_of_empty_main_line(export: Export) -> None:
     """Warn if there are runs, and none of them is on the main line: nothing is compared then."""
     lists, main = export.state.lists, export.job.options.main
-    if not lists.total(paths.RUNS) or any(lists.total(main_lineage(platform)) for platform in paths.PLATFORMS):
+    repositories = lists.facet_counts["repository"]
+    if any(lists.total(main_lineage(platform)) for platform in paths.PLATFORMS):
+        if main.repository not in repositories:
+            log.info("the repository of the main line, %r, is written in another way in the database", main.repository)
+        return
+    if not lists.total(paths.RUNS):
         return
     found = {
         facet: ", ".join(repr(value) for value in sorted(counts, key=lambda value: (-counts[value], value))[:_NAMED])

@@ -26,7 +26,7 @@ class ComparedTests(NamedTuple):
     """A run against a lineage.
 
     Args:
-        run: the newest run there that is not partial.
+        run: the newest run there that is not partial, or the newest if all are.
         buckets: bucket → (test, its newest result there), by test.
         unchanged_pass: number of tests that pass here and whose output or status there is the same.
         not_asked: number of tests that fail there, of which the run was not asked for a result.
@@ -46,7 +46,7 @@ def compare(
     Args:
         here: the run's results by regression test id, ascending.
         there: regression test id → its newest result in the lineage.
-        run: the newest run there that is not partial.
+        run: as in `ComparedTests`.
         asked: the tests whose results are missed if the run has none.
     """
     buckets: dict[Bucket, list[tuple[int, Newest | None]]] = {name: [] for name in BUCKETS}

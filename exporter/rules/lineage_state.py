@@ -1,5 +1,6 @@
 """What the runs of a lineage say of all its tests: the state that is remembered, joined and fingerprinted."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ Tests = tuple[int, ...]
 
 
 class ReferenceRun(NamedTuple):
-    """A run to compare with, as documents show it."""
+    """A run to compare with, as documents show it, and whether it is partial."""
 
     run_id: int
     platform: str | None
@@ -23,13 +24,13 @@ class ReferenceRun(NamedTuple):
     branch: str | None
     commit_sha: str | None
     pr_number: int | None
+    partial: bool
 
 
 class CommitRun(NamedTuple):
-    """A run of a commit: whether it is partial, the digest of its results, and the tests that have one, ascending."""
+    """A run of a commit, the digest of its results, and the tests that have one, ascending."""
 
     reference: ReferenceRun
-    partial: bool
     digest: str
     tests: Tests
 
@@ -43,8 +44,27 @@ class NewestCommit(NamedTuple):
 def reference_run(run: RunFacts) -> ReferenceRun:
     """A run as one to compare with."""
     return ReferenceRun(
-        run.run_id, run.platform, run.test_type, run.repository, run.branch, run.commit_sha, run.pr_number
+        run.run_id,
+        run.platform,
+        run.test_type,
+        run.repository,
+        run.branch,
+        run.commit_sha,
+        run.pr_number,
+        run.partial,
     )
+
+
+def preferred(older: ReferenceRun | None, newer: ReferenceRun | None) -> ReferenceRun | None:
+    """Which of two runs to compare with: the newer one, unless it alone is partial. Associative."""
+    if older is None or newer is None:
+        return older or newer
+    return older if newer.partial and not older.partial else newer
+
+
+def newest_reference(runs: Iterable[RunFacts]) -> ReferenceRun | None:
+    """The newest run that is not partial, or the newest if all are, of runs from the oldest one on."""
+    return functools.reduce(preferred, map(reference_run, runs), None)
 
 
 @dataclass(slots=True)
@@ -54,7 +74,7 @@ class Lineage:
     Args:
         tests: regression test id → its results; not of a commit's runs.
         outputs: of tests with a shared summary: regression test id → its output.
-        reference: the newest run that is not partial; not of a commit's runs.
+        reference: the newest run that is not partial, or the newest if all are; not of a commit's runs.
         commit: the commit of the newest run; of a main lineage only.
         commits: its counted runs, also those that do not extend it, and their commits; of a main lineage's part only.
         runs: of a commit: newest first, those in which a test has its newest result, or that is not partial.
@@ -104,7 +124,7 @@ class Lineage:
         return Lineage(
             tests,
             outputs,
-            other.reference or self.reference,
+            preferred(self.reference, other.reference),
             other.commit or self.commit,
             runs=_newest_runs((*other.runs, *self.runs)),
             on_main=self.on_main or other.on_main,
@@ -139,10 +159,11 @@ def _newest_runs(runs: Sequence[CommitRun]) -> tuple[CommitRun, ...]:
         return tuple(runs)
     kept, seen, whole = [], set[int](), False
     for run in runs:
-        if not seen.issuperset(run.tests) or not (whole or run.partial):
+        partial = run.reference.partial
+        if not seen.issuperset(run.tests) or not (whole or partial):
             kept.append(run)
         seen.update(run.tests)
-        whole = whole or not run.partial
+        whole = whole or not partial
     return tuple(kept)
 
 
@@ -167,7 +188,7 @@ def main_part(rows: Sequence[tuple[RunFacts, Row]], excluded: Container[int]) ->
     """What counted runs of the main line say, oldest first; `excluded` are those that are reruns of old commits."""
     extending = [(run, row) for run, row in rows if run.run_id not in excluded]
     found = part([row for _, row in extending])
-    found.reference = next((reference_run(run) for run, _ in reversed(extending) if not run.partial), None)
+    found.reference = newest_reference(run for run, _ in extending)
     found.commit = NewestCommit(extending[-1][0].commit_sha) if extending else None
     found.commits = tuple((run.run_id, run.commit_sha) for run, _ in rows)
     return found
@@ -319,7 +340,7 @@ def _encoded(one: Lineage, place: Any, usual: Mapping[int, str]) -> list[Any]:
         one.reference,
         one.commit,
         one.commits,
-        [[run.reference, run.partial, run.digest, place(run.tests)] for run in one.runs],
+        [[run.reference, run.digest, place(run.tests)] for run in one.runs],
         one.on_main,
         one.uncounted,
         [[test, *counts, *counts.values()] for test, counts in one.runtimes.items()],
@@ -350,7 +371,7 @@ def _decoded(value: Sequence[Any], sets: Sequence[Tests], usual: Mapping[int, st
         ReferenceRun(*reference) if reference else None,
         NewestCommit(*commit) if commit else None,
         tuple((run_id, sha) for run_id, sha in commits),
-        tuple(CommitRun(ReferenceRun(*run), partial, digest, sets[place]) for run, partial, digest, place in runs),
+        tuple(CommitRun(ReferenceRun(*run), digest, sets[place]) for run, digest, place in runs),
         on_main,
         tuple(uncounted),
         {test: dict(zip(row[: len(row) // 2], row[len(row) // 2 :], strict=True)) for test, *row in runtimes},

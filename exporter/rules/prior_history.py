@@ -27,7 +27,7 @@ from exporter.rules.lineage import (
     main_lineage,
     other_platform,
 )
-from exporter.rules.lineage_state import Lineage, Lineages, ReferenceRun, reference_run
+from exporter.rules.lineage_state import Lineage, Lineages, ReferenceRun, preferred, reference_run
 from exporter.rules.outcomes import Outcome, Result
 from exporter.rules.result_matrix import Matrix, ResultOutcome
 from exporter.rules.status import ResultStatus
@@ -76,7 +76,7 @@ class PriorHistory:
         self._before, self._main = before, main
         self._within: dict[str, list[Row]] = {}
         self._newest: dict[str, dict[int, Newest]] = {}
-        self._references = {name: one.reference for name, one in before.items() if one.reference}
+        self._references = {name: one.reference for name, one in before.items()}
         self._of_commit: dict[str, list[tuple[RunFacts, Mapping[int, Outcome | ResultOutcome]]]] = {}
         self._main_commits: dict[str, MainCommits] = {}
 
@@ -121,8 +121,7 @@ class PriorHistory:
         for name in names:
             self._within.setdefault(name, []).append(row)
             self._newest_in(name).update(newest)
-            if not run.partial:
-                self._references[name] = reference_run(run)
+            self._references[name] = preferred(self._references.get(name), reference_run(run))
 
     def _commits(self, platform: str) -> MainCommits:
         """The commits of the main line on a platform."""
@@ -190,13 +189,14 @@ class PriorHistory:
         if other is None or run.commit_sha is None:
             return {}, None
         name = commit_lineage(other, run.commit_sha)
-        reference, there = None, dict[int, Newest]()
+        reference: ReferenceRun | None = None
+        there: dict[int, Newest] = {}
         for before in reversed(self._before.get(name, _NOTHING).runs):
             run_id = before.reference.run_id
             outcomes = matrix_of(paths.partition_of(run_id)).outcomes_of(run_id)
             there |= {test: Newest(run_id, one.status, one.output) for test, one in outcomes.items()}
-            reference = reference if before.partial else before.reference
+            reference = preferred(reference, before.reference)
         for within, of_run in self._of_commit.get(name, ()):
             there |= {test: Newest(within.run_id, one.status, one.output) for test, one in of_run.items()}
-            reference = reference if within.partial else reference_run(within)
+            reference = preferred(reference, reference_run(within))
         return there, reference

@@ -101,7 +101,7 @@ def test_lineages_join_likewise_and_survive_being_remembered(rows: list[Row], cu
 
 COMMIT_RUNS = st.lists(st.tuples(st.booleans(), st.frozensets(st.integers(1, 4), min_size=1)), max_size=8).map(
     lambda found: [
-        CommitRun(reference_run(facts(run)), partial, str(run), tuple(sorted(tests)))
+        CommitRun(reference_run(facts(run, partial=partial)), str(run), tuple(sorted(tests)))
         for run, (partial, tests) in enumerate(found, 1)
     ]
 )
@@ -114,7 +114,7 @@ def test_of_a_commits_runs_those_are_kept_that_have_a_newest_result(runs: list[C
     kept = ahead.followed_by(behind).runs
     assert kept == reduce(Lineage.followed_by, alone, Lineage()).runs
     newest = {test: run.reference.run_id for run in runs for test in run.tests}
-    whole = [run.reference.run_id for run in runs if not run.partial]
+    whole = [run.reference.run_id for run in runs if not run.reference.partial]
     ids = [run.reference.run_id for run in kept]
     assert ids == sorted({*newest.values(), *whole[-1:]}, reverse=True)
 

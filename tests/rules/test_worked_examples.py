@@ -119,5 +119,5 @@ def test_the_failure_of_a_canceled_run_is_shown_there(tmp_path: pathlib.Path) ->
     (failure,) = api.items(f"runs/{FIRST + 18}/failures.json")
     assert (failure["classification"]["code"], failure["verdict"]["code"]) == ("MISSING_OUTPUT", NEW)
     later = api(f"runs/{FIRST + 19}/comparison.json")["references"]["main"]
-    assert (later["unchanged_pass"], later["fixed"]) == (1, [])
+    assert (later["run"]["run_id"], later["unchanged_pass"], later["fixed"]) == (FIRST + 17, 1, [])
     assert api.items("regression-tests/failing.json") == []

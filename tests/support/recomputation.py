@@ -233,7 +233,8 @@ class Recomputation:
             if bucket:
                 found[bucket][test] = there.run if there else None
         counts = {name: len(found.pop(name)) for name in ("unchanged_pass", "not_asked")}
-        return {"run": whole[-1] if whole else None, **found, **counts}
+        newest = (whole or [one.id for one in references] or [None])[-1]
+        return {"run": newest, **found, **counts}
 
     def _bucket(self, run: Run, test: int, there: Result | None) -> str | None:
         here = run.results.get(test)
