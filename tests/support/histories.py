@@ -104,6 +104,7 @@ class Block(NamedTuple):
 CHANGES: dict[str, tuple[str, ...]] = {
     "nothing": (),
     "a variant": (
+        "DELETE FROM regression_test_output_files WHERE id = 2",
         "INSERT INTO regression_test_output_files (id, file_hashes, regression_test_output_id) "
         f"VALUES (2, '{HASH['f']}', 10)",
     ),
