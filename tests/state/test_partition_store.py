@@ -8,25 +8,38 @@ import pytest
 from exporter import paths
 from exporter.builders.partition_summary import PartitionSummary
 from exporter.documents.encoding import digest
-from exporter.rules.lineage import Lineage, ReferenceRun, summary_of
-from exporter.rules.result_matrix import Matrix, ResultOutcome
+from exporter.rules.history import Row
+from exporter.rules.lineage import RunFacts
+from exporter.rules.lineage_state import CommitRun, Lineage, NewestCommit, part, reference_run
+from exporter.rules.result_matrix import Matrix, MatrixRow, ResultOutcome
 from exporter.state import partition_store
 from exporter.state.partition_store import PartitionNodes, PartitionStore, StateLostError
 from exporter.state.posting_lists import PartitionNode, PartitionStats
 from exporter.state.state_file import KINDS, Kind, PartitionState
 from tests.support.memory_store import MemoryStore
 
-LINEAGES = {"lines/linux/main": Lineage({1: summary_of([1, 2], "pf", "how")}, ReferenceRun(2, "d"), {1: {3: 4}})}
+RUN = RunFacts(301, "fail", "linux", "commit", "o/r", "master", "c" * 40, None, None, False, False)
+RESULTS = [
+    ResultOutcome(1, "fail", 1, "signature", "OUTPUT_DIFF", "o" * 12, False),
+    ResultOutcome(2, "pass", 0, None, None, "p" * 12, True),
+]
+_PART = part([Row(301, "c" * 8, {one.test_id: one for one in RESULTS})])
+_PART.reference, _PART.commit, _PART.commits = reference_run(RUN), NewestCommit("c" * 40), ((301, "c" * 40),)
+LINEAGES = {
+    "lines/linux/main": _PART,
+    "commits/linux/c": Lineage(runs=(CommitRun(reference_run(RUN), "digest", (1, 2)),), on_main=True),
+    "results/linux": Lineage(uncounted=(3,), runtimes={1: {3: 4}}),
+}
 VALUES: dict[Kind, Any] = {
     "node": PartitionNode(
         PartitionStats(3, 2, 9, 301, {"runs": 2}, {"platform": {"linux": 2}}, {"diffs/x.json": ("a", "b", ".srt")}),
         {"runs": 1},
     ),
-    "matrix": Matrix([ResultOutcome(1, "fail", 1, "signature", "how")], {}),
+    "matrix": Matrix(RESULTS, {301: MatrixRow(RUN, [0, 1], [5, None])}),
     "own_lineages": LINEAGES,
     "lineages_after": LINEAGES,
     "lineages_before": LINEAGES,
-    "summary": PartitionSummary([], [], {"301": [1, 2]}, ["fingerprint"]),
+    "summary": PartitionSummary([], [], {"301": [1, 2]}, ["fingerprint"], ["statuses"], {"r": "R"}),
 }
 
 
