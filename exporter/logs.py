@@ -36,7 +36,8 @@ def hide(secret: str | None) -> None:
 
 def hide_url(url: str) -> None:
     """Keep a database's URL, and the password in it, out of everything that is logged from now on."""
-    hide(url)
+    if "://" in url:  # else it is no URL, and may be a word of any message
+        hide(url)
     if found := _PASSWORD.match(url):
         hide(found[1])
         hide(urllib.parse.unquote(found[1]))

@@ -7,6 +7,7 @@ import click
 
 from exporter.cli import exit_codes, options
 from exporter.cli.help import Command
+from exporter.errors import ExporterError
 from exporter.export.service import Export
 from exporter.hook import last_export, worker
 from exporter.hook.queue import Lock, Requests
@@ -53,7 +54,13 @@ def hook(
     """
     spool = (spool or default_spool(export.store)).absolute()
     requests = Requests(spool)
-    mine = frozenset({requests.record(run)} if run else requests.names())
+    try:
+        mine = frozenset({requests.record(run)} if run else requests.names())
+    except OSError as error:
+        raise ExporterError(
+            f"the spool {spool} cannot be used: {error.strerror or error}; give this user the rights, or name another "
+            "folder with --spool"
+        ) from None
     if not mine:
         log.info("nothing is left to do")
         return 0

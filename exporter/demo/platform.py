@@ -17,7 +17,7 @@ from exporter.demo import demo_tables
 from exporter.demo.contents import run_log
 from exporter.demo.pushes import PLATFORMS, Push, Run, execute, pushes, run_pair
 from exporter.demo.suite import Fault, Output, Row, Test, build_catalog
-from exporter.errors import UsageError
+from exporter.errors import ExporterError, UsageError
 
 _BATCH = 20_000
 _LOGGED_RUNS = 200
@@ -257,10 +257,20 @@ def _connected(database_url: str, *, create: bool = False) -> Iterator[sa.Connec
         finally:
             engine.dispose()
     except (sa.exc.SQLAlchemyError, OSError) as error:
-        # The message of the exception may show the URL; the driver's error code does not.
-        origin = getattr(error, "orig", None) or error
-        detail = origin.args[0] if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
-        raise UsageError(f"the demo database or its files cannot be written ({detail})") from None
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: Exception) -> ExporterError:
+    """What went wrong. The exception's own message may show the URL; the driver's error code does not."""
+    if isinstance(error, OSError):
+        return ExporterError(f"the demo's files cannot be written: {error.strerror}: {error.filename}: name others")
+    if isinstance(error, sa.exc.DBAPIError):
+        origin = error.orig
+        detail = origin.args[0] if origin and origin.args else "the driver gives no reason"
+        return ExporterError(f"the demo database cannot be written ({detail}): check the URL, and the user's rights")
+    return UsageError(
+        "the database URL is malformed: it should look like sqlite:///FILE or mysql+pymysql://USER@HOST/NAME"
+    )
 
 
 def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:

@@ -54,9 +54,12 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
     On an error or Ctrl-C the worker processes are killed, which is as safe at any moment as a power cut; waiting for
     their tasks, or even for their start, could take long.
     """
-    if workers and not can_start_processes():
-        log.warning("/dev/shm can't be written to, and worker processes need it; going on in one process")  # noqa: S108
-        workers = 0
+    if workers:
+        from exporter.export.process_pool import can_start_processes, processes
+
+        if not can_start_processes():
+            log.warning("/dev/shm can't be written to, and worker processes need it; going on in one process")  # noqa: S108
+            workers = 0
     if workers == 0:
         _start_worker(job)
         try:
@@ -64,21 +67,8 @@ def start(job: Job, workers: int) -> Iterator[Workers]:
         finally:
             _stop_worker()
         return
-    from exporter.export.process_pool import processes
-
     with processes(workers, _start_worker, job) as pool:
         yield Workers(pool, 2 * workers)
-
-
-def can_start_processes() -> bool:
-    """Whether processes can share a semaphore, as pools of processes do; in some containers they can't."""
-    import multiprocessing
-
-    try:
-        multiprocessing.get_context("spawn").Lock()
-    except (OSError, ImportError):
-        return False
-    return True
 
 
 class InProcess(Executor):

@@ -9,12 +9,28 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
 from exporter import logs
+
+_QUIET = "ignore:resource_tracker:UserWarning"
+"""For the process that removes the semaphores of one that was killed: else it warns that these were leaked."""
+
+if _QUIET not in sys.warnoptions:
+    sys.warnoptions.append(_QUIET)  # handed on to the processes that multiprocessing starts
+
+
+def can_start_processes() -> bool:
+    """Whether processes can share a semaphore, as pools of processes do; in some containers they can't."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError):
+        return False
+    return True
 
 
 @contextlib.contextmanager

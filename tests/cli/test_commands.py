@@ -365,7 +365,7 @@ OF_USAGE = {
         2, "already holds", "demo", prepare=lambda r: ["--database-url", f"sqlite:///{r.getfixturevalue('database')}"]
     ),
     "demo without a server": Case(
-        2, "cannot be written", "demo", prepare=lambda _: _mysql("127.0.0.1:1/platform?connect_timeout=1")
+        1, "cannot be written", "demo", prepare=lambda _: _mysql("127.0.0.1:1/platform?connect_timeout=1")
     ),
     "unknown setting": Case(
         2, "colour (exporter.toml, line 2): there is no such", "verify", "x", prepare=_settings('\ncolour = "red"')
@@ -836,6 +836,17 @@ def test_a_signal_ends_an_export_in_order(
     _nothing_is_left(started)
     export(f"sqlite:///{database}", root)
     assert dict(tree(root)) == dict(tree(published))
+
+
+def test_an_export_that_is_killed_leaves_no_line_of_python(started: Commands, url: str, tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "new"
+    started.begin("export", "--database-url", url, "--store", root, "--workers", 2)
+    while not (root / "v1/pending.json").exists():  # its workers have begun, and it has not ended
+        assert not started.ended(0.002), "over before it could be killed"
+    os.kill(started.process, signal.SIGKILL)
+    assert started.exit_code() == -signal.SIGKILL
+    assert started.orphans() == []  # the process that clears up after it is the last to end
+    assert started.stderr.read_text() == ""
 
 
 def _nothing_is_left(started: Commands) -> None:

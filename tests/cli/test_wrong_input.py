@@ -1,0 +1,151 @@
+"""Wrong inputs: each gets one line that says what to do, its documented code, no class name and no traceback."""
+
+import logging
+import os
+import pathlib
+import re
+import shlex
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from exporter import logs
+from exporter.cli.main import run
+from exporter.demo import create_demo
+from tests.support.platform import export
+
+DB, STORE, BASE = "--database-url sqlite:///platform.sqlite", "--store site", "--base site"
+
+WRONG: dict[str, tuple[int, str]] = {
+    # Names that do not exist.
+    "nothing": (2, "No such command 'nothing'"),
+    "exprot": (2, "No such command 'exprot'"),
+    "export --stroe x": (2, "Did you mean '--store'"),
+    "EXPORTER_STROE=x status site": (2, "EXPORTER_STROE is no setting; did you mean EXPORTER_STORE"),
+    "EXPORTER_DATABASE=x status site": (2, "EXPORTER_DATABASE is no setting; did you mean EXPORTER_DATABASE_URL"),
+    "EXPORTER_QQQ=x status site": (2, "EXPORTER_QQQ is no setting"),
+    "[wokers = 2] status site": (2, "wokers (exporter.toml, line 1): there is no such setting; did you mean workers"),
+    "[\n\nlog_levle = 'debug'] status site": (2, "log-levle (exporter.toml, line 3): there is no such setting"),
+    "[workers = ] status site": (2, "exporter.toml is not TOML"),
+    "[store = {}] status": (2, "store (exporter.toml, line 1): the value must be a text or a number"),
+    "[run = [[1]]] export": (2, "run (exporter.toml, line 1): the value must be a text, a number, or a list of them"),
+    "--config nothing.toml status site": (2, "cannot read the settings file nothing.toml"),
+    # Values, where they stand.
+    f"export {DB} {STORE} --workers two": (2, "'--workers': 'two' is not a valid integer"),
+    f"EXPORTER_WORKERS=two export {DB} {STORE}": (2, "EXPORTER_WORKERS: 'two' is not a valid integer"),
+    f"[workers = 'two'] export {DB} {STORE}": (2, "workers (exporter.toml, line 1): 'two' is not a valid integer"),
+    f"[\nlog-level = 'loud'] export {DB} {STORE}": (2, "log-level (exporter.toml, line 2): 'loud' is not one of"),
+    f"export {DB}": (2, "'--store': give it here, as EXPORTER_STORE, or as store in exporter.toml"),
+    f"export {STORE}": (2, "as EXPORTER_DATABASE_URL, or as database-url in exporter.toml"),
+    "verify": (2, "'STORE': name the store here, as EXPORTER_STORE, or as store in exporter.toml"),
+    f"export {DB} {STORE} --grace 5": (2, "'5' is not a duration: write it as 90s, 30m, 2h or 1d"),
+    f"hook {DB} {STORE} --run 0": (2, "--run"),
+    f"export {DB} {STORE} --credentials nothing": (2, "--credentials"),
+    f"snapshot {DB} {STORE} --keep 0": (2, "--keep"),
+    "status site --json --prometheus": (2, "exclude each other"),
+    "status site --max-age soon": (2, "write it as 90s, 30m, 2h or 1d"),
+    "serve site --port 70000": (2, "--port"),
+    "serve gs://bucket": (2, "only a folder can be previewed"),
+    "bucket setup gs://b --setting odd": (2, "--setting"),
+    "bucket setup gs://b --expire x": (2, "write it as PREFIX=DAYS"),
+    "bucket check site": (2, "write gs://BUCKET or gs://BUCKET/PREFIX"),
+    "demo --runs 0": (2, "--runs"),
+    "demo --database-url nonsense": (2, "it should look like sqlite:///FILE"),
+    # Places that cannot be read or written.
+    "demo --database-url sqlite:///file/x.sqlite": (1, "cannot be written"),
+    f"export {DB} --store file": (1, "choose another, or move the file away"),
+    f"export {DB} --store file/x": (1, "choose another, or move the file away"),
+    f"export {STORE} --database-url sqlite:///nothing.sqlite": (1, "no such SQLite file"),
+    f"export {STORE} --database-url mysql+pymysql://user:PassWord@127.0.0.1:1/x": (1, "check host and port"),
+    f"export {DB} {STORE} --sample-repository empty": (1, "is it the right folder"),
+    f"hook {DB} {STORE} --run 1 --spool file/x": (1, "name another folder with --spool"),
+    f"snapshot {DB} --store file": (1, "choose another, or move the file away"),
+    "verify file": (1, "choose another, or move the file away"),
+    "status nothing": (1, "run exporter export"),
+    "mirror site file/x": (1, "choose another, or move the file away"),
+    "mirror site site": (2, "name another folder for the mirror"),
+    "mirror nothing copy": (1, "check the base URL"),
+    "mirror http://127.0.0.1:1 copy": (1, "cannot connect to 127.0.0.1:1: Connection refused"),
+    "download site data": (1, "no snapshot is published there"),
+    "download http://nowhere.invalid data": (1, "there is no host nowhere.invalid"),
+    # What is not published.
+    f"get runs/0 {BASE}": (1, "name a document in it, such as runs/12.json"),
+    f"get ../x {BASE}": (1, "expected e.g. runs/12.json"),
+    "get runs.json --base http://127.0.0.1:1": (1, "cannot connect to 127.0.0.1:1: Connection refused"),
+    "get runs.json --base ftp://x": (2, "name https://…, http://…, file://…, gs://BUCKET or a folder"),
+    "get runs.json": (2, "'--base': give it here, as EXPORTER_BASE"),
+    f"runs {BASE} --commit 12345": (2, "give 7 to 40 hexadecimal digits"),
+    f"runs {BASE} --status odd": (2, "is not one of"),
+    f"runs {BASE} -o xml": (2, "is not one of"),
+    f"history nothing {BASE}": (1, "exporter get samples.json lists them"),
+    f"report {BASE}": (2, "give one of --pr, --run and --commit"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder with a platform, its export, a file and an empty folder."""
+    folder = tmp_path_factory.mktemp("wrong")
+    create_demo(f"sqlite:///{folder}/platform.sqlite", runs=4, tests=2, seed=1)
+    export(f"sqlite:///{folder}/platform.sqlite", folder / "site")
+    (folder / "file").write_text("in the way")
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def alone(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("EXPORTER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(logs, "_secrets", set(logs._secrets))
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    pathlib.Path("exporter.toml").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_input_gets_one_line_that_says_what_to_do(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, message = WRONG[line]
+    if line.startswith("["):
+        settings, _, line = line[1:].rpartition("] ")
+        pathlib.Path("exporter.toml").write_text(settings)
+    arguments = shlex.split(line)
+    while "=" in arguments[0]:
+        name, _, value = arguments.pop(0).partition("=")
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    assert run(arguments) == code
+    out, err = capsys.readouterr()
+    *progress, last = err.splitlines()
+    assert out == "" and " error: " in last and message in last, err
+    assert all(" reading what " in line for line in progress), "nothing else is said"
+    assert not re.search(r"\b[A-Z]\w*(Error|Exception)\b|Traceback|<[a-z_]+\.", err)
+    assert "127.0.0.1" not in message or "mysql" in message or time.monotonic() - began < 2
+
+
+def test_the_documented_variables_of_others_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("EXPORTER_SERVICE_HOST", "EXPORTER_PORT_80_TCP_ADDR", "EXPORTER_TEST_MYSQL_URL"):
+        monkeypatch.setenv(name, "x")
+    assert run(["status", "site"]) == 0
+
+
+def test_a_demo_takes_no_database_and_no_folder_from_settings(
+    monkeypatch: pytest.MonkeyPatch, folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EXPORTER_DATABASE_URL", "sqlite:///platforms-own.sqlite")
+    monkeypatch.setenv("EXPORTER_SAMPLE_REPOSITORY", str(folder / "empty"))
+    pathlib.Path("exporter.toml").write_text("database-url = 'sqlite:///platforms-own.sqlite'\nruns = 2\ntests = 2")
+    assert run(["demo"]) == 0
+    assert pathlib.Path("demo.sqlite").exists() and not pathlib.Path("platforms-own.sqlite").exists()
+    assert list((folder / "empty").iterdir()) == []
+    assert "made 2 runs of 2 regression tests" in capsys.readouterr().err
