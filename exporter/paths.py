@@ -57,8 +57,10 @@ RUN_FACETS = ("platform", "branch", "repository", "status")
 SAMPLE_FACETS = ("tag", "extension", "status")
 REGRESSION_TEST_FACETS = ("active", "category", "tag")
 
-_PLAIN = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,80}(?<!\.json)", re.ASCII)
-_HASH = re.compile(r"[A-Za-z0-9]{1,80}", re.ASCII)
+_PLAIN = re.compile(r"(?![.])[a-z0-9._-]{1,80}(?<!\.json)(?<!\.)", re.ASCII)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.ASCII)
+"""Names that Windows keeps for devices, in lower case, whatever suffix they have."""
+_HASH = re.compile(r"[a-z0-9]{1,80}", re.ASCII)
 _EXTENSION = re.compile(r"(\..*)?", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
@@ -72,10 +74,11 @@ def partition_of(run_id: int) -> int:
 def facet_key(value: str) -> str:
     """The file name, without `.json`, that stands for a facet's value.
 
-    Follows the contract, with one addition: a value that ends in `.json` is never used as it is, because the folder
-    of the branch `a.json` would have to take the name of the document of the branch `a`.
+    A value is its own key only where every file system keeps it apart from all others: in lower case, because macOS and
+    Windows do not tell `Fix` from `fix`; no device of Windows; without a final dot, which Windows drops; and not ending
+    in `.json`, because the folder of the branch `a.json` would take the name of the document of the branch `a`.
     """
-    if _PLAIN.fullmatch(value):
+    if _PLAIN.fullmatch(value) and not _RESERVED.fullmatch(value):
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{_UNSAFE.sub('-', value)[:40]}~{digest[:12]}"

@@ -19,7 +19,14 @@ SEGMENTS = st.lists(
     ("value", "key"),
     [
         ("master", "master"),
-        ("CON", "CON"),
+        ("Master", "Master~"),
+        ("CON", "CON~"),
+        ("con", "con~"),
+        ("aux.c", "aux.c~"),
+        ("com1", "com1~"),
+        ("com", "com"),
+        ("console", "console"),
+        ("x.", "x.~"),
         ("v0.94-rc_1", "v0.94-rc_1"),
         ("a" * 80, "a" * 80),
         ("a" * 81, "a" * 40 + "~"),
@@ -45,6 +52,12 @@ def test_facet_keys_are_safe_and_distinct(one: str, other: str) -> None:
     key = paths.facet_key(one)
     assert re.fullmatch(r"[A-Za-z0-9._~-]{1,80}", key) and key not in (".", "..") and not key.endswith(".json")
     assert (key == paths.facet_key(other)) == (one == other)
+
+
+@given(st.text("aAbB.", min_size=1, max_size=4), st.text("aAbB.", min_size=1, max_size=4))
+def test_facet_keys_differ_in_more_than_case_and_a_final_dot(one: str, other: str) -> None:
+    keys = {paths.facet_key(value).lower().rstrip(".") for value in (one, other)}
+    assert len(keys) == len({one, other})
 
 
 PARTS = st.tuples(*[st.text("ab-.~/", max_size=3)] * 3)

@@ -68,7 +68,7 @@ export async function readAll(path) {
   return items;
 }
 
-const PLAIN = /^(?!\.)[A-Za-z0-9._-]{1,80}$/;
+const PLAIN = /^(?!\.)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[a-z0-9._-]{0,79}[a-z0-9_-]$/;
 
 /** The list of the runs with one value of a facet; null if there is none. */
 export async function facetList(facet, value) {
