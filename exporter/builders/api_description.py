@@ -8,23 +8,17 @@ from typing import Any, NamedTuple
 from exporter import paths
 from exporter.cache_control import cache_control
 from exporter.documents.analysis import Change, ComparedResult, ReferenceName, RunComparison, Standing
-from exporter.documents.catalog import (
-    Category,
-    RegressionTestDocument,
-    RegressionTestItem,
-    SampleDocument,
-    SampleItem,
-    SearchIndex,
-    Tag,
-)
 from exporter.documents.encoding import Document, encode
 from exporter.documents.fields import Platform, RegressionTestId, RunId, SampleId
 from exporter.documents.files import Diff, LogPage
 from exporter.documents.json_schema import Schema, Schemas, document, name_of
 from exporter.documents.lists import FacetValue, FeedHead, FeedPage, ListPage
 from exporter.documents.manifests import ManifestDocument, ManifestPartDocument, PendingDocument
+from exporter.documents.regression_tests import Category, RegressionTestDocument, RegressionTestItem, Tag
 from exporter.documents.results import ErrorListPage, FailureItem, HistoryEntry, ResultDocument, ResultItem
 from exporter.documents.runs import CommitRunsPage, GridHead, GridPage, RunDocument, RunItem
+from exporter.documents.samples import SampleDocument, SampleItem
+from exporter.documents.search import SearchIndex
 from exporter.documents.snapshots import Snapshot, SnapshotIndex
 from exporter.media_types import JSON, XML
 from exporter.rules.comparison import Bucket

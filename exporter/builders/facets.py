@@ -1,7 +1,7 @@
 """Numbered lists and facets: the catalogue's and the indexes of all."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter import paths
 from exporter.documents.encoding import Document, encode
@@ -29,29 +29,35 @@ def index(family: str, facet: str, totals: Mapping[str, int]) -> Iterator[Docume
     yield from numbered(paths.facet(family, facet), sorted(totals), show)
 
 
-def lists(
-    family: str,
-    facet: str,
-    items: Iterable[T],
-    values: Callable[[T], Iterable[str | None]],
-    show: Callable[[T, str], Any],
-    always: Iterable[str] = (),
-) -> Iterator[Document]:
-    """A facet's numbered lists and its index.
+class Facet(NamedTuple, Generic[T]):
+    """A facet of a family of lists.
 
     Args:
         family: what is listed, such as `samples`.
-        facet: the facet's name.
-        items: in the order of the lists.
+        name: the facet's name.
         values: an item's values of this facet; it is listed once under each, and under none for None.
-        show: turns an item into what stands in the page at a path.
         always: values that have a list even if it is empty.
     """
-    found: dict[str, list[T]] = {value: [] for value in always}
+
+    family: str
+    name: str
+    values: Callable[[T], Iterable[str | None]]
+    always: Sequence[str] = ()
+
+
+def lists(facet: Facet[T], items: Iterable[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
+    """A facet's numbered lists and its index.
+
+    Args:
+        facet: the facet.
+        items: in the order of the lists.
+        show: turns an item into what stands in the page at a path.
+    """
+    found: dict[str, list[T]] = {value: [] for value in facet.always}
     for item in items:
-        for value in dict.fromkeys(values(item)):
+        for value in dict.fromkeys(facet.values(item)):
             if value is not None:
                 found.setdefault(value, []).append(item)
     for value, listed in found.items():
-        yield from numbered(paths.facet_list(family, facet, value), listed, show)
-    yield from index(family, facet, {value: len(listed) for value, listed in found.items()})
+        yield from numbered(paths.facet_list(facet.family, facet.name, value), listed, show)
+    yield from index(facet.family, facet.name, {value: len(listed) for value, listed in found.items()})

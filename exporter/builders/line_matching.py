@@ -123,8 +123,8 @@ class _Matcher(difflib.SequenceMatcher[str]):
 
 def smaller_blocks(a: Sequence[Item], b: Sequence[Item]) -> tuple[_Blocks, bool]:
     """Equal runs, ascending in both and never adjacent, and whether they are coarse: perhaps not about the most."""
-    start = _common(a, b, 0, len(a), 0, len(b))
-    end = _common_end(a, b, start, len(a), start, len(b))
+    start = _common(a, b, (0, len(a), 0, len(b)))
+    end = _common_end(a, b, (start, len(a), start, len(b)))
     a_end, b_end = len(a) - end, len(b) - end
     lines = a_end + b_end - 2 * start
     if not (coarse := lines > MAX_LIBGIT2_LINES):
@@ -146,7 +146,7 @@ def _anchored_runs(a: Sequence[Item], b: Sequence[Item], start: int, anchors: li
     left = MAX_UNMATCHED_LINES
     i = j = start
     for next_i, next_j in anchors:
-        size = _common(a, b, i, next_i, j, next_j)
+        size = _common(a, b, (i, next_i, j, next_j))
         yield i, j, size
         i, j = i + size, j + size
         while i < next_i and j < next_j and left > 0:
@@ -161,7 +161,7 @@ def _anchored_runs(a: Sequence[Item], b: Sequence[Item], start: int, anchors: li
             yield from window
             left -= i_end - i + j_end - j - 2 * sum(run[2] for run in window)
             i, j = i_end, j_end
-        back = _common_end(a, b, i, next_i, j, next_j)
+        back = _common_end(a, b, (i, next_i, j, next_j))
         yield next_i - back, next_j - back, back
         i, j = next_i, next_j
 
@@ -218,8 +218,13 @@ def _anchors(a: Sequence[Item], b: Sequence[Item], start: int, a_end: int, b_end
 _CHUNK = 4096
 
 
-def _common(a: Sequence[Item], b: Sequence[Item], i: int, i_end: int, j: int, j_end: int) -> int:
-    """How many lines at the beginnings of a[i:i_end] and b[j:j_end] are equal."""
+_Region = tuple[int, int, int, int]
+"""i, i_end, j, j_end: the lines a[i:i_end] and b[j:j_end]."""
+
+
+def _common(a: Sequence[Item], b: Sequence[Item], region: _Region) -> int:
+    """How many lines at the beginnings of both sides of a region are equal."""
+    i, i_end, j, j_end = region
     most = size = min(i_end - i, j_end - j)
     for at in range(0, most, _CHUNK):
         step = min(_CHUNK, most - at)
@@ -231,8 +236,9 @@ def _common(a: Sequence[Item], b: Sequence[Item], i: int, i_end: int, j: int, j_
     return size
 
 
-def _common_end(a: Sequence[Item], b: Sequence[Item], i: int, i_end: int, j: int, j_end: int) -> int:
-    """How many lines at the ends of a[i:i_end] and b[j:j_end] are equal."""
+def _common_end(a: Sequence[Item], b: Sequence[Item], region: _Region) -> int:
+    """How many lines at the ends of both sides of a region are equal."""
+    i, i_end, j, j_end = region
     most = size = min(i_end - i, j_end - j)
     for at in range(0, most, _CHUNK):
         step = min(_CHUNK, most - at)

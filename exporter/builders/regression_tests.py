@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from exporter import paths
 from exporter.builders import targets
-from exporter.builders.facets import lists, numbered
+from exporter.builders.facets import Facet, lists, numbered
 from exporter.builders.sample_history import NewestResults, entry
 from exporter.documents.analysis import Stability as StabilityDocument
 from exporter.documents.analysis import Window as WindowDocument
-from exporter.documents.catalog import ExpectedOutput, RegressionTest
 from exporter.documents.encoding import Document, encode
+from exporter.documents.regression_tests import ExpectedOutput, RegressionTest
 from exporter.paths import PLATFORMS
 from exporter.rules.history import HistorySummary
 from exporter.rules.lineage_state import Lineage
@@ -90,9 +90,13 @@ def documents(catalog: Catalog, dirty: Container[str], histories: Histories) -> 
 
     family = paths.REGRESSION_TESTS
     yield from numbered(family, items, show)
-    yield from lists(family, "active", items, lambda item: [_ACTIVE[item["active"]]], show, always=("true", "false"))
-    yield from lists(family, "category", items, lambda item: item["categories"], show)
-    yield from lists(family, "tag", items, tags, show)
+    facets: list[Facet[RegressionTest]] = [
+        Facet(family, "active", lambda item: [_ACTIVE[item["active"]]], ("true", "false")),
+        Facet(family, "category", lambda item: item["categories"]),
+        Facet(family, "tag", tags),
+    ]
+    for facet in facets:
+        yield from lists(facet, items, show)
     for item, test in zip(items, catalog.tests.values(), strict=True):
         if targets.regression_test(test.id) in dirty:
             yield _document(item, test, histories)

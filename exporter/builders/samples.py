@@ -5,15 +5,18 @@ from typing import Any
 
 from exporter import paths
 from exporter.builders import targets
-from exporter.builders.facets import lists, numbered
-from exporter.documents.catalog import Sample, Upload
+from exporter.builders.facets import Facet, lists, numbered
 from exporter.documents.encoding import Document, encode
+from exporter.documents.samples import Sample, Upload
 from exporter.paths import PLATFORMS
 from exporter.rules.status import ResultStatus
 from exporter.source.catalog import Catalog, SampleRow
 
 Newest = Callable[[int, str], ResultStatus | None]
 """Gives the status of a regression test's newest result on a platform."""
+
+
+_STATUSES = ("active", "inactive")
 
 
 def _item(sample: SampleRow, catalog: Catalog, tests: list[int]) -> Sample:
@@ -54,16 +57,13 @@ def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iter
         return {**item, "href": paths.relative(path, paths.sample(item["sample_id"]))}
 
     yield from numbered(paths.SAMPLES, items, show)
-    yield from lists(paths.SAMPLES, "tag", items, lambda item: item["tags"], show)
-    yield from lists(paths.SAMPLES, "extension", items, lambda item: [item["extension"]], show)
-    yield from lists(
-        paths.SAMPLES,
-        "status",
-        items,
-        lambda item: ["active" if item["active"] else "inactive"],
-        show,
-        always=("active", "inactive"),
-    )
+    facets: list[Facet[Sample]] = [
+        Facet(paths.SAMPLES, "tag", lambda item: item["tags"]),
+        Facet(paths.SAMPLES, "extension", lambda item: [item["extension"]]),
+        Facet(paths.SAMPLES, "status", lambda item: [_STATUSES[not item["active"]]], _STATUSES),
+    ]
+    for facet in facets:
+        yield from lists(facet, items, show)
     for item, row in zip(items, catalog.samples.values(), strict=True):
         if item["sha"] is not None:
             path = paths.sample_by_sha(item["sha"])

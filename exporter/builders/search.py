@@ -1,8 +1,8 @@
 """The index in which the site looks up samples and tests: for search, for its lists, and to label the grid."""
 
 from exporter import paths
-from exporter.documents.catalog import SearchIndex
 from exporter.documents.encoding import Document, encode
+from exporter.documents.search import SearchIndex
 from exporter.rules.outcomes import category_names
 from exporter.source.catalog import Catalog
 

@@ -9,7 +9,7 @@ from exporter.cli import exit_codes, options
 from exporter.cli.help import Command
 from exporter.errors import ExporterError
 from exporter.export.service import Export
-from exporter.hook import last_export, worker
+from exporter.hook import last_export, queue_worker
 from exporter.hook.queue import Lock, Requests
 from exporter.hook.spool import Spool, default_spool
 
@@ -65,13 +65,13 @@ def hook(
         log.info("nothing is left to do")
         return 0
     if wait:
-        return worker.wait(requests, mine, _attempt(export, spool), timeout)
-    worker.start_worker(spool, {**_environment(context), f"{options.PREFIX}SPOOL": str(spool)})
+        return queue_worker.wait(requests, mine, _attempt(export, spool), timeout)
+    queue_worker.start_worker(spool, {**_environment(context), f"{options.PREFIX}SPOOL": str(spool)})
     log.info("queued; the worker logs to %s", Spool(spool).log)
     return 0
 
 
-@click.command(worker.COMMAND, hidden=True)
+@click.command(queue_worker.COMMAND, hidden=True)
 @click.argument("lock", type=int)
 @options.export_options
 @options.spool_option
@@ -79,10 +79,10 @@ def hook(
 def hook_worker(export: Export, lock: int, spool: pathlib.Path | None) -> int:
     """Carry out the requests of hooks. LOCK is the inherited descriptor of the spool's lock."""
     spool = spool or default_spool(export.store)
-    return worker.work(Requests(spool), Lock(lock), _attempt(export, spool), held=True)
+    return queue_worker.work(Requests(spool), Lock(lock), _attempt(export, spool), held=True)
 
 
-def _attempt(export: Export, spool: pathlib.Path) -> worker.Attempt:
+def _attempt(export: Export, spool: pathlib.Path) -> queue_worker.Attempt:
     """One export for the hook: its end is noted and a failure logged."""
 
     def attempt(runs: tuple[int, ...] | None) -> int:

@@ -10,24 +10,18 @@ API root, to be handed to `get`. Lists are iterators that follow `next`, page by
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TypedDict, Unpack, cast
 
 import orjson
 
 from exporter import paths
 from exporter.client.http import Fetcher, Limits, NotFoundError, resolved
-from exporter.documents.catalog import (
-    Category,
-    RegressionTestDocument,
-    RegressionTestItem,
-    SampleDocument,
-    SampleItem,
-    Tag,
-)
 from exporter.documents.links import relink
 from exporter.documents.manifests import ManifestDocument
+from exporter.documents.regression_tests import Category, RegressionTestDocument, RegressionTestItem, Tag
 from exporter.documents.results import ErrorItem, FailureItem, HistoryEntry, ResultDocument, ResultItem
 from exporter.documents.runs import RunDocument, RunItem
+from exporter.documents.samples import SampleDocument, SampleItem
 from exporter.errors import FetchError
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
@@ -37,6 +31,27 @@ _SHA = 40
 
 _GROWTH, _MOST_PAGES = 100, 100_000
 """Pages that a list may have gained since its first one was read; those that the feed of ten million runs has."""
+
+
+class RunFilters(TypedDict, total=False):
+    """What runs may be chosen by; None chooses nothing.
+
+    Args:
+        pr: number of a pull request.
+        commit: the hash of a commit, or at least its first 7 digits, in any case; with less than all 40 digits the list
+            of all runs is read.
+        branch: name of a branch.
+        repository: a fork, as OWNER/NAME.
+        platform: `linux` or `windows`.
+        status: the run's status.
+    """
+
+    pr: int | None
+    commit: str | None
+    branch: str | None
+    repository: str | None
+    platform: str | None
+    status: str | None
 
 
 class Api:
@@ -140,34 +155,14 @@ class Api:
         """What is published."""
         return cast("ManifestDocument", self.get(paths.MANIFEST))
 
-    def runs(
-        self,
-        *,
-        pr: int | None = None,
-        commit: str | None = None,
-        branch: str | None = None,
-        repository: str | None = None,
-        platform: str | None = None,
-        status: str | None = None,
-    ) -> Iterator[RunItem]:
-        """The runs that have all of these values, newest first.
-
-        Args:
-            pr: number of a pull request.
-            commit: the hash of a commit, or at least its first 7 digits, in any case; with less than all 40 digits
-                the list of all runs is read.
-            branch: name of a branch.
-            repository: a fork, as OWNER/NAME.
-            platform: `linux` or `windows`.
-            status: the run's status.
-        """
+    def runs(self, **filters: Unpack[RunFilters]) -> Iterator[RunItem]:
+        """The runs that have all of these values, newest first."""
+        pr, commit = filters.get("pr"), filters.get("commit")
         whole = commit is not None and len(commit) == _SHA
+        # The first in this order has the fewest runs, mostly.
         asked = {
             "pr_number": pr,
-            "branch": branch,
-            "repository": repository,
-            "status": status,
-            "platform": platform,
+            **{name: filters.get(name) for name in ("branch", "repository", "status", "platform")},
         }
         wanted = {field: value for field, value in asked.items() if value is not None}
         if pr is not None:
@@ -175,7 +170,6 @@ class Api:
         elif commit is not None and whole:
             name = paths.runs_of_commit(commit.lower())
         else:
-            # The first in this order has the fewest runs, mostly.
             name = next(
                 (paths.facet_list(paths.RUNS, field, str(value)) for field, value in wanted.items()), paths.RUNS
             )

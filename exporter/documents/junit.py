@@ -36,15 +36,21 @@ def junit(
     """
     suites: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
-        suites.setdefault(next(iter(result["categories"]), _NO_CATEGORY), []).append(result)
+        suites.setdefault(_category(result), []).append(result)
     listed = [item for category in sorted(suites) for item in suites[category]]
     root = ET.Element("testsuites", _counts(listed, failures))
     root.set("name", _clean(f"run {run['run_id']} on {run['platform'] or 'unknown platform'}"))
     for number, category in enumerate(sorted(suites)):
-        root.append(_suite(run, number, category, suites[category], failures, passes))
+        suite = ET.Element("testsuite", {"name": _clean(category), "id": str(number), "package": "ccextractor"})
+        _fill(suite, run, suites[category], failures, passes)
+        root.append(suite)
     ET.indent(root)
     xml: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return xml + b"\n"
+
+
+def _category(result: Mapping[str, Any]) -> str:
+    return str(next(iter(result["categories"]), _NO_CATEGORY))
 
 
 def _counts(results: Sequence[Mapping[str, Any]], failures: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
@@ -58,15 +64,14 @@ def _counts(results: Sequence[Mapping[str, Any]], failures: Mapping[int, Mapping
     }
 
 
-def _suite(
+def _fill(
+    suite: ET.Element,
     run: Mapping[str, Any],
-    number: int,
-    category: str,
     results: Sequence[Mapping[str, Any]],
     failures: Mapping[int, Mapping[str, Any]],
     passes: Passes,
-) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": _clean(category), "id": str(number), "package": "ccextractor"})
+) -> None:
+    """Give a suite its counts, properties and cases."""
     for name, value in _counts(results, failures).items():
         suite.set(name, value)
     suite.set("timestamp", (run["completed_at"] or run["started_at"] or "1970-01-01T00:00:00Z").removesuffix("Z"))
@@ -81,17 +86,16 @@ def _suite(
             for name, value in _standing(failure).items():
                 _property(properties, f"{_name(result)}.{name}", value)
         if failure is not None or passes == "list":
-            suite.append(_case(category, result, failure))
+            suite.append(_case(result, failure))
     ET.SubElement(suite, "system-out")
     ET.SubElement(suite, "system-err")
-    return suite
 
 
-def _case(category: str, result: Mapping[str, Any], failure: Mapping[str, Any] | None) -> ET.Element:
+def _case(result: Mapping[str, Any], failure: Mapping[str, Any] | None) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": _clean(f"ccextractor.{category}"),
+            "classname": _clean(f"ccextractor.{_category(result)}"),
             "name": _name(result),
             "time": _seconds(result["runtime_ms"] or 0),
         },

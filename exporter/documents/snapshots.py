@@ -5,7 +5,6 @@ Rows have the fields of the documents' shapes and a few of their own. The order 
 
 from typing import Annotated, Literal, TypedDict
 
-from exporter.documents.catalog import ExpectedOutput, ExtraFile, Issue, RegressionTest, Sample, Upload
 from exporter.documents.fields import (
     Branch,
     Count,
@@ -19,8 +18,10 @@ from exporter.documents.fields import (
     Sha256,
     Time,
 )
+from exporter.documents.regression_tests import ExpectedOutput, RegressionTest
 from exporter.documents.results import Output
 from exporter.documents.runs import InfrastructureError, Progress, Run
+from exporter.documents.samples import ExtraFile, Issue, Sample, Upload
 from exporter.rules.failures import FailureCode
 from exporter.rules.status import ResultStatus
 from exporter.rules.verdicts import MainState, VerdictCode

@@ -13,6 +13,7 @@ from exporter.errors import ConflictError
 from exporter.export import stages
 from exporter.export.dependencies import partition_fingerprints, target_fingerprints
 from exporter.export.executor import start
+from exporter.export.invalid_rows import report_problems
 from exporter.export.job import Job
 from exporter.export.plan import Examined, Plan, make_plan
 from exporter.export.room import check_room, estimate
@@ -139,7 +140,7 @@ def _attempt(
         redactor = Redactor(settings.redaction)
         catalog, invalid = read_catalog(database, redactor)
         redactor.report("catalogue")
-        problems = stages.report_problems(invalid)
+        problems = report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_not_overtaken(settings.store, state.version))
         chosen = _chosen(settings.runs) if state.valid else None

@@ -25,6 +25,7 @@ from exporter.export.collect import (
 )
 from exporter.export.dependencies import changed
 from exporter.export.executor import Workers
+from exporter.export.invalid_rows import report_problems
 from exporter.export.job import Job
 from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
@@ -399,21 +400,3 @@ def _write_partitions(export: Export, built: Mapping[int, BuiltPart], phase: Wri
 def _write_aggregate(job: Job, phase: WritePhase) -> Iterator[int]:
     yield write_documents(job, CATALOG, phase)
     yield write_documents(job, SITE, phase)
-
-
-def report_problems(problems: Iterable[InvalidRow]) -> int:
-    """Log invalid rows by table and id, never their values, many alike in one line; return their number."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for problem in problems:
-        alike.setdefault((problem.table, problem.what), []).append(problem.row)
-    for (table, what), rows in alike.items():
-        if len(rows) > _MOST_NAMED:
-            log.warning("%s: %d rows, %s …: %s", table, len(rows), ", ".join(rows[:_MOST_NAMED]), what)
-        else:
-            for row in rows:
-                log.warning("%s %s: %s", table, row, what)
-    return sum(map(len, alike.values()))
-
-
-_MOST_NAMED = 5
-"""Rows with the same fault, found together, that are named in the log."""

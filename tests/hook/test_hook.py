@@ -16,7 +16,7 @@ import pytest
 
 from exporter.cli import exit_codes
 from exporter.errors import ExporterError, SourceError
-from exporter.hook import last_export, queue, spool, worker
+from exporter.hook import last_export, queue, queue_worker, spool
 from exporter.hook.queue import Lock, Requests
 from tests.support.platform import Platform, export
 
@@ -90,7 +90,7 @@ class Site:
             return lock.take()
 
     def worker(self) -> int | None:
-        """The process of the worker."""
+        """The process of the queue_worker."""
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if f"EXPORTER_SPOOL={self.spool}".encode() in (folder / "environ").read_bytes().split(b"\0"):
@@ -304,7 +304,7 @@ def test_requests_are_merged_and_what_comes_meanwhile_is_next(requests: Requests
     exports = Exports(lambda number: number == 1 and requests.record([4]) and None)
     for runs in ([3], [1, 2], [2]):
         requests.record(runs)
-    assert worker.work(requests, lock, exports) == 0
+    assert queue_worker.work(requests, lock, exports) == 0
     assert exports.done == [(1, 2, 3), (4,)]
     assert not requests.names()
 
@@ -337,7 +337,7 @@ def test_what_is_recorded_after_the_last_look_is_done(
 
     monkeypatch.setattr(Lock, "release", recording)
     requests.record([1])
-    assert worker.work(requests, lock, exports) == 0
+    assert queue_worker.work(requests, lock, exports) == 0
     assert exports.done == [(1,), (2,), (3,)]
 
 
@@ -349,7 +349,7 @@ def test_a_failure_is_not_repeated_unless_something_new_came(requests: Requests,
 
     exports = Exports(fail)
     requests.record([1])
-    assert worker.work(requests, lock, exports) == 1
+    assert queue_worker.work(requests, lock, exports) == 1
     assert exports.done == [(1,), (1, 2)]
     assert len(requests.names()) == 2
 
@@ -362,9 +362,9 @@ def test_whatever_fails_the_requests_stay(requests: Requests, lock: Lock, error:
     requests.record([1])
     if isinstance(error, KeyboardInterrupt):
         with pytest.raises(KeyboardInterrupt):
-            worker.work(requests, lock, Exports(fail))
+            queue_worker.work(requests, lock, Exports(fail))
     else:
-        assert worker.work(requests, lock, Exports(fail)) == 1
+        assert queue_worker.work(requests, lock, Exports(fail)) == 1
     assert len(requests.names()) == 1
 
 
@@ -381,8 +381,8 @@ def test_there_is_one_worker(requests: Requests, lock: Lock) -> None:
     requests.record([1])
     exports = Exports()
     with contextlib.closing(Lock.of(requests.spool)) as other:
-        assert worker.work(requests, other, exports) == 0
-    worker.start_worker(requests.spool, {})
+        assert queue_worker.work(requests, other, exports) == 0
+    queue_worker.start_worker(requests.spool, {})
     assert exports.done == [] and not (requests.spool / "hook.log").exists()
 
 
@@ -390,7 +390,7 @@ def test_a_damaged_request_asks_for_everything(requests: Requests, lock: Lock) -
     requests.record([1])
     (requests.spool / "requests" / "damaged.json").write_bytes(b"{")
     exports = Exports()
-    assert worker.work(requests, lock, exports) == 0
+    assert queue_worker.work(requests, lock, exports) == 0
     assert exports.done == [None] and not requests.names()
 
 
@@ -401,7 +401,7 @@ def test_half_written_requests_count_for_nothing_and_go(requests: Requests, lock
         file.write_bytes(b"{")
     os.utime(stale, (0, 0))
     exports = Exports()
-    assert worker.work(requests, lock, exports) == 0
+    assert queue_worker.work(requests, lock, exports) == 0
     assert exports.done == [(1,)] and fresh.exists() and not stale.exists()
 
 
@@ -420,9 +420,9 @@ def test_wait_takes_what_another_process_has_done(
 ) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
-    monkeypatch.setattr(worker.time, "sleep", lambda _: requests.done(mine))
+    monkeypatch.setattr(queue_worker.time, "sleep", lambda _: requests.done(mine))
     exports = Exports()
-    assert worker.wait(requests, mine, exports, 60) == 0
+    assert queue_worker.wait(requests, mine, exports, 60) == 0
     assert exports.done == []
 
 
@@ -431,9 +431,9 @@ def test_wait_does_what_another_process_could_not(
 ) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
-    monkeypatch.setattr(worker.time, "sleep", lambda _: lock.release())
+    monkeypatch.setattr(queue_worker.time, "sleep", lambda _: lock.release())
     exports = Exports()
-    assert worker.wait(requests, mine, exports, 60) == 0
+    assert queue_worker.wait(requests, mine, exports, 60) == 0
     assert exports.done == [(1,)]
 
 
@@ -445,7 +445,7 @@ def test_wait_tells_of_its_own_request_not_of_later_ones(requests: Requests) -> 
             raise SourceError("the database is away")
 
     exports = Exports(fail)
-    assert worker.wait(requests, frozenset({requests.record([1])}), exports, 60) == 0
+    assert queue_worker.wait(requests, frozenset({requests.record([1])}), exports, 60) == 0
     assert exports.done == [(1,), (2,)] and len(requests.names()) == 1
 
 
@@ -453,7 +453,7 @@ def test_wait_does_not_wait_for_ever(requests: Requests, lock: Lock) -> None:
     mine = frozenset({requests.record([1])})
     assert lock.take()
     with pytest.raises(ExporterError, match="still running"):
-        worker.wait(requests, mine, Exports(), 0)
+        queue_worker.wait(requests, mine, Exports(), 0)
     assert requests.names() == mine
 
 

@@ -386,11 +386,9 @@ class _Api:
         Raises:
             StoreError: any other error.
         """
-        name = f"gs://{self.bucket}"
+        name, url = f"gs://{self.bucket}", f"{endpoint()}/storage/v1/b/{self.bucket}{path}"
         try:
-            reply = self.http.request(
-                method, f"{endpoint()}/storage/v1/b/{self.bucket}{path}", json=body, timeout=_TIMEOUT
-            )
+            reply = self.http.request(method, url, json=body, timeout=_TIMEOUT)
         except FAILURES as error:
             raise explain(name, error) from error
         if reply.status_code in without:

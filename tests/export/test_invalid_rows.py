@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from exporter.export.stages import report_problems
+from exporter.export.invalid_rows import report_problems
 from exporter.source.row_values import InvalidRow
 from tests.support.platform import HASH, Platform, export, files
 
