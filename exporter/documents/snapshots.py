@@ -81,6 +81,7 @@ class SnapshotResult(TypedDict):
     status: ResultStatus
     code: FailureCode | None
     reason: str | None
+    accepted_today: bool
     exit_code: int | None
     expected_rc: int | None
     failure_signature: str | None

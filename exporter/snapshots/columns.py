@@ -155,6 +155,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "status": "pass, fail or missing_output, by the outputs and variants that are expected today.",
         "code": "Why it is not pass: one of the contract's classifications; null for a pass.",
         "reason": "The same in a sentence.",
+        "accepted_today": "Whether it fails although one of its outputs is the approved content today.",
         "verdict": "Whether the failure is news; null for a pass.",
         "verdict.code": "new_regression, still_failing, never_passed, flaky or no_history.",
         "verdict.line": "The lineage that it is held against: own or main; null without an earlier result.",

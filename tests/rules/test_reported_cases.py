@@ -195,6 +195,15 @@ def test_no_run_on_the_main_line_is_warned_of(
         assert "CCExtractor/ccextractor" in found[0] and "master" in found[0]
 
 
+def test_a_main_repository_that_is_written_otherwise_is_told(
+    history: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        api = _export(history, Block(3, tests="A-----"), main=MainLine("ccextractor/CCExtractor"))
+    assert _tests(api.items("regression-tests/failing.json")) == [1]
+    assert "'ccextractor/CCExtractor', is written in another way" in caplog.text
+
+
 def test_no_runs_at_all_are_not_warned_of(history: Platform, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         _export(history)
@@ -210,6 +219,7 @@ def test_a_rerun_of_an_old_commit_is_no_news(history: Platform) -> None:
     )
     assert _changes(api) == [(2, 1, "fix")]
     assert api.items("regression-tests/failing.json") == []
+    assert api("runs/44/samples/1.json")["verdict"]["code"] == "still_failing"
     assert api("runs/45/samples/1.json")["verdict"]["main"] == {
         "state": "broken",
         "run_id": 43,

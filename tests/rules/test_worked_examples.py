@@ -77,10 +77,10 @@ def _export(tmp_path: pathlib.Path, example: Example, *, goes: int) -> Published
     platform = open_platform(tmp_path)
     insert_catalog(platform)
     blocks = [
-        Block(end="canceled" if letter == "!" else "completed", tests=f"{letter.replace('!', 'M')}-----")
+        Block(end="canceled" if letter == "!" else "completed", tests=f"{letter.replace('!', 'M')}PP---")
         for letter in example.main
     ]
-    blocks += [Block(lineage="pull request", tests=f"{letter}-----") for letter in example.pushes]
+    blocks += [Block(lineage="pull request", tests=f"{letter}PP---") for letter in example.pushes]
     store = MemoryStore()
     for number in range(goes):
         part = [block._replace(export=place * goes // len(blocks)) for place, block in enumerate(blocks)]
@@ -119,5 +119,5 @@ def test_the_failure_of_a_canceled_run_is_shown_there(tmp_path: pathlib.Path) ->
     (failure,) = api.items(f"runs/{FIRST + 18}/failures.json")
     assert (failure["classification"]["code"], failure["verdict"]["code"]) == ("MISSING_OUTPUT", NEW)
     later = api(f"runs/{FIRST + 19}/comparison.json")["references"]["main"]
-    assert (later["run"]["run_id"], later["unchanged_pass"], later["fixed"]) == (FIRST + 17, 1, [])
+    assert (later["run"]["run_id"], later["unchanged_pass"], later["fixed"]) == (FIRST + 17, 3, [])
     assert api.items("regression-tests/failing.json") == []

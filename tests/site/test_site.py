@@ -95,7 +95,7 @@ def test_the_overview_leads_back_to_the_first_commit(visit: Visit, store: pathli
 def test_the_overview_needs_few_requests(visit: Visit) -> None:
     page = visit.open("")
     page.wait_for_load_state("networkidle")
-    assert len(visit.requests) <= 6
+    assert len(visit.requests) <= 7
     assert sum(request.sizes()["responseBodySize"] for request in visit.requests) <= 150_000
 
 

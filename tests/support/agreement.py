@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from tests.support.memory_store import MemoryStore
 from tests.support.platform import Api
 from tests.support.recomputation import BUCKETS, PLATFORMS, Recomputation, Result, Run
@@ -16,11 +18,13 @@ class Published(Api):
     def read(self, path: str) -> bytes:
         return self._store.objects[f"v1/{path}"].data
 
-    def has(self, path: str) -> bool:
-        return f"v1/{path}" in self._store.objects
+    def badge(self, name: str) -> str:
+        """What a badge says."""
+        message: str = orjson.loads(self._store.objects[f"badges/{name}.json"].data)["message"]
+        return message
 
 
-def check(api: Api, truth: Recomputation) -> None:
+def check(api: Published, truth: Recomputation) -> None:
     """Hold all that is published against the recomputation.
 
     Raises:
@@ -37,6 +41,9 @@ def check(api: Api, truth: Recomputation) -> None:
         stability = api(f"regression-tests/{test}.json")["stability"]
         for platform in PLATFORMS:
             _check_stability(stability[platform], truth.stability(platform, test))
+    numbers = {run.id: run.pr_number for run in truth.runs}
+    for entry in api.items("samples/1/history.json"):
+        assert entry["pr_number"] == numbers[entry["run_id"]]
     for commit in {run.commit for run in truth.runs if run.commit is not None}:
         assert by_commit(api, commit) == truth.commit_platforms(commit)
 
@@ -56,6 +63,11 @@ def _check_run(api: Api, truth: Recomputation, run: Run, listed: dict[str, Any])
     assert listed["failures"] == document["failures"] == truth.failures(run)
     assert listed["suspect"] == document["suspect"] == truth.suspect(run)
     assert listed["status"] == run.status
+    assert [item["accepted_today"] for item in failures] == [
+        any(run.results[test].accepted_today.values()) for test in verdicts
+    ]
+    for item in api.items(f"runs/{run.id}/samples.json"):
+        assert item["pr_number"] == run.pr_number
     runtimes = sum(one.runtime or 0 for one in run.results.values())
     assert listed["summary"]["duration_ms"] == (runtimes or None)
     for test, one in run.results.items():
@@ -66,7 +78,7 @@ def _check_result(api: Api, truth: Recomputation, run: Run, one: Result, verdict
     result = api(f"runs/{run.id}/samples/{one.test}.json")
     classification, previous = result["classification"], truth.previous(run, one.test)
     assert (result["status"], classification and classification["code"]) == (one.status, one.code)
-    assert (result["runtime_ms"], result["run"]["pr_number"]) == (one.runtime, run.pr_number)
+    assert (result["runtime_ms"], result["pr_number"]) == (one.runtime, run.pr_number)
     assert (result["verdict"] and _plain(result["verdict"])) == verdict
     if verdict and verdict["main"]:
         held_against = verdict["main"]["run_id"]
@@ -133,8 +145,12 @@ def _check_changes(api: Api, truth: Recomputation) -> None:
     assert min(len(told), 100) <= entries <= len(told) and entries <= 200
 
 
-def _check_main_now(api: Api, truth: Recomputation) -> None:
+def _check_main_now(api: Published, truth: Recomputation) -> None:
     now = truth.main_now()
+    for platform in (*PLATFORMS, None):
+        found = [one["passes"] for one in now if platform in (one["platform"], None)]
+        message = f"{found.count(False)} failing of {len(found)}" if False in found else "passing"
+        assert api.badge(f"master-{platform}" if platform else "master") == (message if found else "no results")
     for name, wanted in (("flaky", "flaky"), ("failing", "since_run")):
         said = [item | {"flaky": None} for item in api.items(f"regression-tests/{name}.json")]
         found = [item | {"flaky": None} for item in now if item[wanted]]

@@ -17,6 +17,7 @@ the words leave room, this page says which reading it takes:
 - `suspect`: "newly" is the verdict `new_regression`.
 - A change of expectation is told if the content is approved today, or if the state before it lasted for two results:
   an expectation that alternates with each run is nobody's decision.
+- Where all runs of a reference are partial, its `run` is the newest of them.
 - An unlimited run was not asked for tests that are inactive today.
 """
 
@@ -225,7 +226,7 @@ class Recomputation:
 
     def comparison(self, run: Run, references: list[Run]) -> dict[str, Any]:
         """The reference run's id, buckets (name → test → the reference's run), and the counts of the rest."""
-        whole = [one.id for one in references if not one.partial]
+        whole = [one.id for one in references if not one.partial] or [one.id for one in references]
         found: dict[str, dict[int, int | None]] = {name: {} for name in (*BUCKETS, "unchanged_pass", "not_asked")}
         for test in sorted({*run.results, *(test for one in references for test in one.results)}):
             there = next((one.results[test] for one in reversed(references) if test in one.results), None)

@@ -1,5 +1,6 @@
 // A run against its references: what broke, what was fixed, what fails as before.
 
+import { follow, readAll } from "./api.js";
 import { el, nothing } from "./dom.js";
 import { plural, shortSha } from "./format.js";
 import { resultHref, runHref, testHref } from "./router.js";
@@ -11,7 +12,8 @@ const BUCKETS = [
   ["failing_identically", "Still failing", false], ["no_reference", "Failing, with nothing to compare", false], ["not_rerun", "Not run this time", false],
 ];
 
-export function comparisonView(comparison) {
+/** `path` is the comparison's. */
+export function comparisonView(comparison, path) {
   const body = el("div", {});
   const known = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
   const inputs = known.map(([name, text]) => {
@@ -21,7 +23,7 @@ export function comparisonView(comparison) {
   });
 
   function show(name) {
-    body.replaceChildren(...against(comparison, comparison.references[name], REFERENCES[name]));
+    body.replaceChildren(...against(comparison, path, comparison.references[name], REFERENCES[name]));
   }
 
   const first = known.findIndex(([name]) => comparison.references[name].run);
@@ -30,18 +32,28 @@ export function comparisonView(comparison) {
   return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
 }
 
-function against({ run: here }, { run, unchanged_pass: passing, not_asked: unasked, ...buckets }, text) {
+function against({ run: here }, path, { run, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }, text) {
   const sentence = run
     ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
     : el("p", {}, `There is no such run for ${text}.`);
   const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
-  return [sentence, ...shown.map(([name, title, open]) => bucket(here, run?.run_id, title, open, buckets[name])), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
+  return [sentence, ...shown.map(([name, title, open]) => bucket(here, run?.run_id, title, open, buckets[name], { count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
 }
 
-function bucket(run, reference, title, open, results) {
-  return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(results.length))),
-    el("ul", { class: "items" }, results.map((one) => el("li", {},
+function bucket(run, reference, title, open, results, { count, list }) {
+  const items = el("ul", { class: "items" }, itemsOf(run, reference, results));
+  const more = list && el("button", { type: "button", onclick: showAll }, `All ${count}`);
+  async function showAll() {
+    more.disabled = true;
+    items.replaceChildren(...itemsOf(run, reference, await readAll(list)));
+    more.remove();
+  }
+  return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(count ?? results.length))), items, more);
+}
+
+function itemsOf(run, reference, results) {
+  return results.map((one) => el("li", {},
       mark(one.status ?? "none"),
       el("a", { class: "clip", href: one.href ? resultHref(run.run_id, one.regression_test_id) : testHref(one.regression_test_id) }, `#${one.regression_test_id} ${one.sample_name ?? "unknown sample"}`),
-      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}${one.reference_run_id && one.reference_run_id !== reference ? ` in run ${one.reference_run_id}` : ""}`].filter(Boolean).join(" · "))))));
+      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}${one.reference_run_id && one.reference_run_id !== reference ? ` in run ${one.reference_run_id}` : ""}`].filter(Boolean).join(" · "))));
 }

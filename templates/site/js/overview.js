@@ -1,6 +1,6 @@
 // The overview: where the main line stands, what broke on it, and the newest commits on both platforms side by side.
 
-import { facetList, follow, NotPublished, pages, read, readIfThere } from "./api.js";
+import { facetList, follow, NotPublished, pages, read, readAll, readIfThere } from "./api.js";
 import { choice, el, nothing, section, textField } from "./dom.js";
 import { platformName, plural, shortSha, time } from "./format.js";
 import { href, keep, resultHref, runHref, testHref } from "./router.js";
@@ -31,10 +31,10 @@ export async function overviewPage({ params, signal }) {
     await new Commits(filters, rows, change.signal).more();
   }
 
-  const [head, regressions] = await Promise.all([read("runs.json"), readIfThere("regressions.json")]);
+  const [head, regressions, failing] = await Promise.all([read("runs.json"), readIfThere("regressions.json"), failingNow()]);
   controls.append(filterForm(filters, start, head.data));
   const shown = start();
-  const state = el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, head.data))));
+  const state = el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, head.data, failing))));
   await shown;
   return [
     el("h1", { class: "hidden" }, "Overview"),
@@ -50,7 +50,12 @@ function tells(run, platform) {
   return run.platform === platform && run.test_type === "commit" && run.branch === branch && run.repository === repository && ["pass", "fail"].includes(run.status);
 }
 
-async function lineCard(platform, newest) {
+/** The tests that fail on the main line now, as badges and the list of tests count them: each by its own newest result. */
+async function failingNow() {
+  return (await readIfThere("regression-tests/failing.json")) ? readAll("regression-tests/failing.json") : [];
+}
+
+async function lineCard(platform, newest, failing) {
   let run = newest.find((one) => tells(one, platform));
   const list = run ? null : await facetList("branch", mainLine().branch);
   for (let path = list, i = 0; path && !run && i < PAGES_AT_A_TIME; i++) {
@@ -60,8 +65,10 @@ async function lineCard(platform, newest) {
   }
   const grid = el("a", { href: href(["grid"], { platform }) }, "Grid");
   if (!run) return el("article", { class: "card" }, el("h3", {}, platformName(platform)), nothing("No finished run."), grid);
-  return el("article", { class: `card k-${run.status}` },
-    el("h3", {}, mark(run.status), " ", platformName(platform), " ", el("strong", {}, statusWord(run.status))),
+  const count = failing.filter((one) => one.platform === platform).length;
+  const status = count ? "fail" : "pass";
+  return el("article", { class: `card k-${status}` },
+    el("h3", {}, mark(status), " ", platformName(platform), " ", el("a", { href: href(["tests"]) }, count ? `${count} failing` : "passing")),
     el("p", {}, tally(run), newsBadges(run)),
     el("p", { class: "quiet" }, el("a", { href: runHref(run.run_id) }, `Run ${run.run_id}`), " of ", el("code", {}, shortSha(run.commit_sha)), ", ",
       time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));

@@ -37,7 +37,7 @@ async function summaryView(run, path) {
     counts(run),
     againstMain(run),
     run.infrastructure_errors.length ? section("What broke down", infrastructure(run)) : null,
-    comparison ? section("What is different", ...comparisonView(comparison)) : null,
+    comparison ? section("What is different", ...comparisonView(comparison, follow(path, run.links.comparison))) : null,
     section("Progress", progress(run)),
     section("Details", details(run)),
   ].flat().filter(Boolean);
