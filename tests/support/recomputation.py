@@ -226,7 +226,7 @@ class Recomputation:
 
     def comparison(self, run: Run, references: list[Run]) -> dict[str, Any]:
         """The reference run's id, buckets (name → test → the reference's run), and the counts of the rest."""
-        whole = [one.id for one in references if not one.partial] or [one.id for one in references]
+        whole = [one.id for one in references if not one.partial]
         found: dict[str, dict[int, int | None]] = {name: {} for name in (*BUCKETS, "unchanged_pass", "not_asked")}
         for test in sorted({*run.results, *(test for one in references for test in one.results)}):
             there = next((one.results[test] for one in reversed(references) if test in one.results), None)
