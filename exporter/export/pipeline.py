@@ -13,7 +13,7 @@ from exporter.errors import ConflictError
 from exporter.export import stages
 from exporter.export.dependencies import partition_fingerprints, target_fingerprints
 from exporter.export.executor import start
-from exporter.export.invalid_rows import report_problems
+from exporter.export.input_warnings import report_problems, warn_of_empty_main_line
 from exporter.export.job import Job
 from exporter.export.plan import Examined, Plan, make_plan
 from exporter.export.room import check_room, estimate
@@ -155,7 +155,7 @@ def _attempt(
         with start(job, min(settings.workers, len(plan.build)) if len(plan.build) > 1 else 0) as workers:
             shared = stages.Export(job, base, state, workers, progress)
             read = stages.read(shared, plan)
-            stages.warn_of_empty_main_line(shared)
+            warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
             built = stages.build(shared, read.plan)
             of_targets = target_fingerprints(catalog)
             dirty = stages.dirty_targets(shared, read, built, of_targets)

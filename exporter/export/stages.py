@@ -25,7 +25,7 @@ from exporter.export.collect import (
 )
 from exporter.export.dependencies import changed
 from exporter.export.executor import Workers
-from exporter.export.invalid_rows import report_problems
+from exporter.export.input_warnings import report_problems
 from exporter.export.job import Job
 from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
@@ -36,7 +36,6 @@ from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Changes
-from exporter.rules.lineage import main_lineage
 from exporter.rules.outcomes import Pair
 from exporter.source.row_values import InvalidRow
 from exporter.state.incremental import IncrementalState, Shown
@@ -158,34 +157,6 @@ def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartiti
     export.state.partitions.invalidate(number)
     # Its runs may have been deleted since the plan was made.
     return scan.replace(number, found.stats) if found.stats.runs else scan.remove(number)
-
-
-def warn_of_empty_main_line(export: Export) -> None:
-    """Warn if there are runs, and none of them is on the main line: nothing is compared then."""
-    lists, main = export.state.lists, export.job.options.main
-    repositories = lists.facet_counts["repository"]
-    if any(lists.total(main_lineage(platform)) for platform in paths.PLATFORMS):
-        if main.repository not in repositories:
-            log.info("the repository of the main line, %r, is written in another way in the database", main.repository)
-        return
-    if not lists.total(paths.RUNS):
-        return
-    found = {
-        facet: ", ".join(repr(value) for value in sorted(counts, key=lambda value: (-counts[value], value))[:_NAMED])
-        for facet, counts in lists.facet_counts.items()
-    }
-    log.warning(
-        "no run is on the main line (repository %r, branch %r): no failure can be held against it. There are runs of "
-        "the repositories %s and the branches %s; set --main-repository and --main-branch",
-        main.repository,
-        main.branch,
-        found["repository"],
-        found["branch"],
-    )
-
-
-_NAMED = 10
-"""Repositories and branches that the warning of an empty main line names at most, the most frequent ones first."""
 
 
 def build(export: Export, plan: Plan) -> Built:
