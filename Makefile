@@ -27,7 +27,7 @@ install: $(INSTALLED)dev ## make .venv with the exporter and all that its develo
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "The exporter needs Python 3.11 or newer: install one and name it, as in: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 ifneq ($(UV),)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) venv --quiet --seed --allow-existing --python $(PYTHON) .venv
 else
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 		{ echo "Python cannot make virtual environments here: run 'sudo apt-get install python3-venv', then make again" >&2; exit 1; }
@@ -45,7 +45,7 @@ else
 endif
 	@# pip compiles what it installs, but not this folder: services that may not write here would compile it at each start.
 	$(BIN)/python -m compileall -q exporter
-	@touch $@
+	@touch $@ $(INSTALLED)runtime $(if $(filter dev,$*),$(INSTALLED)lint $(INSTALLED)test)
 
 demo: $(INSTALLED)runtime $(DEMO)/platform.sqlite ## export made-up data and look at it in a browser (DEMO_PORT=8000)
 	$(BIN)/exporter export $(SOURCE) --store $(DEMO)/site
