@@ -1,7 +1,7 @@
 """Comparisons: a run against earlier runs that tell whether a failure is its own."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from exporter import paths
 from exporter.builders.results import documented, run_identity
@@ -16,10 +16,13 @@ from exporter.rules.status import ResultStatus
 from exporter.rules.verdicts import Verdict
 from exporter.source.catalog import Catalog
 
+NOT_LISTED: Final[Bucket] = "not_rerun"
+"""The bucket that has no whole list: a run that ended early would list nearly all that fails, again and again."""
+
 
 def tests_without_result(comparisons: Mapping[str, ComparedTests]) -> list[int]:
     """The tests that a comparison shows though the run has no result of them, ascending."""
-    return sorted({test for one in comparisons.values() for test, _ in one.buckets["not_rerun"]})
+    return sorted({test for one in comparisons.values() for test, _ in one.buckets["not_rerun"][: paths.PER_PAGE]})
 
 
 def _identity(run: ReferenceRun, source: str) -> RunIdentity:
@@ -60,7 +63,7 @@ class ComparisonBuilder:
         path = paths.run_comparison(run_id)
         for name, compared in comparisons.items():
             for bucket, tests in compared.buckets.items():
-                if len(tests) > paths.PER_PAGE:
+                if bucket != NOT_LISTED and len(tests) > paths.PER_PAGE:
                     for page in paths.pages(paths.comparison_list(run_id, name, bucket), len(tests)):
                         items = [self._item(compared, *one, page.path) for one in tests[page.items]]
                         yield page.path, encode(listing(items, page.pagination))
@@ -89,7 +92,7 @@ class ComparisonBuilder:
         }
 
         def whole(bucket: Bucket) -> str | None:
-            if len(compared.buckets[bucket]) <= paths.PER_PAGE:
+            if bucket == NOT_LISTED or len(compared.buckets[bucket]) <= paths.PER_PAGE:
                 return None
             return paths.relative(path, paths.document(paths.comparison_list(run_id, name, bucket)))
 

@@ -62,7 +62,9 @@ class Comparison(TypedDict):
     ]
     not_asked: Annotated[Count, "Tests that fail there, of which this run was not asked for a result."]
     counts: Annotated[dict[Bucket, Count], "How many tests each bucket has; the lists above hold the first 100."]
-    links: Annotated[dict[Bucket, Link | None], "The whole list of each bucket of more than 100; else null."]
+    links: Annotated[
+        dict[Bucket, Link | None], "The whole list of each bucket of more than 100, `not_rerun` apart; else null."
+    ]
 
 
 ReferenceName = Literal["main", "previous", "other_platform"]
