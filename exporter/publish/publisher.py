@@ -239,9 +239,12 @@ class Publisher:
     def _fence(self, base: PublishedState) -> PublishedState:
         """Write the manifest anew when taking the place of another export; return the base with its new version.
 
-        If the other export is not dead but asleep, it can no longer replace the manifest when it wakes.
+        If the other export is not dead but asleep, it can no longer replace the manifest or a document when it wakes.
         """
-        if base.pending is None or base.manifest is None:
+        if base.pending is None:
+            return base
+        self.store.fence()
+        if base.manifest is None:
             return base
         data = base.manifest.encode(moment(self.clock()))
         return replace(base, manifest_version=self.store.replace(_MANIFEST, data, base.manifest_version))

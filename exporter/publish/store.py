@@ -116,6 +116,10 @@ class Store(Protocol):
         """Remove what a writer that died left half-written, outside every path a reader can know."""
         ...
 
+    def fence(self) -> None:
+        """Make every `write` that is under way call its check before it overwrites anything more."""
+        ...
+
 
 _SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _PATH = re.compile(rf"(?!\.){_SEGMENT}(?:/{_SEGMENT})*")

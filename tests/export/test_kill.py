@@ -79,7 +79,9 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 
 
 def _begin(exports: Commands, url: str, root: pathlib.Path, workers: int) -> None:
-    exports.begin("export", "--database-url", url, "--store", root, "--workers", workers, "--log-level", "error")
+    exports.begin(
+        "export", "--database-url", url, "--store", root, "--workers", workers, "--log-level", "error", "--allow-shrink"
+    )
 
 
 class Moment(NamedTuple):

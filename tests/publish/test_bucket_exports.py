@@ -55,6 +55,7 @@ class Scene:
         self.exports[by].begin(
             *("export", "--database-url", self.databases[state], "--store", self.store.name, "--log-level", "error"),
             *options,
+            "--allow-shrink",
             environment={"STORAGE_EMULATOR_HOST": at or self.url},
         )
         return self.exports[by]
@@ -66,7 +67,7 @@ class Scene:
 
     def export_here(self, state: int) -> None:
         """Export a state in this very process."""
-        pipeline.export(pipeline.Settings(self.databases[state], self.store, 0))
+        pipeline.export(pipeline.Settings(self.databases[state], self.store, 0, allow_shrink=True))
 
     def objects(self) -> Tree:
         """All that the bucket holds, read as readers do."""

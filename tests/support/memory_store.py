@@ -129,6 +129,9 @@ class MemoryStore:
     def sweep(self) -> None:
         """Do nothing: nothing is ever half-written."""
 
+    def fence(self) -> None:
+        """Do nothing: a write does not sleep between its check and its effect."""
+
     def _begin(self, operation: Operation) -> Fault | None:
         """Count a call; give the fault that is still to come after its effect."""
         with self._lock:

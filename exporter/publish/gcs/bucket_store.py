@@ -216,6 +216,9 @@ class GcsStore:
     def sweep(self) -> None:
         """Do nothing: an upload that was not finished leaves nothing behind."""
 
+    def fence(self) -> None:
+        """Do nothing: each write names the generation that it replaces, seen before its check."""
+
     def _name(self, path: str) -> str:
         """The name of the object at a path.
 

@@ -111,7 +111,7 @@ class LocalStore:
             found = self.get(path)
             if (found.version if found else ABSENT) != version:
                 raise ConflictError(f"{self.root}: another writer changed {path} at the same time")
-            tree.write({path: data}, nothing)
+            tree.write({path: data}, lambda _: None)
             tree.sync_folder(path)
         return _version(data)
 
@@ -130,9 +130,9 @@ class LocalStore:
         written = 0
         last_check = -math.inf
 
-        def check_when_due() -> None:
+        def check_when_due(vanished: bool) -> None:
             nonlocal last_check
-            if not 0 <= time.time() - last_check < _CHECK:
+            if vanished or not 0 <= time.time() - last_check < _CHECK:
                 check()
                 last_check = time.time()
 
@@ -203,10 +203,19 @@ class LocalStore:
         """Remove the scratch folders of writers that died.
 
         Raises:
-            StoreError: it cannot be removed.
+            StoreError: one cannot be removed.
         """
         with _explaining(self.root, SCRATCH), Tree(self.root) as tree:
             tree.sweep()
+
+    def fence(self) -> None:
+        """Remove the scratch folders of all writers: one that is asleep cannot rename from there when it wakes.
+
+        Raises:
+            StoreError: one cannot be removed.
+        """
+        with _explaining(self.root, SCRATCH), Tree(self.root) as tree:
+            tree.sweep(living=True)
 
 
 def _version(data: bytes) -> str:

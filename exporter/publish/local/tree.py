@@ -13,6 +13,7 @@ import pathlib
 import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 
@@ -24,6 +25,8 @@ SCRATCH = ".tmp"
 LOCK = ".lock"
 
 _OPEN_FOLDERS = 64
+_LONGEST_LOCK = 60.0
+"""Seconds to wait for the lock."""
 _TRIES = 100
 """How often a folder may be deleted under a writer before it gives up."""
 
@@ -86,12 +89,13 @@ class Tree:
         except FileNotFoundError:  # another process deletes the emptied folder
             return False
 
-    def write(self, files: Mapping[str, bytes], check: Callable[[], None]) -> None:
+    def write(self, files: Mapping[str, bytes], check: Callable[[bool], None]) -> None:
         """Write files so that none is visible before the data of all of them is on the disk.
 
         Args:
             files: path → bytes.
-            check: called before each file becomes visible; raises to stop.
+            check: called before each file becomes visible; raises to stop. Its argument says whether folders have
+                vanished since the last call, as the scratch folder does when another export takes over.
         """
         left = dict(files)
         for attempt in range(_TRIES):
@@ -102,6 +106,7 @@ class Tree:
                 if attempt == _TRIES - 1:
                     raise
                 self._forget()
+                check(True)
 
     def sync_folder(self, path: str) -> None:
         """Wait until the names of the files beside a path are on the disk."""
@@ -148,8 +153,8 @@ class Tree:
                         with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                             yield Entry(path, entry.stat(follow_symlinks=False).st_size)
 
-    def sweep(self) -> None:
-        """Remove the scratch folders that no living writer holds."""
+    def sweep(self, *, living: bool = False) -> None:
+        """Remove the scratch folders of dead writers; with `living`, of all, so that no rename from them succeeds."""
         try:
             scratch = self._folder(SCRATCH)
         except FileNotFoundError:
@@ -160,7 +165,8 @@ class Tree:
         for name in names:
             try:
                 with opened(name, FOLDER, scratch) as folder:
-                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if not living:
+                        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(name, dir_fd=scratch)
             except NotADirectoryError:
                 os.unlink(name, dir_fd=scratch)
@@ -169,16 +175,30 @@ class Tree:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store's one lock."""
+        """Hold the store's one lock, which processes need for the moment of a replacement.
+
+        Raises:
+            StoreError: another process has not released it for a minute; it may be stopped.
+        """
         with opened(LOCK, os.O_RDWR | os.O_CREAT | FILE, self._folder("")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            until = time.monotonic() + _LONGEST_LOCK
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise StoreError(
+                            f"{self._root}: the process that holds {LOCK} is stuck: continue or end it (fuser {LOCK})"
+                        ) from None
+                time.sleep(0.002)
             yield
 
-    def _write(self, left: dict[str, bytes], check: Callable[[], None]) -> None:
+    def _write(self, left: dict[str, bytes], check: Callable[[bool], None]) -> None:
         """Write files, and drop from `left` those that are in their place."""
         scratch = self._stage(left)
         for number, path in enumerate(list(left)):
-            check()
+            check(False)
             with _naming(path):
                 folder, name = self._place(path)
                 os.rename(str(number), name, src_dir_fd=scratch.folder, dst_dir_fd=folder)
