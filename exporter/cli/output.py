@@ -21,6 +21,9 @@ FORMATS: tuple[Format, ...] = ("table", "ndjson", "json", "csv")
 SHOWN = 20
 """Rows of a table if no limit is asked for."""
 
+_GAP = 2
+"""Spaces between two columns."""
+
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """Characters that a terminal may obey, line feeds aside."""
 
@@ -159,7 +162,7 @@ def _fitting(rows: list[list[str]], columns: tuple[Column, ...], width: int) -> 
         for place, column in enumerate(columns)
     ]
     chosen = list(range(len(columns)))
-    while len(chosen) > 1 and sum(widths[place] + 1 for place in chosen) - 1 > width:
+    while len(chosen) > 1 and sum(widths[place] + _GAP for place in chosen) - _GAP > width:
         chosen.remove(max(chosen, key=lambda place: (columns[place].rank, place)))
     return chosen
 

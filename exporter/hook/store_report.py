@@ -1,7 +1,7 @@
-"""What `exporter status` tells: how fresh a store is, what it holds, what is still to be done.
+"""The report of `exporter status`: how fresh a store is, what it holds, which requests are waiting.
 
-Two times must not be mixed up. The manifest tells of the last *change*: an export that finds nothing to change does
-not touch it. The spool tells of the last *success*: that is what freshness is measured by, where it is known.
+Two times are different. The manifest has the time of the last *change*: an export that finds nothing to change does
+not write it. The spool has the time of the last *success*: freshness is measured by that time, where it is known.
 """
 
 import datetime
@@ -30,7 +30,7 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What `pending.json` tells of an export: whether it is alive, and when it was last heard of."""
+    """The export that `pending.json` describes: whether it is alive, and when it last renewed its lease."""
 
     alive: bool
     heard_at: float
@@ -42,13 +42,13 @@ class Report:
 
     Args:
         store: its name.
-        now: when this was found out.
-        changed_at: when what is published was published.
-        snapshot: its digest.
+        now: when the report was made.
+        changed_at: when the present state was published.
+        snapshot: the state digest.
         latest_run_id: the highest; None if there are no runs.
         counts: of `runs`, `results`, `samples`, `regression_tests`, `documents` and `bytes`.
-        writing: the export that is writing, or that died in doing so; None: there is none.
-        requests: number of requests that the hook has recorded and that are not done.
+        writing: the export that is publishing, or that died while publishing; None: there is none.
+        requests: number of requests of the hook that are waiting.
         oldest_request: when the oldest was recorded; None: there is none.
         last: how the last export on this machine ended; None: not known.
     """
@@ -66,12 +66,12 @@ class Report:
 
     @property
     def source(self) -> Literal["spool", "manifest"]:
-        """What tells of the last success. Another machine may have changed the store after our last export."""
+        """Where the time of the last success comes from. Another machine may have published after our last export."""
         return "spool" if self.last and (self.last.succeeded_at or 0) >= self.changed_at else "manifest"
 
     @property
     def succeeded_at(self) -> float:
-        """When the last export that is known to have ended well did so."""
+        """When the last export that is known to have succeeded ended."""
         return max(self.changed_at, (self.last and self.last.succeeded_at) or 0)
 
     @property
@@ -81,12 +81,12 @@ class Report:
 
     @property
     def error(self) -> str | None:
-        """What the last export failed with; None if it ended well, or is not known."""
+        """The message of the last export if it failed; None if it succeeded, or is not known."""
         return self.last.message or f"exit code {self.last.exit_code}" if self.last and self.last.exit_code else None
 
 
 def read(store: Store, spool: pathlib.Path | None) -> Report:
-    """Find out about a store, and about the spool that belongs to it, if there is one.
+    """Make the report of a store, and of the spool that belongs to it, if there is one.
 
     Raises:
         StoreError: nothing is published there, or it cannot be read.
@@ -153,7 +153,7 @@ def as_text(report: Report) -> str:
         "published": "{runs} runs, {results} results, {samples} samples, {regression_tests} regression tests".format(
             **counts
         ),
-        "": f"{counts['documents']} documents of {counts['bytes']} bytes, snapshot {report.snapshot[:12]}",
+        "": f"{counts['documents']} documents of {counts['bytes']} bytes, state {report.snapshot[:12]}",
         "latest run": "none" if report.latest_run_id is None else str(report.latest_run_id),
         "being written": "no"
         if writing is None
@@ -202,7 +202,7 @@ def _age(report: Report, then: float | None) -> float | None:
 
 
 def as_prometheus(report: Report) -> str:
-    """Prometheus' text exposition format; what is not known is left out. All are gauges, labelled with the store."""
+    """Prometheus' text exposition format; unknown values are left out. All are gauges, labelled with the store."""
     label = report.store.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return "".join(
         f'# HELP exporter_{name} {help_}\n# TYPE exporter_{name} gauge\nexporter_{name}{{store="{label}"}} {value!r}\n'
@@ -213,18 +213,18 @@ def as_prometheus(report: Report) -> str:
 
 def _metrics(report: Report) -> Iterator[tuple[str, str, float | None]]:
     last, writing = report.last, report.writing
-    yield "last_success_timestamp_seconds", "When an export last ended well.", report.succeeded_at
+    yield "last_success_timestamp_seconds", "When an export last succeeded.", report.succeeded_at
     yield (
         "last_full_success_timestamp_seconds",
-        "When an export of everything last ended well on this machine.",
+        "When an export of everything last succeeded on this machine.",
         last.full_succeeded_at if last else None,
     )
-    yield "last_change_timestamp_seconds", "When what is published last changed.", report.changed_at
-    yield "last_exit_code", "What the last export on this machine ended with.", last.exit_code if last else None
+    yield "last_change_timestamp_seconds", "When the published state last changed.", report.changed_at
+    yield "last_exit_code", "The exit code of the last export on this machine.", last.exit_code if last else None
     for name in _COUNTS:
         yield f"published_{name}", f"Number of published {name.replace('_', ' ')}.", report.counts[name]
     yield "latest_run_id", "The highest id of a published run.", report.latest_run_id
     yield "writing", "Whether an export is writing.", int(writing is not None and writing.alive)
     yield "died_writing", "Whether an export died while writing.", int(writing is not None and not writing.alive)
-    yield "hook_requests", "Number of requests of the hook that are not done.", report.requests
+    yield "hook_requests", "Number of requests of the hook that are waiting.", report.requests
     yield "hook_oldest_request_age_seconds", "Age of the oldest of these.", _age(report, report.oldest_request) or 0

@@ -1,5 +1,7 @@
 """`exporter get`, `runs` and `history`: JSON lines in a pipe, a table on a terminal."""
 
+import csv
+import io
 import os
 import pathlib
 import pty
@@ -106,15 +108,15 @@ def test_a_name_of_several_samples_is_not_enough(small: Platform, tmp_path: path
     assert "2 samples are called 'first'; name one by its id: 1, 7" in str(result.exception)
 
 
-def on_a_terminal(*arguments: object, kind: str = "dumb") -> tuple[int, str]:
-    """A real process whose standard output is a terminal of 160 columns: exit code, and what it shows."""
+def on_a_terminal(*arguments: object, kind: str = "dumb", width: int = 160) -> tuple[int, str]:
+    """A real process whose standard output is a terminal: exit code, and what it shows."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "COLUMNS": "160", "TERM": kind},
+        env={**os.environ, "COLUMNS": str(width), "TERM": kind},
     ) as process:
         os.close(theirs)
         shown = b""
@@ -140,6 +142,66 @@ def test_a_terminal_is_shown_a_table(published: pathlib.Path) -> None:
             assert row.split()[:3] == [str(item["run_id"]), item["status"], item["platform"]]
 
 
+@pytest.mark.parametrize(("width", "command"), [(80, "history"), (60, "history"), (80, "runs"), (40, "runs")])
+def test_a_table_fits_the_terminal_one_line_a_row(published: pathlib.Path, width: int, command: str) -> None:
+    arguments = ("history", 1) if command == "history" else ("runs",)
+    code, shown = on_a_terminal(*arguments, "-n", 15, "--base", published, kind="xterm", width=width)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    head, *rows = [line for line in shown.splitlines() if not line.startswith("not shown for lack of width")]
+    assert code == 0 and len(rows) == 15 and head.split()[0] == "run"
+    assert max(map(len, [head, *rows])) <= width
+    assert all(row.split()[0].isdecimal() for row in rows)
+
+
+def test_formats_hold_the_same(run: Run, published: pathlib.Path) -> None:
+    with Api(str(published)) as api:
+        wanted = list(api.runs(branch="master"))[:7]
+    arguments = ("runs", "-b", "master", "-n", 7, "-o")
+    assert lines(run(*arguments, "ndjson")) == wanted == orjson.loads(run(*arguments, "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "csv").stdout)))
+    assert [row["run_id"] for row in rows] == [str(one["run_id"]) for one in wanted]
+    assert [row["summary.pass_count"] for row in rows] == [str(one["summary"]["pass_count"]) for one in wanted]
+    head, *table = run(*arguments, "table").stdout.splitlines()
+    assert head.split()[:3] == ["run", "status", "platform"] and len(table) == 7
+
+
+@pytest.mark.parametrize("digits", [7, 12, 39, 40])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_commit_by_some_of_its_digits(
+    run: Run, published: pathlib.Path, digits: int, case: Callable[[str], str]
+) -> None:
+    with Api(str(published)) as api:
+        everything = list(api.runs())
+    commit = everything[3]["commit_sha"]
+    assert commit is not None
+    wanted = [one for one in everything if str(one["commit_sha"]).startswith(commit[:digits])]
+    assert lines(run("runs", "--commit", case(commit[:digits]))) == wanted != []
+
+
+def test_nothing_found_is_no_failure_unless_asked(published: pathlib.Path, run: Run) -> None:
+    nothing = ("runs", "--branch", "no such branch")
+    assert run(*nothing).exit_code == 0 and run(*nothing).output == ""
+    assert run(*nothing, "-o", "json").stdout == "[]\n"
+    failed = CliRunner().invoke(
+        main.cli, [*nothing, "--base", str(published), "--fail-if-empty"], standalone_mode=False
+    )
+    assert failed.return_value == 1
+    code, shown = on_a_terminal(*nothing, "--base", published)
+    assert (code, shown) == (0, "nothing found\n")
+
+
+@pytest.mark.parametrize("path", ["runs/12", "runs/12/", "/v1/runs/12"])
+def test_the_suffix_may_be_left_out(run: Run, published: pathlib.Path, path: str) -> None:
+    assert run("get", path).stdout_bytes.rstrip(b"\n") == (published / "v1/runs/12.json").read_bytes()
+
+
+def test_a_folder_without_a_document_of_its_name_is_named(run: Run) -> None:
+    result = run("get", "runs/12/samples/")
+    assert result.exit_code == 0
+    error = run("get", "manifests").exception
+    assert isinstance(error, ExporterError) and "if manifests/ is a folder, name a document in it" in str(error)
+
+
 def test_a_terminal_is_shown_no_control_characters(published: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with Api(str(published)) as api:
         page: Any = {"data": list(api.history(1))[:1], "pagination": {"total": 1, "next": None}, "meta": {}}
@@ -158,7 +220,8 @@ def test_what_is_not_as_the_contract_says_is_said(tmp_path: pathlib.Path) -> Non
     assert code == 1 and "error: the documents are not as the API's schemas describe them" in shown
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(published: pathlib.Path) -> None:
-    command = f"{sys.executable} -m exporter runs --base {published} | head -n 1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
-    assert orjson.loads(done.stdout)["run_id"] == 60 and done.stderr == b""
+@pytest.mark.parametrize("command", ["runs", "runs -o csv", "runs -o json", "history 1", "get runs.json"])
+def test_a_reader_who_has_seen_enough_is_no_error(published: pathlib.Path, command: str) -> None:
+    script = f"set -o pipefail; {sys.executable} -m exporter {command} --base {published} | head -n 1"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert done.stdout and done.stderr == b""

@@ -89,7 +89,7 @@ def test_without_a_spool_the_last_change_has_to_do(site: Site) -> None:
     assert (code, err) == (0, "")
     assert re.search(r"last success +\S+Z, (60 min|3[56]\d\d s) ago \(the last change; .*\)\n", out)
     assert "published         1 runs, 0 results, 0 samples, 0 regression tests\n" in out
-    assert f"snapshot {site.snapshot[:12]}" in out and "latest run        7\n" in out
+    assert f"state {site.snapshot[:12]}" in out and "latest run        7\n" in out
     assert "last error        none\n" in out and "being written     no\n" in out and "hook requests     none" in out
     assert site.json()["last_success"]["source"] == "manifest"
     assert not site.spool.exists()
