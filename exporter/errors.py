@@ -13,7 +13,7 @@ class ExporterError(Exception):
 
 
 class UsageError(ExporterError):
-    """The command line, the environment or the settings file asks for something that makes no sense."""
+    """The command line, the environment or the settings file holds a value that is not valid."""
 
     exit_code = 2
 

@@ -202,12 +202,12 @@ def megabytes(size: float) -> str:
 
 
 def _lines(stage: str, total: int) -> Callable[[int], None]:
-    told = time.monotonic()
+    last = time.monotonic()
 
     def tell(completed: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= EVERY:
-            told = time.monotonic()
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
             log.info("%s: %d of %d", stage, completed, total)
 
     return tell

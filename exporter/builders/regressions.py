@@ -1,4 +1,4 @@
-"""What changed lately on the main line: every test that began to fail there, and every one that was mended."""
+"""What changed lately on the main line: every test that began to fail there, and every one that passes again."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,8 +69,8 @@ def heads(changes: Sequence[Change], index: FeedIndex, main: MainLine) -> Iterat
     path = paths.document(paths.REGRESSIONS)
     next_partition = index.head(paths.REGRESSIONS).next
     yield head_page(paths.REGRESSIONS, _linked(changes, path), index.total(paths.REGRESSIONS), next_partition)
-    told = [change for change in changes if change["kind"] != "expectation"][:MOST_ENTRIES]
-    yield paths.REGRESSIONS_FEED, _atom(_linked(told, paths.REGRESSIONS_FEED), main)
+    shown = [change for change in changes if change["kind"] != "expectation"][:MOST_ENTRIES]
+    yield paths.REGRESSIONS_FEED, _atom(_linked(shown, paths.REGRESSIONS_FEED), main)
 
 
 def _atom(changes: list[Change], main: MainLine) -> bytes:

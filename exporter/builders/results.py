@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter import paths
-from exporter.documents.encoding import HOLE, Document, Encoded, Template, encode, fragment, joined
+from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined
 from exporter.documents.lists import listing
 from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail, PreviousResult
 from exporter.documents.results import Verdict as VerdictDocument
@@ -95,10 +95,10 @@ class Templates:
             "status": outcome.status,
             "exit_code": outcome.exit_code,
             "expected_rc": outcome.expected_rc,
-            "runtime_ms": HOLE,
+            "runtime_ms": PLACEHOLDER,
             "command": test.command,
             "categories": test.categories,
-            "pr_number": HOLE,
+            "pr_number": PLACEHOLDER,
         }
         brief: list[Output] = [
             {
@@ -115,15 +115,15 @@ class Templates:
             "outputs": outputs,
             "classification": classified,
             "accepted_today": outcome.accepted_today,
-            "verdict": HOLE,
-            "previous": HOLE,
-            "log_excerpt": HOLE,
-            "run": HOLE,
+            "verdict": PLACEHOLDER,
+            "previous": PLACEHOLDER,
+            "log_excerpt": PLACEHOLDER,
+            "run": PLACEHOLDER,
             "links": test.links,
         }
         return OutcomeTemplates(
             paths.result_file(outcome.test_id),
-            Template({**shown, "outputs": brief, "href": HOLE}),
+            Template({**shown, "outputs": brief, "href": PLACEHOLDER}),
             Template(document),
             b',"classification":%b,"accepted_today":%b,"verdict":'
             % (encode(classified), encode(outcome.accepted_today)),

@@ -92,7 +92,7 @@ def check(store: str, credentials: pathlib.Path | None, **asked: Any) -> int:
     """Compare a bucket's settings with what a static API needs.
 
     Exits with 1 if one is not as it should be; one that these credentials may not see does not count. Says for each
-    how to mend it.
+    how to correct it.
     """
     rows = _rows(store, credentials, asked)
     _show(rows)

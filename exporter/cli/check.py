@@ -107,7 +107,7 @@ def _bucket(export: Export) -> "Finding":
     except ExporterError as error:
         return Finding("bucket settings", "warning", str(error))
     if wrong := [row.setting for row in found if row.right is False]:
-        return Finding("bucket settings", "warning", f"{', '.join(wrong)}: exporter bucket check says how to mend them")
+        return Finding("bucket settings", "warning", f"{', '.join(wrong)}: see exporter bucket check")
     return Finding("bucket settings", "ok", "as a static API needs them")
 
 

@@ -46,11 +46,11 @@ def report(pr: int | None, run: int | None, commit: str | None, form: str, reade
         raise click.UsageError("give one of --pr, --run and --commit")
     with reader.open() as api, unread_is_no_error():
         title, runs = _runs(api, pr, run, commit)
-        told = tuple(
+        chosen = tuple(
             reports.run_report(one, api.failures(one["run_id"]), lambda path: api.name + path)
             for one in reports.newest_by_platform(runs)
         )
-        found = reports.Report(title, told)
+        found = reports.Report(title, chosen)
         match form:
             case "json":
                 click.echo(orjson.dumps(reports.as_json(found)))

@@ -52,7 +52,7 @@ def download(source: Source, folder: pathlib.Path, chosen: Snapshot, show: Show 
             rest.unlink()
     except OSError as error:
         raise FetchError(
-            f"{folder}: {error.strerror or error}: mend that and download again; what came is kept"
+            f"{folder}: {error.strerror or error}: correct that and download again; what came is kept"
         ) from error
 
 

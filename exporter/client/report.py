@@ -69,7 +69,7 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Runs, in the order in which they are told."""
+    """Runs, in the order of the report."""
 
     title: str
     runs: tuple[RunReport, ...]
@@ -207,8 +207,8 @@ def _row(one: Failure) -> str:
     notes = [note for note, there in (("worse", one.worse), ("base is old: rebase", one.base_is_old)) if there]
     test = f"[{one.regression_test_id}]({one.url})" if one.url else str(one.regression_test_id)
     command = f"ccextractor {escape(one.command)} {escape(one.sample_name, 80)}"
-    told = ", ".join([f"{one.code} ({one.verdict})", *notes])
-    return f"| {_KIND[one.kind]} | {test} | {command} | {escape(told)}: {escape(one.reason)} |"
+    failure = ", ".join([f"{one.code} ({one.verdict})", *notes])
+    return f"| {_KIND[one.kind]} | {test} | {command} | {escape(failure)}: {escape(one.reason)} |"
 
 
 def as_text(report: Report) -> str:

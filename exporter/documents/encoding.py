@@ -25,15 +25,15 @@ def fragment(value: Any) -> Encoded:
     return orjson.Fragment(orjson.dumps(value))
 
 
-HOLE = orjson.Fragment(b"\0")
+PLACEHOLDER = orjson.Fragment(b"\0")
 """A value of a `Template` that is filled in later. No encoded JSON holds a NUL byte."""
 
 
 class Template:
-    """A document's shape, encoded once, with holes for the values that change.
+    """A document's shape, encoded once, with placeholders for the values that change.
 
     Args:
-        shape: the document, with `HOLE` for each such value.
+        shape: the document, with `PLACEHOLDER` for each such value.
     """
 
     __slots__ = ("_pieces",)
@@ -42,7 +42,7 @@ class Template:
         self._pieces = encode(shape).replace(b"%", b"%%").replace(b"\0", b"%b")
 
     def fill(self, *values: bytes) -> bytes:
-        """The document with its holes filled by encoded values."""
+        """The document with its placeholders replaced by encoded values."""
         return self._pieces % values
 
 

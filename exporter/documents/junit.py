@@ -102,9 +102,9 @@ def _case(result: Mapping[str, Any], failure: Mapping[str, Any] | None) -> ET.El
     )
     if failure is not None:
         code = _code(failure)
-        told = ET.SubElement(case, "error" if code in CRASHES else "failure")
-        told.set("type", code)
-        told.set("message", _clean(failure["classification"]["reason"]))
+        outcome = ET.SubElement(case, "error" if code in CRASHES else "failure")
+        outcome.set("type", code)
+        outcome.set("message", _clean(failure["classification"]["reason"]))
         lines = {
             "command": failure["command"],
             "sample": failure["sample_name"],
@@ -112,7 +112,7 @@ def _case(result: Mapping[str, Any], failure: Mapping[str, Any] | None) -> ET.El
             **_standing(failure),
             "document": failure["href"],
         }
-        told.text = _clean("\n".join(f"{name}: {value}" for name, value in lines.items() if value is not None))
+        outcome.text = _clean("\n".join(f"{name}: {value}" for name, value in lines.items() if value is not None))
     return case
 
 

@@ -125,7 +125,7 @@ class SnapshotCounts(TypedDict):
 
 
 class SnapshotMainLine(TypedDict):
-    """The main line that a snapshot's failures are held against."""
+    """The main line that a snapshot's failures are compared with."""
 
     repository: Repository
     branch: Branch

@@ -1,4 +1,4 @@
-"""The shrink guard: an export that would delete most of what is published publishes nothing, unless told to.
+"""The shrink guard: an export that would delete most of what is published needs `--allow-shrink`.
 
 An empty table, a half-restored database, a forgotten `--sample-repository`: each looks like a platform on which most
 things were deleted, and that hardly ever happens. So an export that would delete more than half of the published

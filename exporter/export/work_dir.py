@@ -83,7 +83,7 @@ def temporary_folder() -> Iterator[pathlib.Path]:
         parent = pathlib.Path(tempfile.gettempdir())
     except FileNotFoundError:
         raise ExporterError(
-            "no folder for temporary files can be written to: name one with TMPDIR, or mend the rights of /tmp"
+            "no folder for temporary files can be written to: name one with TMPDIR, or correct the permissions of /tmp"
         ) from None
     for other in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), _locked(other):

@@ -4,7 +4,7 @@ The lease spares two exports from working at the same time, of which one would w
 nor on clocks: an export writes the manifest anew before it takes the place of another (`Publisher.publish`), so that
 the other one can no longer replace it.
 
-Clocks differ. A lease is believed until it expires by this machine's clock, but at most for a lease's length after it
+Clocks differ. A lease is valid until it expires by this machine's clock, but at most for a lease's length after it
 was first seen unchanged: one from a clock that is years ahead blocks nobody for longer. An export whose clock is behind
 by more than a lease's length looks dead to others, and is fenced off as a dead one is.
 """

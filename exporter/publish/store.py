@@ -51,7 +51,7 @@ def nothing() -> None:
 class Store(Protocol):
     """Where an export is published. Instances are picklable: each worker process opens its own connections.
 
-    Every method raises `StoreError` for what an operator can mend (permissions, a full disk, no such bucket) and
+    Every method raises `StoreError` for what an operator can correct (permissions, a full disk, no such bucket) and
     for a path that could leave the root.
     """
 

@@ -47,7 +47,7 @@ UNKNOWN_COMMIT = "-" * _KEY
 
 
 class Evaluated(Protocol):
-    """A result as far as later ones are held against it."""
+    """A result as far as later ones are compared with it."""
 
     @property
     def status(self) -> ResultStatus:
@@ -275,7 +275,7 @@ def concat(a: HistorySummary | None, b: HistorySummary | None) -> HistorySummary
 def turn(past: HistorySummary, one: Evaluated) -> ChangeKind | None:
     """What a result changes on the main line, whose earlier results are `past`; None if it changes nothing.
 
-    A pass and a fail of the same output are a change of expectation. It is told if the output is accepted by the
+    A pass and a fail of the same output are a change of expectation. It is reported if the output is accepted by the
     catalogue, or if the status before stood for at least two results: where the expectation alternates from run to run
     (CCExtractor/sample-platform#1173), neither the test nor anybody's mind has changed.
     """
@@ -332,7 +332,7 @@ def is_flaky(newest: str, *, within_commits: bool = False) -> bool:
     Args:
         newest: the results.
         within_commits: count only changes between results of one commit: the lineage of a pull request or branch,
-            whose author breaks and mends.
+            whose author breaks and repairs a test.
     """
     window = _entries(newest)
     changes = _changes(window, within_commits=within_commits)

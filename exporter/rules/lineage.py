@@ -1,4 +1,4 @@
-"""Lineages: sequences of runs on one platform that a failure is held against.
+"""Lineages: sequences of runs on one platform that a failure is compared with.
 
 A *lineage* is the main line, or the runs of one pull request or of one branch of one repository; all results of a
 platform, and the runs of a commit on a platform, are such sequences as well. Only counted runs (`RunFacts.is_counted`)

@@ -158,7 +158,7 @@ DOCUMENTED: Mapping[str, Mapping[str, str]] = {
         "accepted_today": "Whether it fails although one of its outputs is the approved content today.",
         "verdict": "Whether the failure is news; null for a pass.",
         "verdict.code": "new_regression, still_failing, never_passed, flaky or no_history.",
-        "verdict.line": "The lineage that it is held against: own or main; null without an earlier result.",
+        "verdict.line": "The lineage that it is compared with: own or main; null without an earlier result.",
         "verdict.since_run": "The first run of the failing streak; null if the previous result passed.",
         "verdict.last_pass_run": "The last run in which the test passed.",
         "verdict.previous_run": "The run of the previous result.",

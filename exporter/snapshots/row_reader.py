@@ -17,7 +17,7 @@ from exporter.builders import regression_tests, runs, samples
 from exporter.builders.partition import EvaluatedRun, evaluate
 from exporter.builders.results import Templates
 from exporter.builders.targets import AllTargets
-from exporter.documents.encoding import HOLE, Document, encode
+from exporter.documents.encoding import PLACEHOLDER, Document, encode
 from exporter.documents.snapshots import SnapshotMainVerdict, SnapshotRun, SnapshotVerdict
 from exporter.rules.lineage import MainLine
 from exporter.rules.outcomes import Outcome, Results
@@ -94,7 +94,12 @@ def _row(outcome: Outcome, templates: Templates) -> dict[str, Any]:
     for output in values["outputs"]:
         del output["diff"]
     values |= values["classification"] or {"code": None, "reason": None}
-    values |= {"run_id": HOLE, "runtime_ms": HOLE, "verdict": HOLE, "failure_signature": outcome.signature}
+    values |= {
+        "run_id": PLACEHOLDER,
+        "runtime_ms": PLACEHOLDER,
+        "verdict": PLACEHOLDER,
+        "failure_signature": outcome.signature,
+    }
     return {field.name: values[field.name] for field in RESULTS.fields}
 
 

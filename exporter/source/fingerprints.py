@@ -2,7 +2,7 @@
 
 On MySQL and MariaDB a row's fingerprint is the CRC-32 of its values times that of its key, and a partition's is the
 XOR of those with the number of rows. The product matters: CRC-32 is linear, so that without it two rows that exchange
-values would leave the XOR as it was. Values are told apart by their lengths, null from empty.
+values would leave the XOR as it was. Lengths distinguish values, and null from empty.
 SQLite has no such functions; there an aggregate of our own does the same in this process.
 """
 

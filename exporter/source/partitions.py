@@ -62,7 +62,7 @@ class RunRows:
 
 
 class PartitionRows(NamedTuple):
-    """The runs of a partition by ascending id, and the rows in it that make no sense."""
+    """The runs of a partition by ascending id, and its invalid rows."""
 
     runs: list[RunRows]
     problems: list[InvalidRow]
@@ -305,7 +305,7 @@ _said: set[str] = set()
 
 
 def _say_once(table: str, error: Exception) -> None:
-    """Say once per process and table that packed reading did not do, and how to mend it."""
+    """Say once per process and table that packed reading did not do, and what to change."""
     if table not in _said:
         _said.add(table)
         log.warning(

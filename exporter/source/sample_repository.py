@@ -1,6 +1,6 @@
 """The sample repository: the files beside the platform's database.
 
-Names come from rows and the folders from many hands, so nothing is believed. A name is one component; no symbolic link
+Names come from rows and the folders from many hands, so nothing is trusted. A name is one component; no symbolic link
 below the root is followed (the root itself may be one), also not one that leads inside; only regular files are opened,
 and no more is read than was asked for. What is refused or cannot be read is a `InvalidRow`; what is not there is None.
 """

@@ -2,7 +2,7 @@
 
 What is not named here cannot be selected by accident: `test.token`, `upload.user_id` and `sample_issue.user` are
 left out on purpose, as are all tables of users, tokens and machines. Types are the plainest that fit, so that a
-value that makes no sense arrives as it is (`values.py` judges it) instead of failing a whole query.
+invalid value arrives as it is (`row_values.py` checks it) instead of failing a whole query.
 """
 
 from sqlalchemy import Column, Integer, MetaData, Table

@@ -169,7 +169,7 @@ class GcsStore:
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; give the number written.
 
-        Whether they are there is told by listing where many stand together, else object by object. Each write names
+        Whether they are there is found by listing where many stand together, else object by object. Each write names
         the generation that was seen then; `check` is called in between.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A success is believed only if the reply says what Google Cloud Storage would say.
+"""A success counts only if the reply says what Google Cloud Storage would say.
 
 A captive portal, a login page or a broken proxy answers any request with status 200 and HTML. An export that takes this
 for "written" commits a manifest over documents that do not exist.
