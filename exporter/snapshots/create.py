@@ -55,7 +55,7 @@ class SnapshotResult:
 def create(
     database: Database,
     store: Store,
-    settings: SnapshotSettings,
+    settings: SnapshotSettings = SnapshotSettings(),
     progress: Progress = quiet,
 ) -> SnapshotResult:
     """Make a snapshot of the database and publish it, unless the newest one holds the same.
