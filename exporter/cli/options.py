@@ -15,6 +15,7 @@ from exporter import logs
 from exporter.cli.output import FORMATS, SHOWN, Shown
 from exporter.cli.settings_file import SettingsFile
 from exporter.export.service import Export
+from exporter.publish.local.folder_store import FILE_MODE
 from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
 from exporter.source import DATABASE_TIMEOUT
 
@@ -160,6 +161,20 @@ class Seconds(int):
         return f"{int(self)}s"
 
 
+class FileMode(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Permissions in octal digits, such as `644`; the owner can read and write."""
+
+    name = "mode"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The permissions that a text stands for."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"0?6[0246]{2}", str(value)):
+            self.fail(f"{value!r} is not a mode of files that their owner writes: 644, 640, 664 or 600.", param, ctx)
+        return int(value, 8)
+
+
 def credentials_option(command: Command) -> Command:
     """Add `--credentials`, for a bucket."""
     return option(
@@ -188,11 +203,24 @@ def access_options(command: Command) -> Command:
         show_default="0s for a folder, 24h for a bucket",
         help="How long documents that are no longer published stay, for readers who still have links to them.",
     )
+    @option(
+        "--file-mode",
+        type=FileMode(),
+        default=f"{FILE_MODE:o}",
+        show_default=True,
+        help="For a folder: permissions of published files, whatever the umask; folders can be searched likewise.",
+    )
     @functools.wraps(command)
     def with_access(
-        *args: Any, credentials: pathlib.Path | None, max_writes_per_second: int, grace: int | None, **kwargs: Any
+        *args: Any,
+        credentials: pathlib.Path | None,
+        max_writes_per_second: int,
+        grace: int | None,
+        file_mode: int,
+        **kwargs: Any,
     ) -> Any:
-        return command(*args, access=StoreAccess(credentials, max_writes_per_second, grace), **kwargs)
+        access = StoreAccess(credentials, max_writes_per_second, grace, file_mode)
+        return command(*args, access=access, **kwargs)
 
     return with_access
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from exporter.errors import StoreError, UsageError
-from exporter.publish.local.folder_store import LocalStore
+from exporter.publish.local.folder_store import FILE_MODE, LocalStore
 from exporter.publish.store import Store
 
 WRITES_PER_SECOND = 900
@@ -32,9 +32,10 @@ def open_store(
     credentials: pathlib.Path | None = None,
     max_writes_per_second: int = WRITES_PER_SECOND,
     grace: int | None = None,
+    file_mode: int = FILE_MODE,
     writers: int = 1,
 ) -> Store:
-    """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. Nothing is asked of it yet.
+    """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. No request is made yet.
 
     Args:
         name: what to open.
@@ -42,6 +43,7 @@ def open_store(
         max_writes_per_second: to a bucket, by all writers together.
         grace: seconds for which readers may still hold links to what is no longer published; None: as the kind of
             store has it.
+        file_mode: permissions of the files in a folder.
         writers: how many processes write at the same time, each with a copy of this store.
 
     Raises:
@@ -51,7 +53,7 @@ def open_store(
         raise UsageError("the store has an empty name; name a folder or gs://BUCKET")
     kind, separator, _ = name.partition("://")
     if not separator:
-        return LocalStore(pathlib.Path(name)) if grace is None else LocalStore(pathlib.Path(name), grace=grace)
+        return LocalStore(pathlib.Path(name), grace=grace or 0, file_mode=file_mode)
     if kind != "gs":
         raise UsageError(f"there is no store for {kind}://; name a folder or gs://BUCKET")
     bucket, prefix = bucket_of(name)
@@ -76,6 +78,7 @@ class StoreAccess:
     credentials: pathlib.Path | None = None
     max_writes_per_second: int = WRITES_PER_SECOND
     grace: int | None = None
+    file_mode: int = FILE_MODE
 
     def open(self, name: str, writers: int = 1) -> Store:
         """The store of this name, to be written to by so many processes.
@@ -88,5 +91,6 @@ class StoreAccess:
             credentials=self.credentials,
             max_writes_per_second=self.max_writes_per_second,
             grace=self.grace,
+            file_mode=self.file_mode,
             writers=writers,
         )

@@ -72,8 +72,10 @@ def test_a_lease_is_alive_until_it_expires(scene: Scene, seconds: int, alive: bo
 
 
 def test_ones_own_lease_binds_nobody(scene: Scene) -> None:
-    scene.ours.take(HREFS, ABSENT)
-    assert not scene.ours.alive(scene.pending())
+    living = Lease(scene.store, this_process(), scene.clock)
+    living.take(HREFS, ABSENT)
+    assert not living.alive(scene.pending())
+    assert scene.ours.alive(scene.pending())
 
 
 def test_a_dead_process_of_this_machine_holds_no_lease() -> None:
