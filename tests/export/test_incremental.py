@@ -352,12 +352,12 @@ def test_documents_of_runs_before_the_first_that_changed_are_not_made_again(
     export(rich.url, store, **options)
     made: set[int] = set()
 
-    def documents(run: Any, *others: Any) -> Any:
+    def made_for(self: Any, run: Any, *others: Any) -> None:
         made.add(run["run_id"])
-        return original(run, *others)
+        original(self, run, *others)
 
-    original = builder.documents
-    monkeypatch.setattr(builder, "documents", documents)
+    original = builder.ResultBuilder.__init__
+    monkeypatch.setattr(builder.ResultBuilder, "__init__", made_for)
     alter, expected = STAYS[change]
     alter(rich, repository)
     export(rich.url, store, **options)

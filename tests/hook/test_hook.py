@@ -143,6 +143,19 @@ def test_ten_hooks_at_once_are_one_or_two_exports_with_nothing_in_the_way(site: 
     assert 1 <= site.log().count(" published ") <= 2
 
 
+def test_a_wrong_database_keeps_what_is_published_and_the_request(site: Site, tmp_path: pathlib.Path) -> None:
+    runs = [option for run in RUNS for option in ("--run", str(run))]
+    assert site.run("--wait", *runs)[0] == 0
+    wrong = Platform(f"sqlite:///{tmp_path}/wrong.sqlite")
+    wrong.run(1, "completed")
+    code, said = site.run("--wait", *runs, EXPORTER_DATABASE_URL=wrong.url)
+    assert code == 3 and "would delete 10 of 11 runs" in said
+    assert site.published() == set(RUNS) and site.requests.names()
+    assert site.last()["exit_code"] == 3
+    assert site.run("--wait")[0] == 0
+    assert site.published() == set(RUNS) and not site.requests.names()
+
+
 @pytest.mark.soak
 def test_no_request_is_lost_whenever_workers_are_killed(site: Site) -> None:
     """Each hook's worker is killed a little later in its life: starting, waiting, reading, writing, done."""
