@@ -18,6 +18,9 @@ _TIME = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[,.](\d{1,3})"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(.*)", re.ASCII)
 
 
+Lines = Sequence[str]
+
+
 class Cue(NamedTuple):
     """A caption: when it is shown, as the file has it, with WebVTT settings; its lines of text."""
 
@@ -42,17 +45,26 @@ class CueChanges(NamedTuple):
     changed_time: int
 
 
-def changes(expected: Sequence[str], actual: Sequence[str]) -> CueChanges | None:
+def changes(expected: Lines, actual: Lines, same_start: int = 0, same_end: int = 0) -> CueChanges | None:
     """Count the cues that differ between the lines of two files; None unless both are captions, and not too long.
 
     Cues are the same that have the same text or the same times, in their order; of the cues that are left between
     these, such as overlap in time. A file without any line is captions if the other one is.
+
+    Args:
+        expected: lines of a file.
+        actual: lines of the other file.
+        same_start: how many lines at their beginnings are known to be the same.
+        same_end: likewise at their ends.
     """
-    if len(expected) + len(actual) > MAX_LINES:
+    sides = expected, actual
+    if (
+        len(expected) + len(actual) > MAX_LINES
+        or not any(sides)
+        or not all(not side or is_captions(side) for side in sides)
+    ):
         return None
-    a, b = cues(expected), cues(actual)
-    if a is None or b is None or not ((expected and actual) or a or b):
-        return None
+    a, b = (cues(_between(side, same_start, same_end)) for side in sides)
     removed = added = changed_text = changed_time = 0
     for old, new in _aligned(a, b, lambda cue: cue)[1]:
         pairs = _paired(old, new)
@@ -63,22 +75,36 @@ def changes(expected: Sequence[str], actual: Sequence[str]) -> CueChanges | None
     return CueChanges(added, removed, changed_text, changed_time)
 
 
-def cues(lines: Sequence[str]) -> list[Cue] | None:
-    """The cues of a file; None if it is neither SubRip nor WebVTT."""
+def is_captions(lines: Lines) -> bool:
+    """Whether a file begins like SubRip or WebVTT."""
     head = [line for line in lines[:100] if line.strip()][:2]
     if not head:
-        return None if lines else []
+        return False
     numbered = head[0].strip().isdecimal()
-    if not head[0].startswith("WEBVTT") and not _TIMES.fullmatch("".join(head[numbered : numbered + 1])):
-        return None
-    times = [at for at, line in enumerate(lines) if "-->" in line and _TIMES.fullmatch(line)]
+    return head[0].startswith("WEBVTT") or _is_times("".join(head[numbered : numbered + 1]))
+
+
+def _is_times(line: str) -> bool:
+    return "-->" in line and _TIMES.fullmatch(line) is not None
+
+
+def _between(lines: Lines, same_start: int, same_end: int) -> Lines:
+    """The lines of cues that may differ: from the last times before these to the first times after them."""
+    start = next((at for at in range(same_start - 1, -1, -1) if _is_times(lines[at])), 0)
+    end = next((at + 1 for at in range(len(lines) - same_end, len(lines)) if _is_times(lines[at])), len(lines))
+    return lines[start:end]
+
+
+def cues(lines: Lines) -> list[Cue]:
+    """The cues of a caption file."""
+    times = [at for at, line in enumerate(lines) if _is_times(line)]
     return [
         Cue(lines[at].strip(), _text(lines[at + 1 : end], last=end == len(lines)))
         for at, end in pairwise([*times, len(lines)])
     ]
 
 
-def _text(lines: Sequence[str], *, last: bool) -> tuple[str, ...]:
+def _text(lines: Lines, *, last: bool) -> tuple[str, ...]:
     """A cue's text; `lines` are those after its times, up to those of the next cue."""
     end = len(lines)
     if not last and end and (lines[-1].isdecimal() or (end > 1 and not lines[-2].strip())):

@@ -2,25 +2,30 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from exporter.builders.line_matching import Opcode
 from exporter.documents.files import Diff, DiffAspect, DiffSummary, TextFormat
-from exporter.source.text_decoding import Text, decode
+from exporter.source.text_decoding import decode
 
 
-@dataclass(frozen=True, slots=True)
 class Side:
-    """An output: its text, and the same by lines."""
+    """An output: its text, and the same by lines.
 
-    text: Text
-    lines: list[str]
+    Attributes:
+        text: the text.
+        lines: its lines, without their ends.
+        format: how it is written.
+    """
 
-    @classmethod
-    def of(cls, data: bytes) -> "Side":
-        """The output with these bytes."""
-        text = decode(data)
-        return cls(text, text.lines)
+    def __init__(self, data: bytes) -> None:
+        self.text = text = decode(data)
+        self.lines = text.lines
+        self.format: TextFormat = {
+            "encoding": text.encoding,
+            "bom": text.bom,
+            "line_ends": text.line_ends,
+            "final_newline": text.final_newline,
+        }
 
     @property
     def wide(self) -> bool:
@@ -39,18 +44,7 @@ class Side:
 
     def is_ended(self, index: int) -> bool:
         """Whether a line has an end."""
-        return index < len(self.lines) - 1 or self.text.final_newline
-
-    @property
-    def format(self) -> TextFormat:
-        """How it is written."""
-        text = self.text
-        return {
-            "encoding": text.encoding,
-            "bom": text.bom,
-            "line_ends": text.line_ends,
-            "final_newline": text.final_newline,
-        }
+        return index < len(self.lines) - 1 or self.format["final_newline"]
 
 
 _Run = tuple[int, int, int]
@@ -135,12 +129,12 @@ def differs_in(result: Diff, a: Side, b: Side, *, same_text: bool) -> Iterator[D
         yield "encoding"
     if a.text.bom != b.text.bom:
         yield "bom"
-    ends = {a.text.line_ends, b.text.line_ends}
+    ends = {a.format["line_ends"], b.format["line_ends"]}
     if same_text and "mixed" in ends:
         pairs = zip(*(_LINE_END.finditer(side.text.content) for side in (a, b)), strict=False)
         if any(one[0] != other[0] for one, other in pairs):
             yield "line_ends"
     elif len(ends - {"none"}) > 1:
         yield "line_ends"
-    if a.lines and b.lines and a.text.final_newline != b.text.final_newline:
+    if a.lines and b.lines and a.format["final_newline"] != b.format["final_newline"]:
         yield "final_newline"

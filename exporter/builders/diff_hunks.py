@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from exporter.builders.compared_text import Side
 from exporter.builders.line_matching import Opcode
-from exporter.documents.files import DiffLine, Hunk, LineKind
+from exporter.documents.files import Diff, DiffLine, Hunk, LineKind
 from exporter.source.text_decoding import displayable
 
 MAX_HUNKS = 500
@@ -58,10 +58,25 @@ def hunks(groups: list[Group], a: Sequence[str], b: Sequence[str]) -> tuple[list
     return found, len(groups) > MAX_HUNKS
 
 
-def unified(groups: list[Group], a: Sequence[str], b: Sequence[str]) -> tuple[str, bool]:
-    """The diff in the unified format within the limits; and whether lines were left out."""
+def unified(groups: list[Group], a: Sequence[str], b: Sequence[str], complete: list[Hunk] | None) -> tuple[str, bool]:
+    """The diff in the unified format within the limits; and whether lines were left out.
+
+    Args:
+        groups: the hunks' opcodes.
+        a: the expected lines.
+        b: the actual lines.
+        complete: the hunks, if all of their lines are shown.
+    """
     shown = ["--- expected", "+++ actual"]
     room = _Room(MAX_UNIFIED_LINES, MAX_TEXT - 2 * MAX_UNIFIED_LINES)  # a mark and an LF a line
+    if complete is not None:
+        for group, hunk in zip(groups, complete, strict=True):
+            shown.append(_head(group))
+            shown += [_MARKS[line["kind"]] + line["text"] for line in hunk["lines"]]
+        text = "\n".join(shown)
+        if len(shown) <= room.lines and len(text) <= room.text:
+            return text, False
+        del shown[2:]
     room.lines -= len(shown)
     for group in groups:
         head = _head(group)
@@ -69,29 +84,41 @@ def unified(groups: list[Group], a: Sequence[str], b: Sequence[str]) -> tuple[st
         room.text -= len(head)
         if min(room.lines, room.text) < 0:
             return "\n".join(shown), True
-        lines, complete = _shown(group, a, b, room)
+        lines, whole = _shown(group, a, b, room)
         shown += [head, *(_MARKS[line["kind"]] + line["text"] for line in lines)]
-        if not complete:
+        if not whole:
             return "\n".join(shown), True
     return "\n".join(shown), False
 
 
-def patch(groups: list[Group], complete: list[Hunk], a: Side, b: Side) -> str | None:
+def patch(groups: list[Group], document: Diff, a: Side, b: Side) -> str | None:
     r"""What makes the actual bytes of the expected ones, for `patch`; None where no text can.
 
     Both sides have to be UTF-8 without NUL, with or without a byte order mark, and their lines have to end with LF or
     with CR LF throughout; of the last line both or neither, unless it differs. Written as UTF-8 the patch has the line
     ends that the outputs have, and `\ No newline at end of file` as `diff` writes it.
+
+    Args:
+        groups: the hunks' opcodes.
+        document: the diff document, of whose hunks nothing is left out.
+        a: the expected output.
+        b: the actual output.
     """
-    ends = {a.text.line_ends, b.text.line_ends} - {"none"}
+    ends = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
     encodings = {a.text.encoding, b.text.encoding}
     if not encodings <= {"ascii", "utf-8"} or a.text.bom != b.text.bom or ends not in ({"lf"}, {"crlf"}, set()):
         return None
     if "\0" in a.text.content or "\0" in b.text.content or not _same_last_end(groups[-1], a, b):
         return None
-    end = "\r\n" if ends == {"crlf"} else "\n"
+    if (
+        "crlf" not in ends
+        and not a.text.bom
+        and all(side.is_ended(len(side.lines) - 1) or not side.lines for side in (a, b))
+    ):
+        return document["unified"] + "\n"
+    end = "\r\n" if "crlf" in ends else "\n"
     pieces = ["--- expected\n+++ actual\n"]
-    for group, hunk in zip(groups, complete, strict=True):
+    for group, hunk in zip(groups, document["hunks"], strict=True):
         pieces += (_head(group), "\n")
         for line in hunk["lines"]:
             number = line["expected_line"]
@@ -117,6 +144,11 @@ class _Room:
 
     def take(self, removed: list[DiffLine], added: list[DiffLine]) -> list[DiffLine]:
         """As many of these lines as there is room for: half of it for each of the two, unless one needs less."""
+        size = sum([len(line["text"]) for line in removed]) + sum([len(line["text"]) for line in added])
+        if len(removed) + len(added) <= self.lines and size <= self.text:
+            self.lines -= len(removed) + len(added)
+            self.text -= size
+            return removed + added
         counts = _share(len(removed), len(added), self.lines)
         sides = removed[: counts[0]], added[: counts[1]]
         sums = [list(accumulate(len(line["text"]) for line in side)) for side in sides]

@@ -4,6 +4,8 @@ The texts are compared by lines, as `line_matching` matches them. Lines that mat
 bytes, because they are encoded differently, are removed and added lines of the same text.
 """
 
+from collections.abc import Sequence
+
 from exporter.builders import captions
 from exporter.builders.compared_text import Side, count_reencoded, differs_in, recoded_runs, split_runs
 from exporter.builders.diff_hunks import grouped, hunks, patch, unified
@@ -27,9 +29,9 @@ def document(expected: Content | None, actual: Content | None) -> Diff:
         return _document("missing_actual", sizes)
     if expected.data is None or actual.data is None or max(expected.size, actual.size) > MAX_SIZE:
         return _document("too_large", sizes)
-    a = Side.of(expected.data)
+    a = Side(expected.data)
     same_bytes = expected.data == actual.data
-    b = a if same_bytes else Side.of(actual.data)
+    b = a if same_bytes else Side(actual.data)
     result = _document("identical", sizes, same_bytes=same_bytes)
     result["expected"], result["actual"] = a.format, b.format
     if same_bytes:
@@ -40,7 +42,7 @@ def document(expected: Content | None, actual: Content | None) -> Diff:
     runs = list(recoded_runs(a, b, matching.opcodes))
     if not same_text or runs:
         result["status"] = "different"
-        _compare(result, a, b, Matching(split_runs(matching.opcodes, runs), matching.coarse))
+        _compare(result, a, b, Matching(split_runs(matching.opcodes, runs), matching.coarse) if runs else matching)
         count_reencoded(result["summary"], a, b, runs)
     result["differs_in"] = list(differs_in(result, a, b, same_text=same_text))
     return result
@@ -77,12 +79,19 @@ def _compare(result: Diff, a: Side, b: Side, matching: Matching) -> None:
     summary["added_lines"] = sum(j2 - j1 for _, _, _, j1, j2 in changes)
     summary["removed_lines"] = sum(i2 - i1 for _, i1, i2, _, _ in changes)
     summary["changed_hunks"] = len(groups)
-    if (cues := captions.changes(a.lines, b.lines)) is not None:
+    if (cues := captions.changes(a.lines, b.lines, *_same(matching.opcodes))) is not None:
         summary["cues_added"], summary["cues_removed"] = cues.added, cues.removed
         summary["cues_changed_text"], summary["cues_changed_time"] = cues.changed_text, cues.changed_time
     truncated["comparison"] = matching.coarse
     result["hunks"], truncated["hunks"] = hunks(groups, a.lines, b.lines)
-    result["unified"], truncated["unified"] = unified(groups, a.lines, b.lines)
+    complete = None if truncated["hunks"] else result["hunks"]
+    result["unified"], truncated["unified"] = unified(groups, a.lines, b.lines, complete)
     truncated["text"] = any("cut" in line for hunk in result["hunks"] for line in hunk["lines"])
     if not (truncated["hunks"] or truncated["unified"] or truncated["text"]):
-        result["patch"] = patch(groups, result["hunks"], a, b)
+        result["patch"] = patch(groups, result, a, b)
+
+
+def _same(opcodes: Sequence[Opcode]) -> tuple[int, int]:
+    """How many lines at the beginnings and at the ends of two texts match."""
+    first, last = opcodes[0], opcodes[-1]
+    return first[2] if first[0] == "equal" else 0, last[2] - last[1] if last[0] == "equal" else 0

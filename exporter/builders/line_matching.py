@@ -52,25 +52,35 @@ class Matching(NamedTuple):
 
 def match(a: Lines, b: Lines) -> Matching:
     """Match the lines of two texts."""
-    matcher = _Matcher(a, b) if len(a) + len(b) <= MAX_DIFFLIB_LINES else None
-    if matcher is not None and matcher.blocks is not None:
-        unmatched = _unmatched(a, b, matcher.blocks)
-        if 10 * unmatched <= 11 * _least_unmatched(a, b):
-            return Matching(matcher.get_opcodes(), coarse=False)
+    theirs: list[Opcode] | None = None
+    if len(a) + len(b) <= MAX_DIFFLIB_LINES:
+        with contextlib.suppress(_TooMuchError):
+            theirs = list(_Matcher(a, b).get_opcodes())
+    if theirs is not None and 10 * _unmatched(theirs) <= 11 * _least_unmatched(a, b, theirs):
+        return Matching(theirs, coarse=False)
     blocks, coarse = smaller_blocks(a, b)
-    if matcher is not None and matcher.blocks is not None and 10 * unmatched <= 11 * _unmatched(a, b, blocks):
-        return Matching(matcher.get_opcodes(), coarse=False)
-    return Matching(list(opcodes(a, b, blocks)), coarse)
+    ours = list(opcodes(a, b, blocks))
+    if theirs is not None and 10 * _unmatched(theirs) <= 11 * _unmatched(ours):
+        return Matching(theirs, coarse=False)
+    return Matching(ours, coarse)
 
 
-def _unmatched(a: Lines, b: Lines, blocks: _Blocks) -> int:
-    return len(a) + len(b) - 2 * sum(block.size for block in blocks)
+def _unmatched(found: list[Opcode]) -> int:
+    return sum(i2 - i1 + j2 - j1 for tag, i1, i2, j1, j2 in found if tag != "equal")
 
 
-def _least_unmatched(a: Lines, b: Lines) -> int:
-    """The number of lines that no diff matches, because the other text has fewer of them."""
-    counts = Counter(a)
-    counts.subtract(b)
+def _least_unmatched(a: Lines, b: Lines, found: list[Opcode]) -> int:
+    """The number of lines that no diff matches, because the other text has fewer of them.
+
+    Lines that are matched count for both texts alike.
+    """
+    counts: dict[str, int] = {}
+    for tag, i1, i2, j1, j2 in found:
+        if tag != "equal":
+            for line in a[i1:i2]:
+                counts[line] = counts.get(line, 0) + 1
+            for line in b[j1:j2]:
+                counts[line] = counts.get(line, 0) - 1
     return sum(map(abs, counts.values()))
 
 
@@ -93,23 +103,19 @@ class _TooMuchError(Exception):
 class _Matcher(difflib.SequenceMatcher[str]):
     """`difflib`'s matcher, which counts its steps.
 
-    Attributes:
-        blocks: the equal runs of lines; None if they need more than `MAX_STEPS`.
-        b2j: `difflib`'s own: where each line of b is, but for the frequent ones.
+    Raises:
+        _TooMuchError: when opcodes are asked for that need too many steps.
     """
 
     a: Lines
-    b2j: dict[str, list[int]]
+    b2j: dict[str, list[int]]  # where each line of b is, but for the frequent ones
 
     def __init__(self, a: Lines, b: Lines) -> None:
         super().__init__(None, a, b)
         places = self.b2j
         # What a search in a[i:j] costs at most is _costs[j] - _costs[i].
-        self._costs = [0, *accumulate(1 + len(places.get(line, ())) for line in a)]
+        self._costs = [0, *accumulate([1 + len(places.get(line, ())) for line in a])]
         self._steps = MAX_STEPS
-        self.blocks: _Blocks | None = None
-        with contextlib.suppress(_TooMuchError):
-            self.blocks = self.get_matching_blocks()
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None

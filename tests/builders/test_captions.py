@@ -1,6 +1,8 @@
 """Cues that differ between two caption files."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.builders import captions
 
@@ -76,7 +78,7 @@ def test_changes(actual: Cues, counts: tuple[int, int, int, int]) -> None:
     ],
 )
 def test_what_is_no_caption_file(lines: list[str]) -> None:
-    assert captions.cues(lines) is None
+    assert not captions.is_captions(lines)
     assert captions.changes(srt(BASE), lines) is None
     assert captions.changes(lines, lines) is None
 
@@ -95,6 +97,15 @@ def test_what_is_no_caption_file(lines: list[str]) -> None:
     ],
 )
 def test_cues(lines: list[str], texts: list[tuple[str, ...]]) -> None:
-    found = captions.cues(lines)
-    assert found is not None
-    assert [cue.text for cue in found] == texts
+    assert captions.is_captions(lines)
+    assert [cue.text for cue in captions.cues(lines)] == texts
+
+
+@given(st.lists(st.integers(0, 40), unique=True).map(sorted), st.lists(st.integers(0, 40), unique=True).map(sorted))
+def test_lines_known_to_be_the_same_change_no_count(old: list[int], new: list[int]) -> None:
+    a, b = ([*srt([at(n, f"text {n % 3}||more") for n in cues]), "end"] for cues in (old, new))
+    start = next((n for n, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
+    end = 0
+    while end < min(len(a), len(b)) - start and a[-1 - end] == b[-1 - end]:
+        end += 1
+    assert captions.changes(a, b, start, end) == captions.changes(a, b)
