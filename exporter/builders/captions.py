@@ -6,7 +6,7 @@ one of all cues after it.
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from exporter.builders.line_matching import opcodes, smaller_blocks
@@ -77,7 +77,7 @@ def changes(expected: Lines, actual: Lines, same_start: int = 0, same_end: int =
 
 def is_captions(lines: Lines) -> bool:
     """Whether a file begins like SubRip or WebVTT."""
-    head = [line for line in lines[:100] if line.strip()][:2]
+    head = list(islice(filter(str.strip, islice(lines, 100)), 2))
     if not head:
         return False
     numbered = head[0].strip().isdecimal()

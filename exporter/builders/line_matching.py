@@ -113,17 +113,20 @@ class _Matcher(difflib.SequenceMatcher[str]):
     def __init__(self, a: Lines, b: Lines) -> None:
         super().__init__(None, a, b)
         places = self.b2j
-        # What a search in a[i:j] costs at most is _costs[j] - _costs[i].
-        self._costs = [0, *accumulate([1 + len(places.get(line, ())) for line in a])]
         self._steps = MAX_STEPS
+        # What a search in a[i:j] costs at most is _costs[j] - _costs[i]; in short texts all searches may cost the most.
+        self._costs: list[int] | None = None
+        if len(a) * (1 + max(map(len, places.values()), default=0)) * (2 * min(len(a), len(b)) + 1) > MAX_STEPS:
+            self._costs = [0, *accumulate([1 + len(places.get(line, ())) for line in a])]
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
-        end = len(self.a) if ahi is None else ahi
-        self._steps -= self._costs[end] - self._costs[alo]
-        if self._steps < 0:
-            raise _TooMuchError
+        if self._costs is not None:
+            end = len(self.a) if ahi is None else ahi
+            self._steps -= self._costs[end] - self._costs[alo]
+            if self._steps < 0:
+                raise _TooMuchError
         return super().find_longest_match(alo, ahi, blo, bhi)
 
 

@@ -48,6 +48,8 @@ class Text(NamedTuple):
     @property
     def line_ends(self) -> LineEnds:
         """Which line ends there are."""
+        if "\r" not in self.content:
+            return "lf" if "\n" in self.content else "none"
         crlf = self.content.count("\r\n")
         counts: dict[LineEnds, int] = {
             "lf": self.content.count("\n") - crlf,
