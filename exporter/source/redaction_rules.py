@@ -1,0 +1,267 @@
+"""The rules by which secrets are found: what a line must hold, and the pattern that is tried on it then."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+REDACTED = "[redacted]"
+
+ALIKE = str.maketrans("0123456789abcdef", "0" * 16)
+"""Makes lines equal that differ in numbers, hashes and times."""
+
+
+class Trigger(NamedTuple):
+    """What a line must hold for a rule to be tried on it.
+
+    Args:
+        text: a text in lower case.
+        pattern: a pattern that begins with the text, if not every line that holds it is meant.
+        alike: the text or the pattern as it stands in distinct lines.
+    """
+
+    text: str
+    pattern: re.Pattern[str] | None
+    alike: str | re.Pattern[str]
+
+    def is_in(self, distinct: str) -> bool:
+        """Whether a distinct line may hold it."""
+        return self.alike in distinct if isinstance(self.alike, str) else self.alike.search(distinct) is not None
+
+    def lines(self, lower: str) -> Iterator[int]:
+        """Where the lines that hold it begin, perhaps repeated."""
+        if self.pattern is not None:
+            for match in self.pattern.finditer(lower):
+                yield lower.rfind("\n", 0, match.start()) + 1
+            return
+        place = lower.find(self.text)
+        while place >= 0:
+            yield lower.rfind("\n", 0, place) + 1
+            end = lower.find("\n", place)
+            place = -1 if end < 0 else lower.find(self.text, end)
+
+
+class Rule(NamedTuple):
+    """Finds secrets of one kind.
+
+    Args:
+        kind: for the count.
+        triggers: of which a line with such a secret holds one.
+        pattern: finds them. Its group `secret` or `quoted` is replaced, whichever matched, or all if there is neither.
+        accepts: whether a match is a secret.
+    """
+
+    kind: str
+    triggers: tuple[Trigger, ...]
+    pattern: re.Pattern[str]
+    accepts: Callable[[re.Match[str]], bool] | None = None
+
+    def apply(self, line: str, counts: Counter[str]) -> str:
+        """The line without such secrets."""
+
+        def replace(match: re.Match[str]) -> str:
+            if self.accepts is not None and not self.accepts(match):
+                return match[0]
+            counts[self.kind] += 1
+            groups = (name for name in _PLACES if name in self.pattern.groupindex and match[name] is not None)
+            start, end = (offset - match.start() for offset in match.span(next(groups, 0)))
+            return match[0][:start] + REDACTED + match[0][end:]
+
+        return self.pattern.sub(replace, line)
+
+
+def _rule(
+    kind: str,
+    triggers: str | tuple[Trigger, ...],
+    pattern: str,
+    accepts: Callable[[re.Match[str]], bool] | None = None,
+) -> Rule:
+    """A rule; texts are separated by spaces."""
+    if isinstance(triggers, str):
+        triggers = tuple(map(_trigger, triggers.split()))
+    return Rule(kind, triggers, re.compile(pattern), accepts)
+
+
+def _trigger(text: str, rest: str = "", before: str = "") -> Trigger:
+    """A text; that `rest`, a pattern without letters, is to follow, with `before` between them outside of `alike`."""
+    alike = text.translate(ALIKE)
+    if not rest:
+        return Trigger(text, None, alike)
+    return Trigger(text, re.compile(text + before + rest), re.compile(alike + rest))
+
+
+def _assignments(*names: str) -> Iterator[Trigger]:
+    """That something may be assigned to one of these names, or given to an option that ends with it."""
+    for name in names:
+        yield _trigger(name, r"[\w\[\]\"'`\\) .-]{0,30}[=:%>]")
+        yield _trigger(name, r"\s", before=rf"(?<=[\w-]{name})")
+
+
+_PLACES = ("secret", "quoted")
+_DONE = r"(?!\[redacted\])"
+_START = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+"""No letter or digit before, but for those of an escaped character."""
+_SLASH = r"(?:[\\/]{1,2}|%(?:25){0,2}2[Ff])"
+_SECRET = rf"(?P<secret>{_DONE}[^\s\"'`<>&]+)"
+_QUOTED = rf"\\{{0,2}}(?P<q>[\"'`]){_DONE}(?P<quoted>(?:(?!\\{{0,2}}(?P=q)).)+)"
+_AWS = "AKIA|ASIA|ABIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA"
+_NAME = (
+    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|pwd|token|secret|credentials?|sess(?:ion[_-]?)?id"
+    r"|(?:api|access|private|account|auth|client|shared|signing|encryption|master|deploy|subscription|storage)[_.-]?key"
+)
+_NAMES = tuple(
+    _assignments(
+        *("password", "passwd", "passphrase", "passcode", "_pass", "-pass", "pwd", "token", "secret", "credential"),
+        *("sess", "key"),
+    )
+)
+
+
+def _is_assigned_secret(match: re.Match[str]) -> bool:
+    """Whether what stands after a name like `token` may be a secret: not a mask, a reference or a piece of code."""
+    name, value = match["name"].lower(), match["quoted"] or match["secret"]
+    if _NO_SECRET.fullmatch(value) or (name == "pwd" and _PATH.match(value)):
+        return False
+    spaced = bool(match["gap"] or match["space"])
+    if spaced and not match["quoted"] and _CALL.match(value):
+        return False
+    if name in _PASSWORDS:
+        return True
+    if value.isdigit() and len(value) < 6:
+        return False
+    # `token: x` may be prose or code, unlike `token=x` and `GITHUB_TOKEN: x`.
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    composed = before[-1:] in ("_", "-", ".") or (before[-1:].isalnum() and match["name"][0].isupper())
+    return not spaced or composed or bool(_SECRETIVE.fullmatch(value) and not _PROSE.search(before.lower()))
+
+
+_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd")
+_NO_SECRET = re.compile(
+    r"(?i)[*x.•-]+|(?:null|none|nil|undefined|true|false|yes|no|empty|unset)[,;.)]*"
+    r"|\$\{\{?.*|\$\(?[A-Z_][A-Z0-9_]*\)?|%[A-Z_][A-Z0-9_]*%"
+)
+"""Masks, constants, and references to a value that stands elsewhere."""
+_PATH = re.compile(r"[/~.]|[A-Za-z]:[\\/]")
+_CALL = re.compile(r"[A-Za-z_][\w.]*+(?:(?:->|::)\w++)*+[(\[]")
+_SECRETIVE = re.compile(r"(?=.*(?:\d|[a-z].*[A-Z]|\w-\w|[A-Z]{2}|\S{20}))\S{6,}")
+_PROSE = re.compile(r"(?:expected|near|next|current|end) $")
+
+
+def _is_address(match: re.Match[str]) -> bool:
+    """Whether `name@host.tld` is a mail address, and not that of a Git server or the name of a file or unit."""
+    return match["name"].lower() not in ("git", "hg", "svn") and match["end"].lower() not in _FILE_ENDS
+
+
+_FILE_ENDS = frozenset(
+    ("service", "socket", "timer", "mount", "target", "slice", "png", "jpg", "gif", "svg", "so", "dll", "exe", "txt")
+)
+
+RULES = (
+    _rule(
+        "reporting URL",
+        "progress-reporter",
+        rf"progress-reporter{_SLASH}[^\s/%\\\"'<>]+{_SLASH}(?P<secret>[^\s/?#&\"'`<>\\%)]+)",
+    ),
+    # {"Authorization": "Bearer x"}
+    _rule("authorization", "auth", rf"(?i)authorization\\{{0,2}}[\"']\s*(?:=>|[:=])\s*{_QUOTED}"),
+    # -H "Authorization: Bearer x"
+    _rule(
+        "authorization",
+        "auth cookie",
+        r"(?i)(?P<q>[\"'])(?:proxy-)?(?:authorization|(?:set-)?cookie)\s*[:=]\s*+"
+        rf"(?P<secret>{_DONE}(?:(?!\\{{0,2}}(?P=q)).)+)",
+    ),
+    # Authorization: Bearer x
+    _rule(
+        "authorization",
+        "auth cookie",
+        r"(?i)(?:authorization|(?<![\w-])(?:set-)?cookie)(?:\s*[:=]\s*+(?!\\{0,2}[\"'])"
+        rf"(?P<secret>{_DONE}\S.*)|%(?:25)?3A(?P<quoted>{_DONE}[^\s&\"']+))",
+    ),
+    _rule("authorization", "bearer", r"(?i)\bbearer(?:\s+|%20|\+)(?P<secret>(?=\S*\d|\S{20})[\w.~+/=-]{8,})"),
+    _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]|github_pat)_\w{10,}"),
+    _rule(
+        "GitLab token",
+        "glpat- glptt- gldt- glrt- glcbt- gloas- glimt- glagent- glft- glsoat- glffct- gr1348941",
+        r"gl(?:pat|ptt|dt|rt|cbt|oas|imt|agent|ft|soat|ffct)-[\w.-]{10,}|GR1348941[\w-]{10,}",
+    ),
+    _rule(
+        "Slack token",
+        "xox xapp- hooks.slack.com",
+        r"(?:xox[a-z][.-]|xapp-\d)[\w.-]{8,}|(?<=hooks\.slack\.com/)[\w/-]{10,}",
+    ),
+    _rule(
+        "Google key",
+        "aiza ya29. gocspx- 1//0",
+        r"AIza[\w-]{20,}|ya29\.[\w.-]{10,}|GOCSPX-[\w-]{10,}|(?<![\w/])1//0[\w-]{20,}",
+    ),
+    _rule(
+        "AWS key",
+        tuple(_trigger(name, "[a-z0-9]{12}") for name in _AWS.lower().split("|")),
+        rf"{_START}(?:{_AWS})[A-Z0-9]{{12,}}+(?![a-z])",
+    ),
+    _rule("Azure key", "q~", r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{20,}"),
+    _rule("signature", "sig=", r"(?<=[?&;])sig=(?P<secret>[^\s&\"'<>]+)"),
+    _rule(
+        "signature", "-signature credential", r"(?i)x-(?:amz|goog)-(?:signature|credential)=(?P<secret>[^\s&\"'<>]+)"
+    ),
+    _rule("JWT", "eyj", _START + r"eyJ[\w-]{8,}+(?:\.[\w-]*+){2,4}"),
+    _rule(
+        "service token",
+        "npm_ hf_ pypi-age k_live_ k_test_ sg. sk-ant- sk-proj- dckr_pat_ _v1_ hvs. /webhooks/",
+        r"(?:npm_|hf_)[A-Za-z0-9]{20,}|pypi-AgE[\w-]{20,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"
+        r"|(?<!\w)SG\.[\w-]{16,}+\.[\w-]{16,}|sk-(?:ant|proj)-[\w-]{20,}|dckr_pat_[\w-]{10,}|do[op]_v1_[a-f0-9]{20,}"
+        r"|hvs\.[\w-]{20,}|(?<=/api/webhooks/)[\w/-]+",
+    ),
+    _rule("private key", "ls0tls1crudjti", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{10,}"),
+    _rule(
+        "user information",
+        "@",
+        # up to the last @ before the path; else, where a password holds a / itself, up to the last one of all
+        r"(?<=://)(?!git@)(?P<secret>[^\s/?#\"'<>]+(?=@)|[^\s/?#@:\"'<>]+:(?!\d{1,5}(?:[/?#]))[^\s\"'<>]*(?=@))",
+    ),
+    _rule(
+        "user information",
+        "3a%2f%2f",
+        r"(?i)(?<=3A%2F%2F)(?!git%)(?P<secret>(?:(?!%(?:25)?2F)[^\s&\"'<>])+(?=%(?:25)?40))",
+    ),
+    _rule(
+        "password",
+        _NAMES,
+        rf"(?i)(?<![\w-])--?(?:[\w-]*?)(?:{_NAME})\s+(?![=:-]|(?:to|is|are|or|and|for|in|with|from|must|not)\s)"
+        rf"(?:{_QUOTED}|{_SECRET})",
+    ),
+    _rule("password", "login", rf"(?i)\blogin\s+\S+\s+password\s+{_SECRET}"),
+    _rule("password", "sshpass", rf"sshpass\s+-p\s*[\"']?{_SECRET}"),
+    _rule("password", "mysql mariadb", rf"(?<!\S)-p{_SECRET}"),
+    _rule("password", "-pass", rf"-pass(?:in|out)?\s+pass:{_SECRET}"),
+    _rule(
+        "password",
+        (_trigger("-u", r"[\s=]"), _trigger("-user", r"[\s=]")),
+        rf"(?<!\S)(?:-u|--(?:proxy-)?user)[\s=]*[\"']?[^\s:\"'/]+:(?!\d|/){_SECRET}",
+    ),
+    _rule("password", _NAMES, rf"(?i)<[\w.:-]*?(?:{_NAME})>{_DONE}(?P<secret>[^<>\s][^<>]*+)(?=</)"),
+    _rule("password", "auth", r"(?<=[\"']auth[\"'])\s*:\s*[\"'](?P<secret>[A-Za-z0-9+/=]{8,})"),
+    _rule(
+        "password",
+        _NAMES,
+        rf"(?i)(?P<name>{_NAME})(?:[_-]?(?:id|key|value|hash|base64|b64|data|raw|\d))?(?:\[\w{{0,20}}\])?\\{{0,2}}[\"'`\])]{{0,2}}"
+        r"(?P<gap>\s{0,20})(?:(?:=>|:=|[=:](?![=:~>]))(?P<space>\s{0,20})|%(?:25)?3[AD](?:%(?:25)?20|\+)?)"
+        rf"(?:{_QUOTED}|(?P<secret>{_DONE}(?:(?!%(?:25)?26|&(?:amp;)?[\w.-]{{1,40}}=|[,;]\s?[\w.-]{{1,40}}\s?[=:]"
+        r"|[,;)\]}]{1,3}(?:\s|$)|\\{1,2}[\"'])[^\s\"'`<>])+))",
+        accepts=_is_assigned_secret,
+    ),
+    _rule(
+        "mail address",
+        "@ %40",
+        r"(?<![\w.+-])(?P<name>[\w.+-]++)(?:@|%40)(?!\dx\.)(?:[\w-]++\.)++(?P<end>[A-Za-z]{2,}+)(?![\w-])",
+        accepts=_is_address,
+    ),
+)
+"""Applied in this order: what one rule has redacted, later ones leave alone."""
+
+TRIGGERS = {
+    trigger: [place for place, rule in enumerate(RULES) if trigger in rule.triggers]
+    for rule in RULES
+    for trigger in rule.triggers
+}
