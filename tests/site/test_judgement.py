@@ -56,6 +56,16 @@ def test_the_overview_counts_what_fails_now_as_the_badges_do(visit: Visit, store
     assert badge.startswith(f"{len(failing)} failing of " if failing else "passing")
 
 
+def test_a_test_says_whether_it_is_flaky_on_the_main_line(visit: Visit, store: pathlib.Path) -> None:
+    api = Api(store)
+    flaky = api.items("regression-tests/flaky.json")[0]
+    stability = api(f"regression-tests/{flaky['regression_test_id']}.json")["stability"]
+    shown = ["yes" if stability[platform]["flaky"] else "no" for platform in ("linux", "windows")]
+    row = visit.open(f"tests/{flaky['regression_test_id']}").locator("tr", has_text="Flaky on the main line")
+    assert "yes" in shown
+    expect(row.locator("td")).to_have_text(shown)
+
+
 STANDINGS: list[tuple[dict[str, Any], str]] = [
     ({"state": "broken"}, "It passes on the main line, in run 1."),
     ({"state": "broken", "same_failure_run_id": 2}, "The main line failed just so in run 2 and passes in run 1"),

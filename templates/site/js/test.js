@@ -40,7 +40,7 @@ function stability(of) {
   const rows = [
     ["Passed, newest 20", (one) => percent(one.windows["20"].pass_rate)], ["Passed, newest 100", (one) => percent(one.windows["100"].pass_rate)],
     ["Passed, of all", (one) => `${percent(one.windows.all.pass_rate)} of ${one.windows.all.results}`],
-    ["Changes in the newest 20", (one) => `${one.state_changes_20}${one.flaky ? ": flaky" : ""}`],
+    ["Changes in the newest 20", (one) => String(one.state_changes_20)], ["Flaky on the main line", (one) => (one.flaky ? "yes" : "no")],
     ["Longest streak of passes", (one) => String(one.longest_pass_streak)], ["Longest streak of failures", (one) => String(one.longest_fail_streak)],
     ["Last failure", (one) => lastFailure(one.last_failure_run)],
     ["Median runtime, newest 20", (one) => `${duration(one.windows["20"].runtime_ms.median)}${one.slower ? ": slower than before" : ""}`],
