@@ -209,6 +209,7 @@ class ResultBuilder:
         self._run, self._templates, self._result_documents = run, templates, result_documents
         self._folder = paths.run_results(run["run_id"])
         self._pr_number = encode(run["pr_number"])
+        self._folders: dict[int, str] = {}
 
     def documents(self, results: list[Result], context: Context) -> Iterator[Document]:
         """One document for each result, then the lists of all and of those that did not pass."""
@@ -262,9 +263,16 @@ class ResultBuilder:
         shown: PreviousResult = {
             "run_id": run_id,
             "status": status,
-            "href": paths.relative(self._folder, paths.run_results(run_id) + file) if linked else None,
+            "href": self._folder_of(run_id) + file if linked else None,
         }
         return encode(shown)
+
+    def _folder_of(self, run_id: int) -> str:
+        """The relative reference from this run's results to the folder of another run's."""
+        found = self._folders.get(run_id)
+        if found is None:
+            found = self._folders[run_id] = paths.relative(self._folder, paths.run_results(run_id))
+        return found
 
     def _verdict(self, verdict: Verdict, test: int, source: str) -> bytes:
         """A verdict as the document at `source` shows it."""

@@ -231,11 +231,44 @@ def summaries(rows: Sequence[Row]) -> tuple[dict[int, HistorySummary], dict[int,
 
 def summary_of(rows: Iterable[Row], test: int) -> HistorySummary | None:
     """One test's summary of some runs of one lineage, oldest first; None if it has no result in them."""
-    found: HistorySummary | None = None
-    for run_id, commit, results in rows:
-        if (one := results.get(test)) is not None:
-            found = concat(found, single(run_id, commit, one))
-    return found
+    found = [(run_id, commit, one) for run_id, commit, results in rows if (one := results.get(test)) is not None]
+    if len(found) < 2:
+        return single(*found[0]) if found else None
+    states = "".join(["p" if one.status == "pass" else "f" for _, _, one in found])
+    failing = [(run_id, one) for run_id, _, one in found if one.status != "pass"]
+    passes = states[-1] == "p"
+    count, trail = len(states), len(states) - len(states.rstrip(states[-1]))
+    failures: dict[str, int] = {}
+    for run_id, one in reversed(failing):
+        failures.setdefault(one.output, run_id)
+    return HistorySummary(
+        results=count,
+        passed=count - len(failing),
+        first_passes=states[0] == "p",
+        first_output=found[0][2].output,
+        last_run=found[-1][0],
+        status=found[-1][2].status,
+        output=found[-1][2].output,
+        last_pass=found[states.rindex("p")][0] if len(failing) < count else None,
+        since=None if passes else found[count - trail][0],
+        first_failure=failing[0][0] if failing else None,
+        last_failure=failing[-1][0] if failing else None,
+        failure_code=failing[-1][1].code if failing else None,
+        changes=_changes_between([one for _, _, one in found]) if 0 < len(failing) < count else 0,
+        lead=count - len(states.lstrip(states[0])),
+        trail=trail,
+        longest_pass=max(map(len, states.split("f"))),
+        longest_fail=max(map(len, states.split("p"))),
+        newest="".join([_entry(one.code, commit, one.output) for _, commit, one in found[-WINDOW:]]),
+        failures=tuple(failures.items())[:MOST_FAILURES],
+    )
+
+
+def _changes_between(results: Sequence[Evaluated]) -> int:
+    """How often neighbours are a pass and a failure of another output."""
+    return sum(
+        a.output != b.output and (a.status == "pass") != (b.status == "pass") for a, b in itertools.pairwise(results)
+    )
 
 
 def concat(a: HistorySummary | None, b: HistorySummary | None) -> HistorySummary | None:
