@@ -93,7 +93,10 @@ class Http:
         headers = {"User-Agent": f"sample-platform-exporter/{__version__}", "Accept-Encoding": "gzip"}
         if url.username is not None:
             headers["Authorization"] = f"Basic {base64.b64encode(_user(url).encode()).decode()}"
-        self._manager = _manager(url, headers, connections)
+        self._headers, self._manager = headers, _manager(url, connections)
+        # The pool of the one host spares a third of urllib3's work; a proxy of plain HTTP is told whole URLs.
+        proxied = isinstance(self._manager, urllib3.ProxyManager) and url.scheme == "http"
+        self._pool = None if proxied else self._manager.connection_from_url(self._origin)
 
     @property
     def name(self) -> str:
@@ -125,12 +128,12 @@ class Http:
             FetchError: no attempt succeeded, or an answer is a redirect to another origin.
         """
         plain: dict[str, str] = {}
-        url = urllib.parse.urljoin(self._root, path)
+        url = urllib.parse.urljoin(self._root, path) if path.startswith("../") else self._root + path
         backoff = Backoff(POLICY)
         while True:
             wait = 0.0
             try:
-                with self._answer(url, {**self._manager.headers, **headers(), **plain}) as response:
+                with self._answer(url, {**self._headers, **headers(), **plain}) as response:
                     if response.status not in TRANSIENT_STATUSES:
                         return take(response)
                     failure, wait = _status(response), retry_after(response.headers.get("Retry-After"))
@@ -204,9 +207,10 @@ class Http:
     def _answer(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
         """The answer to one request, after redirects."""
         for _ in range(_REDIRECTS):
-            response = self._manager.urlopen(
+            send = self._pool.urlopen if self._pool else self._manager.urlopen
+            response = send(
                 "GET",
-                url,
+                url.removeprefix(self._origin) if self._pool else url,
                 headers=headers,
                 redirect=False,
                 retries=False,
@@ -269,10 +273,9 @@ class Http:
         return f"{self._address} broke the connection off"
 
 
-def _manager(url: urllib.parse.SplitResult, headers: dict[str, str], connections: int) -> urllib3.PoolManager:
+def _manager(url: urllib.parse.SplitResult, connections: int) -> urllib3.PoolManager:
     """A pool of connections, through the proxy that the environment names."""
     settings: dict[str, Any] = {
-        "headers": headers,
         "maxsize": connections,
         "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where(),
     }

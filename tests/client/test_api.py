@@ -1,5 +1,6 @@
 """The reader: the same documents from wherever they are served, and clear errors from whoever answers wrongly."""
 
+import base64
 import gzip
 import itertools
 import pathlib
@@ -256,6 +257,17 @@ def test_a_redirect_within_the_origin_is_followed_and_takes_the_password_along()
     with web.running(answer) as server, Api(server.url.replace("//", "//user:CANARY@")) as api:
         assert api.get("runs.json") == {"data": []}
     assert ["authorization" in asked.headers for asked in server.asked] == [True, True]
+
+
+def test_a_proxy_that_the_environment_names_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with web.running(lambda _: GOOD) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//user:p%40ss@"))
+        monkeypatch.setenv("no_proxy", "")
+        with Api("http://example.invalid/a") as api:
+            assert api.get("runs.json") == {"data": []}
+    (asked,) = proxy.asked
+    assert asked.path == "http://example.invalid/a/v1/runs.json"
+    assert asked.headers["proxy-authorization"] == f"Basic {base64.b64encode(b'user:p@ss').decode()}"
 
 
 def damaged(body: bytes) -> Iterator[bytes]:
