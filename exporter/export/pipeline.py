@@ -154,6 +154,8 @@ def _attempt(
         # A process takes longer to start than a partition to build.
         with start(job, min(settings.workers, len(plan.build)) if len(plan.build) > 1 else 0) as workers:
             shared = stages.Export(job, base, state, workers, progress)
+            if not settings.allow_shrink:
+                stages.guard_plan(shared, plan)
             read = stages.read(shared, plan)
             warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
             built = stages.build(shared, read.plan)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exporter import paths
+from exporter.builders.document_options import DocumentOptions
 from exporter.errors import ShrinkError
 from exporter.export.job import Job
 
@@ -91,6 +92,14 @@ def kind_name(path: str) -> str:
 def _kind(path: str) -> str | None:
     match = _KIND.fullmatch(path)
     return match.lastgroup if match else None
+
+
+def is_made(path: str, options: DocumentOptions) -> bool:
+    """Whether an export with these options can make a document at a path of a published one."""
+    kind = _kind(path)
+    if kind == "results":
+        return options.result_documents != "none"
+    return options.files or kind not in ("logs", "diffs")
 
 
 def refusal(found: Iterable[Shrinkage], store: str, job: Job) -> ShrinkError:

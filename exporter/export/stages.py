@@ -29,7 +29,7 @@ from exporter.export.input_warnings import report_problems
 from exporter.export.job import Job
 from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
-from exporter.export.shrink_guard import refusal, shrinkages
+from exporter.export.shrink_guard import is_made, refusal, shrinkages
 from exporter.export.work_dir import WritePhase
 from exporter.export.worker import BuildTask, Compared, CompareTask, ReadPartition, Worker, WriteTask
 from exporter.progress import Progress
@@ -342,13 +342,28 @@ def guard(export: Export, gone: Iterable[str]) -> None:
     job, base = export.job, export.base
     if job.store is None or base.manifest is None:
         return
-
-    def published(name: str) -> Iterable[str]:
-        return published_part(job, name, base.part_manifests(name)).contents.published
-
-    partitions = (published(part.name) for part in reversed(base.manifest.partitions))
-    if found := shrinkages(gone, lambda: published(CATALOG), partitions):
+    partitions = (_paths(export, part.name) for part in reversed(base.manifest.partitions))
+    if found := shrinkages(gone, lambda: _paths(export, CATALOG), partitions):
         raise refusal(found, job.store.name, job)
+
+
+def guard_plan(export: Export, plan: Plan) -> None:
+    """The same before any row is read, of the paths that the plan and the options alone delete.
+
+    Raises:
+        ShrinkError: as `guard`.
+    """
+    names = [str(number) for number in plan.gone]
+    gone = [path for name in names for path in _paths(export, name)]
+    if export.base.manifest is not None and "--" in export.state.differences:
+        every = (path for name in export.base.manifest.parts for path in _paths(export, name))
+        gone += [path for path in every if not is_made(path, export.job.options)]
+    guard(export, gone)
+
+
+def _paths(export: Export, name: str) -> Iterable[str]:
+    """The paths that a part publishes."""
+    return published_part(export.job, name, export.base.part_manifests(name)).contents.published
 
 
 def write_manifests(export: Export, finished: Finished) -> None:

@@ -130,6 +130,27 @@ def test_a_wrong_world_is_not_published(
     assert dict(tree(store)) == dict(tree(tmp_path / "new"))
 
 
+@pytest.mark.parametrize("name", ["no runs", "half restored", "the repository is forgotten", "no result documents"])
+def test_it_is_refused_before_rows_are_read(
+    name: str, platform: Platform, files: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id in range(200, 1500, 100):
+        platform.run(run_id, "completed", fork_id=1, results={1: 1, 2: 0, 3: 0})
+        (files / f"LogFiles/{run_id}.txt").write_text("a log")
+    make_wrong, options, _ = WORLDS[name]
+    export(platform.url, tmp_path / "store", sample_repository=files, allow_shrink=False)
+    make_wrong(platform)
+    if name == "half restored":
+        platform.execute("DELETE FROM test WHERE id < 1300")
+
+    def unread(*_: object) -> None:
+        raise AssertionError("rows were read")
+
+    monkeypatch.setattr("exporter.export.worker.read_partition", unread)
+    with pytest.raises(ShrinkError):
+        export(platform.url, tmp_path / "store", allow_shrink=False, **{"sample_repository": files} | options)
+
+
 def test_what_a_platform_deletes_goes(platform: Platform, files: pathlib.Path, tmp_path: pathlib.Path) -> None:
     export(platform.url, tmp_path / "store", sample_repository=files, allow_shrink=False)
     platform.execute("DELETE FROM test WHERE id < 100")  # 10 of 21
