@@ -231,7 +231,7 @@ def _with_logs(rows: Mapping[int, str], repository: SampleRepository, chosen: Co
     runs = None
     if chosen is not None:
         runs = [number * paths.PARTITION_SIZE + offset for number in rows for offset in range(paths.PARTITION_SIZE)]
-    for run, fingerprint in sorted(repository.log_marks(runs).items()):
+    for run, fingerprint in sorted(repository.log_fingerprints(runs).items()):
         if (number := paths.partition_of(run)) in logs:
             logs[number].append(f"{run}:{fingerprint}")
     return {number: f"{rows[number]}/{digest(' '.join(found).encode())[:12]}" for number, found in logs.items()}

@@ -247,5 +247,5 @@ def _run_fingerprints(
 ) -> dict[int, str]:
     """Run id → the fingerprint of its rows and its log, by ascending id."""
     ids = sorted(runs)
-    logs = repository.log_marks(ids) if repository else {}
+    logs = repository.log_fingerprints(ids) if repository else {}
     return {run: f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)}

@@ -3,7 +3,7 @@
 On MySQL and MariaDB a row's fingerprint is the CRC-32 of its values times that of its key, and a partition's is the
 XOR of those with the number of rows. The product matters: CRC-32 is linear, so that without it two rows that exchange
 values would leave the XOR as it was. Lengths distinguish values, and null from empty.
-SQLite has no such functions; there an aggregate of our own does the same in this process.
+SQLite has no such functions; there an aggregate of ours runs in this process.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ _TABLES = (
 """Each table with the column of the run's id and those that tell its rows of one run apart."""
 
 _NUMBERS = {"runtime", "exit_code", "expected_rc", "pr_nr", "timestamp", "regression_id"}
-"""Columns whose values can't run into each other."""
+"""Columns whose values hold no comma, so that they need no length before them."""
 
 
 _Query = tuple[int, sa.ColumnElement[bool]]
-"""The place of a table in `_TABLES`, and which of its rows."""
+"""The index of a table in `_TABLES`, and a condition that selects rows."""
 
 
 def fingerprints(database: Database, partitions: Iterable[int] | None = None) -> dict[int, str]:
@@ -41,10 +41,10 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
 
     Args:
         database: the platform's.
-        partitions: look at these alone.
+        partitions: compute only those of these.
 
     Raises:
-        SourceError: it can't be read.
+        SourceError: the database cannot be read.
     """
     every = range(len(_TABLES))
     if partitions is not None:
@@ -53,8 +53,8 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
         tasks = [[(place, sa.true()) for place in every]]
     else:
         # The last table takes twice as long as all others: its halves and those are read at once, on a server that
-        # has processors for it. That they are not of one moment does no harm: what changes between them has another
-        # fingerprint in the next plan.
+        # has processors for it. They are not one consistent read, which is safe: what changes between them has
+        # another fingerprint in the next plan.
         *others, last = every
         run = _TABLES[last][1]
         middle = _middle(database)
@@ -73,7 +73,7 @@ def fingerprints(database: Database, partitions: Iterable[int] | None = None) ->
 
 
 def _middle(database: Database) -> int:
-    """The first run of a partition with about as many runs before it as from it on."""
+    """The first run of the partition in the middle of the run ids."""
     ids = tables.RUN.c.id
     query = sa.select(sa.func.min(ids), sa.func.max(ids))
     first, last = database.read("the list of runs", lambda connection: connection.execute(query).one())
@@ -81,7 +81,7 @@ def _middle(database: Database) -> int:
 
 
 def _read(connection: sa.Connection, queries: Iterable[_Query]) -> Iterator[tuple[int, int, str]]:
-    """(place in `_TABLES`, partition, fingerprint) of some rows of some tables."""
+    """(index in `_TABLES`, partition, fingerprint) of the rows that queries select."""
     if connection.dialect.name == "sqlite":
         _register(connection)
     for place, where in queries:

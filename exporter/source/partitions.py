@@ -1,4 +1,4 @@
-"""The rows of one partition: a hundred run ids, read in one snapshot.
+"""The rows of one partition: a hundred run ids, read in one consistent read.
 
 Results and result files are packed by the server into one JSON value per run: a quarter of the wall time of reading
 row by row, and a twentieth of the client's CPU (`docs/benchmarks.md`). MariaDB cuts such a value silently at
@@ -29,7 +29,7 @@ PROGRESS_STATUSES = ("preparation", "testing", "completed", "canceled")
 
 
 class ProgressRow(NamedTuple):
-    """A row of `test_progress`; `status` is None where it is none of the platform's."""
+    """A row of `test_progress`; `status` is None if the platform does not know it."""
 
     id: int
     status: str | None
@@ -42,7 +42,7 @@ class RunRows:
     """All rows of one run, by ascending id within each table.
 
     `results` are (regression test id, runtime in ms, exit code, expected code) and `files` (regression test id,
-    output id, expected, got), both as plain lists, as the packed JSON gives them: there are too many to wrap each.
+    output id, expected, got), both as plain lists, as the packed JSON holds them: there are too many to wrap each.
     """
 
     run_id: int
@@ -69,17 +69,17 @@ class PartitionRows(NamedTuple):
 
 
 def dump(rows: Iterable[RunRows]) -> bytes:
-    """Runs as bytes, for a spool file: a line for each."""
+    """Runs as bytes for the work dir, a line each."""
     return b"\n".join(orjson.dumps(run, default=list) for run in rows)
 
 
 def load(lines: Iterable[bytes]) -> list[RunRows]:
-    """The runs in some of those lines."""
+    """The runs in lines that `dump` wrote."""
     return [RunRows(**orjson.loads(line)) for line in lines]
 
 
 def partition_number(run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The partition of a run's id as `layout.partition_of` has it: databases divide negative numbers otherwise."""
+    """The partition of a run's id as `paths.partition_of` has it: databases divide negative numbers otherwise."""
     rest = (run % PARTITION_SIZE + PARTITION_SIZE) % PARTITION_SIZE
     return ((run - rest) // PARTITION_SIZE).label("number")
 
@@ -113,7 +113,7 @@ def read_partition(
         redactor: takes secrets out of messages; None: one that does.
 
     Raises:
-        SourceError: naming the partition, if it can't be read after some tries.
+        SourceError: the partition cannot be read, after retries; the message names it.
     """
     first = number * PARTITION_SIZE
     what = f"partition {number} (runs {first} to {first + PARTITION_SIZE - 1})"
@@ -226,13 +226,13 @@ class _Reader:
                 (run_id, _unpacked(data, count, len(columns), may_escape=sqlite))
                 for run_id, count, data in self.connection.execute(query)
             ]
-        except ValueError as error:
-            _say_once(table.name, error)
+        except ValueError:
+            _warn_once(table.name)
         except sa.exc.DBAPIError as error:
-            # SQLite has no JSON for a blob; whatever else the server says of this, it will say again of plain rows.
+            # SQLite has no JSON for a blob; any other error occurs again when plain rows are read.
             if error.connection_invalidated:
                 raise
-            _say_once(table.name, error)
+            _warn_once(table.name)
         plain: dict[int, list[list[Any]]] = {}
         for run_id, *values in self.connection.execute(sa.select(*table.columns).where(where)):
             plain.setdefault(run_id, []).append(values)
@@ -301,16 +301,15 @@ def _unpacked(data: Any, count: int, width: int, *, may_escape: bool) -> list[li
 
 _TEXTS = {"expected", "got"}
 _NULLABLE = {"runtime", "exit_code", "expected_rc", "got"}
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
-def _say_once(table: str, error: Exception) -> None:
-    """Say once per process and table that packed reading did not do, and what to change."""
-    if table not in _said:
-        _said.add(table)
+def _warn_once(table: str) -> None:
+    """Log once per process and table that packed reading failed, and what to change."""
+    if table not in _warned:
+        _warned.add(table)
         log.warning(
-            "%s: the server's packed answer is not whole (%s); reading row by row, which is slower. "
+            "%s: the server's packed answer is incomplete; reading row by row, which is slower. "
             "On MariaDB, check max_allowed_packet",
             table,
-            type(error).__name__,
         )

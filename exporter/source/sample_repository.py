@@ -1,8 +1,9 @@
 """The sample repository: the files beside the platform's database.
 
-Names come from rows and the folders from many hands, so nothing is trusted. A name is one component; no symbolic link
-below the root is followed (the root itself may be one), also not one that leads inside; only regular files are opened,
-and no more is read than was asked for. What is refused or cannot be read is a `InvalidRow`; what is not there is None.
+Names come from rows, and many programs write the folders, so nothing is trusted. A name is one path component; no
+symbolic link below the root is followed (the root itself may be one), not even one to a file inside; only regular files
+are opened, and no more is read than the caller asks for. A file that is refused or cannot be read is an `InvalidRow`; a
+missing file is None.
 """
 
 import contextlib
@@ -25,18 +26,18 @@ LOG_LIMIT = 50_000_000
 """Bytes of a log that are read: of a longer one half of it from each end (issue 5: over 50 MB cut in the middle)."""
 
 _LONGEST_NAME = 255
-"""Bytes of a file's name (NAME_MAX of every file system we know)."""
+"""Bytes of a file's name: NAME_MAX of Linux file systems."""
 _LOG_NAME = re.compile(r"(0|-?[1-9][0-9]{0,18})\.txt", re.ASCII)
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK
 
 
 def log_name(run_id: int) -> str:
-    """The name of a run's log, by which problems call it."""
+    """The file name of a run's log, also as the row of its `InvalidRow`."""
     return f"{run_id}.txt"
 
 
 class Content(NamedTuple):
-    """A file: its size in bytes, and its bytes unless it is larger than asked for."""
+    """A file: its size in bytes, and its bytes unless it is larger than the limit."""
 
     size: int
     data: bytes | None
@@ -51,12 +52,12 @@ class Log(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """The message is what is wrong, as in `Problem.what`."""
+    """The message becomes `InvalidRow.what`."""
 
 
 @dataclass(slots=True)
 class SampleRepository:
-    """Reads the files below `root`, noting in `problems` what was refused or could not be read."""
+    """Reads the files below `root`, and adds those that are refused or cannot be read to `problems`."""
 
     root: pathlib.Path
     problems: list[InvalidRow] = field(default_factory=list, repr=False)
@@ -64,7 +65,7 @@ class SampleRepository:
     def output(self, content_hash: str, extension: str, limit: int) -> Content | None:
         """The output `TestResults/HASH + extension`, with its bytes if they are at most `limit`; None without it."""
         name = content_hash + extension
-        with self._noting(OUTPUTS, ""), self._opened(OUTPUTS, name) as file:  # the name is a row's
+        with self._reporting(OUTPUTS, ""), self._opened(OUTPUTS, name) as file:  # the name is a row's
             size = os.fstat(file).st_size
             data = _read(file, 0, limit + 1) if size <= limit else None
             if data is None or len(data) > limit:  # it may have grown
@@ -75,7 +76,7 @@ class SampleRepository:
     def log(self, run_id: int) -> Log | None:
         """The build log of a run, the middle left out if it is longer than `LOG_LIMIT`; None without it."""
         name = log_name(run_id)
-        with self._noting(LOGS, name), self._opened(LOGS, name) as file:
+        with self._reporting(LOGS, name), self._opened(LOGS, name) as file:
             size = os.fstat(file).st_size
             if size > LOG_LIMIT:
                 half = LOG_LIMIT // 2
@@ -85,10 +86,10 @@ class SampleRepository:
         return None
 
     def check(self) -> None:
-        """See that, if it is there, it holds at least one of its folders.
+        """Check that the root, if it exists, holds at least one of the two folders.
 
         Raises:
-            SourceError: it does not. That is not to be taken for outputs and logs that are gone.
+            SourceError: it holds neither: a wrong folder, or one that is not mounted; outputs and logs are not gone.
         """
         if self.root.is_dir() and not any((self.root / name).exists() for name in (OUTPUTS, LOGS)):
             raise SourceError(
@@ -96,16 +97,16 @@ class SampleRepository:
                 "it mounted? Without them all diffs and logs that are published would go"
             )
 
-    def log_marks(self, runs: Iterable[int] | None = None) -> Mapping[int, str]:
-        """A mark for each run with a log, which changes when the log does: its size and time of change (ns).
+    def log_fingerprints(self, runs: Iterable[int] | None = None) -> Mapping[int, str]:
+        """Run id → its log's size and time of change (ns), which change when the log does.
 
         Args:
-            runs: look for the logs of these alone.
+            runs: look only for the logs of these.
 
         Raises:
-            SourceError: the folder can't be read. That is not to be taken for logs that are gone.
+            SourceError: the folder can't be read. Then the logs are not gone.
         """
-        marks: dict[int, str] = {}
+        fingerprints: dict[int, str] = {}
         try:
             if not self.root.is_dir():
                 raise NotADirectoryError
@@ -115,19 +116,19 @@ class SampleRepository:
                     if found := _LOG_NAME.fullmatch(name):
                         with contextlib.suppress(FileNotFoundError):
                             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                            marks[int(found[1])] = f"{status.st_size}-{status.st_mtime_ns}"
+                            fingerprints[int(found[1])] = f"{status.st_size}-{status.st_mtime_ns}"
         except FileNotFoundError:
             return {}
         except (OSError, _RefusedError) as error:
             raise SourceError(f"{self.root}: the sample repository's {LOGS} cannot be read: {error}") from None
-        return marks
+        return fingerprints
 
     @contextlib.contextmanager
     def _opened(self, folder_name: str, name: str) -> Iterator[int]:
-        """A regular file's descriptor."""
+        """The descriptor of a regular file, closed afterwards."""
         encoded = _component(name)
         with self._folder(folder_name) as folder:
-            # Looked at before it is opened: opening a device or a FIFO can do things.
+            # Checked before it is opened: opening a device or a FIFO can have effects.
             _check(os.stat(encoded, dir_fd=folder, follow_symlinks=False), stat.S_ISREG)
             file = os.open(encoded, _OPEN, dir_fd=folder)
         try:
@@ -150,19 +151,19 @@ class SampleRepository:
             os.close(folder)
 
     @contextlib.contextmanager
-    def _noting(self, folder_name: str, name: str) -> Iterator[None]:
+    def _reporting(self, folder_name: str, name: str) -> Iterator[None]:
         """Report what goes wrong, but not that there is no file; `name` holds no value of a row."""
         try:
             yield
         except FileNotFoundError:
             pass
         except _RefusedError as e:
-            self._note(folder_name, name, f"refused: {e}")
+            self._report(folder_name, name, f"refused: {e}")
         except OSError as e:
             code = errno.errorcode.get(e.errno, "an error") if e.errno is not None else "an error"
-            self._note(folder_name, name, f"cannot be read: {code}")
+            self._report(folder_name, name, f"cannot be read: {code}")
 
-    def _note(self, folder_name: str, name: str, what: str) -> None:
+    def _report(self, folder_name: str, name: str, what: str) -> None:
         self.problems.append(InvalidRow(folder_name, name, what))
 
 

@@ -1,7 +1,7 @@
 """The platform's tables, with the columns that are read and no others.
 
 What is not named here cannot be selected by accident: `test.token`, `upload.user_id` and `sample_issue.user` are
-left out on purpose, as are all tables of users, tokens and machines. Types are the plainest that fit, so that a
+left out on purpose, as are all tables of users, tokens and machines. Types are the plainest that fit, so that an
 invalid value arrives as it is (`row_values.py` checks it) instead of failing a whole query.
 """
 
@@ -12,7 +12,7 @@ METADATA = MetaData()
 
 
 def _table(name: str, *columns: str) -> Table:
-    """A table whose `id`-like columns are integers and whose others come as the driver gives them."""
+    """A table whose `id`-like columns are integers and whose others keep the type that the driver returns."""
     return Table(
         name,
         METADATA,

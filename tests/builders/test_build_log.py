@@ -46,7 +46,7 @@ def test_every_recorded_log_is_reproduced(recorded: pathlib.Path, parity_files: 
             ]
             assert [line["line"] for line in ours] == list(range(1, len(lines) + 1))
     assert files.problems == []
-    assert set(files.log_marks()) == {run_id for run_id, lines in live.items() if lines is not None}
+    assert set(files.log_fingerprints()) == {run_id for run_id, lines in live.items() if lines is not None}
     assert len(live) == 74
 
 

@@ -52,7 +52,7 @@ def test_a_packed_value_that_the_server_cut_is_read_again_row_by_row(
     small: Platform, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mysql_engine, "GROUP_CONCAT_MAX_LEN", 16)
-    monkeypatch.setattr(partitions, "_said", set())
+    monkeypatch.setattr(partitions, "_warned", set())
     for id_ in (1, 2):
         small.run(id_, "completed", results={1: 0, 2: 0, 3: 0})
         files(small, id_, {10: None, 20: HASH["d"]})

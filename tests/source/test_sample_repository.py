@@ -58,20 +58,20 @@ def test_logs_are_read_whole(root: pathlib.Path) -> None:
 
 def test_missing_folders_are_empty(tmp_path: pathlib.Path) -> None:
     files = SampleRepository(tmp_path)
-    assert (files.output("abc", ".srt", 9), files.log(7), files.log_marks()) == (None, None, {})
+    assert (files.output("abc", ".srt", 9), files.log(7), files.log_fingerprints()) == (None, None, {})
     assert files.problems == []
 
 
 def test_a_missing_root_is_said(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SourceError, match="cannot be read"):
-        SampleRepository(tmp_path / "nowhere").log_marks()
+        SampleRepository(tmp_path / "nowhere").log_fingerprints()
 
 
 def test_the_root_may_be_a_link(root: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "link").symlink_to(root)
     files = SampleRepository(tmp_path / "link")
     assert files.output("abc", ".srt", 9) == Content(9, b"caption\r\n")
-    assert list(files.log_marks()) == [7]
+    assert list(files.log_fingerprints()) == [7]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_linked_folders_are_refused(root: pathlib.Path, tmp_path: pathlib.Path) 
     assert (files.output("abc", ".srt", 9), files.log(7)) == (None, None)
     assert whats(files) == ["refused: it is a symbolic link"] * 2
     with pytest.raises(SourceError, match="it is a symbolic link"):
-        files.log_marks()
+        files.log_fingerprints()
 
 
 @pytest.mark.parametrize(
@@ -284,14 +284,14 @@ def test_marks_name_the_runs_with_a_log_and_change_with_it(root: pathlib.Path) -
     for name in ("12.txt", "-3.txt", "0.txt", "07.txt", "7.txt.bak", "x.txt", "٣.txt", "7.log", "7.TXT"):
         (logs / name).write_bytes(b"")
     files = SampleRepository(root)
-    marks = files.log_marks()
-    assert set(marks) == {7, 12, -3, 0}
-    assert files.log_marks() == marks
+    found = files.log_fingerprints()
+    assert set(found) == {7, 12, -3, 0}
+    assert files.log_fingerprints() == found
     status = (logs / "7.txt").stat()
     os.utime(logs / "7.txt", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     (logs / "12.txt").write_bytes(b"grown")
-    again = files.log_marks()
-    assert {run_id for run_id in marks if marks[run_id] != again[run_id]} == {7, 12}
+    again = files.log_fingerprints()
+    assert {run_id for run_id in found if found[run_id] != again[run_id]} == {7, 12}
     assert files.problems == []
 
 
@@ -301,5 +301,5 @@ def test_nothing_stays_open_and_it_can_be_sent_to_workers(root: pathlib.Path) ->
     for name in ("abc", "../abc", "folder.txt", "none"):
         files.output(name, ".srt", 3)
         files.log(7)
-        files.log_marks()
+        files.log_fingerprints()
     assert len(list(pathlib.Path("/proc/self/fd").iterdir())) == before
