@@ -120,6 +120,11 @@ def archive(name: str, partition: int) -> str:
     return f"{name}/archive/{partition}.json"
 
 
+def archive_part(name: str, partition: int, number: int) -> str:
+    """The path of part `number`, from 1, of a feed's archive page."""
+    return archive(name, partition) if number == 1 else f"{name}/archive/{partition}/page/{number}.json"
+
+
 class Page(NamedTuple):
     """One page of a numbered list: its path, the slice of the items it holds, and its `pagination`."""
 
@@ -379,7 +384,7 @@ def is_of_run(path: str, runs: Container[str]) -> bool:
     return folder == RUNS and rest.partition("/")[0].removesuffix(".json") in runs
 
 
-_OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)\.json")
+_OF_PARTITION = re.compile(r"runs/(?P<run>-?\d+)(\.json|/.*)|.*/archive/(?P<partition>-?\d+)(/page/\d+)?\.json")
 
 
 def part_of_document(path: str) -> str:

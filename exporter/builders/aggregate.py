@@ -81,9 +81,7 @@ class Aggregate:
         for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
         if paths.REGRESSIONS in dirty:
-            partitions = self.feeds.head(paths.REGRESSIONS).partitions
-            changes = [change for number in partitions for change in self.summary_of(number).changes]
-            yield from regressions.heads(changes, self.feeds, self.main)
+            yield from regressions.heads(lambda number: self.summary_of(number).changes, self.feeds, self.main)
         yield search.document(catalog)
         for platform in PLATFORMS:
             if paths.grid(platform) in dirty:

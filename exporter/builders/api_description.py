@@ -137,6 +137,12 @@ def _runs() -> Iterator[Published]:
         "What broke and what was fixed on the main line",
         tag,
     )
+    yield Published(
+        "regressions/archive/{partition}/page/{page}.json",
+        FeedPage[Change],
+        "A further part of an archive page of more than 1,000 changes",
+        tag,
+    )
     yield Published(paths.REGRESSIONS_FEED, None, "The newest of these, as an Atom feed", tag)
 
 

@@ -148,7 +148,7 @@ class Partition:
             items = linked(summary.listed(name), paths.archive(name, self.number))
             yield archive_page(name, self.number, items, pages.get(name))
         if summary.changes:
-            yield regressions.archive(self.number, summary.changes, pages.get(paths.REGRESSIONS))
+            yield from regressions.archive(self.number, summary.changes, pages.get(paths.REGRESSIONS))
         for platform in PLATFORMS:
             if columns := summary.on(platform):
                 next_partition = pages.get(paths.grid(platform))

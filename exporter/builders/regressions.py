@@ -1,14 +1,15 @@
 """What changed lately on the main line: every test that began to fail there, and every one that passes again."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import paths
-from exporter.builders.feeds import FeedIndex, archive_page, head_page
+from exporter.builders.feeds import FeedIndex
 from exporter.builders.results import documented
 from exporter.documents.analysis import Change, Standing
-from exporter.documents.encoding import Document
+from exporter.documents.encoding import Document, encode
+from exporter.documents.lists import FeedPagination, listing
 from exporter.documents.runs import Run
 from exporter.paths import PLATFORMS
 from exporter.rules.history import HistorySummary, is_flaky, state_changes
@@ -21,6 +22,9 @@ from exporter.templating import templates
 
 MOST_ENTRIES = 200
 """Entries of the Atom feed."""
+
+CHANGES_PER_PART = 1_000
+"""Changes in a part of an archive page: a run in which everything fails makes thousands."""
 
 
 def changes(run: Run, turns: Iterable[Turn], catalog: Catalog, result_documents: str) -> list[Change]:
@@ -58,18 +62,41 @@ def _linked(changes: Sequence[Change], path: str) -> list[Change]:
     ]
 
 
-def archive(partition: int, changes: Sequence[Change], before: int | None) -> Document:
-    """The archive page of one partition's changes, newest first."""
-    path = paths.archive(paths.REGRESSIONS, partition)
-    return archive_page(paths.REGRESSIONS, partition, _linked(changes, path), before)
+def archive(partition: int, changes: Sequence[Change], before: int | None) -> Iterator[Document]:
+    """The archive page of one partition's changes, newest first, in parts; each after the one that it leads to.
+
+    `before` is the partition of the next older page.
+    """
+    following = None if before is None else paths.archive(paths.REGRESSIONS, before)
+    for number in range(-(-len(changes) // CHANGES_PER_PART), 0, -1):
+        path = paths.archive_part(paths.REGRESSIONS, partition, number)
+        items = changes[(number - 1) * CHANGES_PER_PART : number * CHANGES_PER_PART]
+        to = None if following is None else paths.relative(path, following)
+        yield path, encode(listing(_linked(items, path), {"next": to}))
+        following = path
 
 
-def heads(changes: Sequence[Change], index: FeedIndex, main: MainLine) -> Iterator[Document]:
-    """The head of the feed, with the changes of its newest pages, and the same as Atom."""
+def heads(changes_of: Callable[[int], Sequence[Change]], index: FeedIndex, main: MainLine) -> Iterator[Document]:
+    """The head of the feed, with the changes of its newest pages, and the same as Atom.
+
+    Of a page in parts the head has the first one. `changes_of` returns the changes of a partition, newest first.
+    """
     path = paths.document(paths.REGRESSIONS)
-    next_partition = index.head(paths.REGRESSIONS).next
-    yield head_page(paths.REGRESSIONS, _linked(changes, path), index.total(paths.REGRESSIONS), next_partition)
-    shown = [change for change in changes if change["kind"] != "expectation"][:MOST_ENTRIES]
+    newest = index.head(paths.REGRESSIONS)
+    following = None if newest.next is None else paths.archive(paths.REGRESSIONS, newest.next)
+    items: list[Change] = []
+    for partition in newest.partitions:
+        changes = changes_of(partition)
+        items += changes[:CHANGES_PER_PART]
+        if len(changes) > CHANGES_PER_PART:
+            following = paths.archive_part(paths.REGRESSIONS, partition, 2)
+            break
+    pagination: FeedPagination = {
+        "total": index.total(paths.REGRESSIONS),
+        "next": None if following is None else paths.relative(path, following),
+    }
+    yield path, encode(listing(_linked(items, path), pagination))
+    shown = [change for change in items if change["kind"] != "expectation"][:MOST_ENTRIES]
     yield paths.REGRESSIONS_FEED, _atom(_linked(shown, paths.REGRESSIONS_FEED), main)
 
 

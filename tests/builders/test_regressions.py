@@ -8,10 +8,13 @@ import feedparser
 import orjson
 import pytest
 
+from exporter.builders import regressions
 from exporter.demo import demo_tables as real
+from exporter.publish.verify import verify
 from exporter.rules.lineage import MainLine
+from tests.support.agreement import Published
 from tests.support.memory_store import MemoryStore
-from tests.support.platform import Platform, export
+from tests.support.platform import Platform, export, files
 
 FEED = "v1/feeds/regressions.xml"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -106,6 +109,29 @@ def test_the_feed_tells_what_its_json_twin_does(small: Platform) -> None:
         assert f"the run before was {change['previous_run']}." in content.value
         assert ("The test is flaky." in content.value) is change["flaky"]
     assert any(change["flaky"] for change in changes) and not changes[-1]["flaky"]
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("runs", [(1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 101, 102, 103, 104), (1, 2, 3, 101, 102)])
+def test_large_archive_pages_are_in_parts(
+    small: Platform, runs: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regressions, "CHANGES_PER_PART", 2)
+    monkeypatch.setattr(regressions, "MOST_ENTRIES", 1)
+    for place, run in enumerate(runs):
+        small.run(run, *("testing", "completed"), results={1: place % 2, 3: 0}, fork_id=1)
+    for run in runs:
+        files(small, run, {10: None, 30: None})
+    store = MemoryStore()
+    export(small.url, store)
+    assert not verify(store).problems
+    api = Published(store)
+    assert [change["run_id"] for change in api.items("regressions.json")] == [*runs[:0:-1]]
+    assert api("regressions.json")["pagination"]["total"] == len(runs) - 1
+    parts = [path for path in store.objects if path.startswith("v1/regressions")]
+    assert all(len(orjson.loads(store.objects[path].data)["data"]) <= 4 for path in parts)
+    (entry,) = _read(store).entries
+    assert entry.id.endswith(f"/{runs[-1]}/1")
 
 
 def test_an_entrys_id_stays_when_its_text_changes(small: Platform) -> None:
