@@ -82,8 +82,13 @@ def test_nothing_has_changed() -> None:
         ),
         pytest.param(_base(1), None, _examined(2, 1), Plan(dict.fromkeys((2, 1), plan.NOT_REMEMBERED)), id="no state"),
         pytest.param(_base(1, 2), None, _examined(1), Plan({1: plan.NOT_REMEMBERED}, (2,)), id="no state, gone"),
+        pytest.param(PublishedState(None, "", None, ""), None, _examined(1), Plan({1: plan.NEW}), id="a new store"),
         pytest.param(
-            PublishedState(None, "", None, ""), None, _examined(1), Plan({1: plan.NOT_REMEMBERED}), id="a new store"
+            _base(1, 2),
+            None,
+            _examined(1, differences="--x (a, now b)"),
+            Plan({1: "changed since the last export: --x (a, now b)"}, (2,)),
+            id="other options",
         ),
     ],
 )
