@@ -53,7 +53,7 @@ def _findings(export: Export) -> "Iterator[Finding]":
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("SQLAlchemy", "PyMySQL", "urllib3"))
     yield Finding("versions", "ok", f"exporter {__version__}, Python {platform.python_version()}, {packages}")
     try:
-        database = Database(export.database_url)
+        database = Database(export.database_url, export.database_timeout)
     except ExporterError as error:
         yield Finding("database", "error", str(error))
     else:

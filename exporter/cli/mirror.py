@@ -9,6 +9,7 @@ import click
 
 from exporter import logs
 from exporter.cli import options
+from exporter.cli.duration import Duration
 from exporter.cli.help import Command
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @options.option(
     "--wait",
-    type=options.Duration(),
+    type=Duration(),
     default="5m",
     show_default=True,
     help="How long to wait in all while the source is being published.",

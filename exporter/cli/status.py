@@ -6,6 +6,7 @@ import pathlib
 import click
 
 from exporter.cli import options
+from exporter.cli.duration import Duration
 from exporter.cli.help import Command
 from exporter.hook.spool import existing_spool
 from exporter.publish.open_store import open_store
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 @options.spool_option
 @options.option(
     "--max-age",
-    type=options.Duration(),
+    type=Duration(),
     metavar="DURATION",
     help="Exit with 1 if the last successful export is older, as in 90s, 30m, 2h, 1d.",
 )
