@@ -186,9 +186,9 @@ def test_invisible_characters_are_shown_when_asked_for(visit: Visit) -> None:
     cells = page.locator(".diff.split .text")
     expect(cells).to_have_text(["a\tb", "a\u00a0b ", "x", "x"])
     page.get_by_role("button", name="invisible characters").click()
-    assert cells.all_text_contents() == ["BOMa⇥b␍␊", "BOMa⍽b·␍␊", "x␍␊", "x␍␊"]
+    assert cells.all_text_contents() == ["BOMa⇥bCRLF", "BOMa⍽b·CRLF", "xCRLF", "xCRLF"]
     page.get_by_role("button", name="unified").click()
-    assert page.locator(".diff.unified .text").all_text_contents() == ["BOMa⇥b␍␊", "BOMa⍽b·␍␊", "x␍␊"]
+    assert page.locator(".diff.unified .text").all_text_contents() == ["BOMa⇥bCRLF", "BOMa⍽b·CRLF", "xCRLF"]
 
 
 def test_what_a_long_difference_leaves_out_is_said(visit: Visit) -> None:

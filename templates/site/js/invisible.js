@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 
-const NAMES = { "\t": ["⇥", "tab"], "\u00a0": ["⍽", "no-break space"], "\u00ad": ["⊣", "soft hyphen"], "\ufeff": ["BOM", "byte order mark"], "\r": ["␍", "CR"], "\n": ["␊", "LF"], " ": ["·", "space at the end"] };
+const NAMES = { "\t": ["⇥", "tab"], "\u00a0": ["⍽", "no-break space"], "\u00ad": ["⊣", "soft hyphen"], "\ufeff": ["BOM", "byte order mark"], "\r": ["CR", "carriage return"], "\n": ["LF", "line feed"], " ": ["·", "space at the end"] };
 const UNSEEN = /([\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]| +$)/u;
 
 /** A text in which what nobody sees has a sign of its own. */
@@ -12,6 +12,6 @@ export function visible(text) {
 
 function sign(character) {
   const code = character.codePointAt(0);
-  const [shown, name] = NAMES[character] ?? (code < 0x20 ? [String.fromCodePoint(0x2400 + code), `control character ${code}`] : [`U+${code.toString(16).toUpperCase().padStart(4, "0")}`, "invisible character"]);
+  const [shown, name] = NAMES[character] ?? [`U+${code.toString(16).toUpperCase().padStart(4, "0")}`, code < 0x20 ? "control character" : "invisible character"];
   return el("span", { class: "unseen", title: name }, shown);
 }
