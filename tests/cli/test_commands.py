@@ -501,6 +501,7 @@ def test_a_disk_that_takes_nothing_leaves_what_was_published(
         pytest.skip("may not mount a file system")
     create_demo("sqlite:///other.sqlite", runs=60, tests=20, seed=2)
     arguments = ["export", "--database-url", "sqlite:///other.sqlite", "--store", "mount/store", "--workers", "0"]
+    arguments.append("--allow-shrink")
     command = ["unshare", "--mount", sys.executable, "-c", MOUNTED, size, mode, published, tmp_path / "out", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

@@ -85,7 +85,7 @@ def store(folder: pathlib.Path) -> pathlib.Path:
     create_demo(url, runs=120, tests=8, seed=1)
     export(url, folder / "store")
     with contextlib.closing(Database(url)) as database:
-        snapshots.create(database, LocalStore(folder / "store"), 1)
+        snapshots.create(database, LocalStore(folder / "store"))
     for path, data in ODD.items():
         (folder / "store" / path).write_bytes(data)
     return folder / "store"

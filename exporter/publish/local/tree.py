@@ -69,6 +69,8 @@ class Tree:
         Args:
             folders: folders that must be writable too, if they exist.
         """
+        if os.fstatvfs(self._folder("")).f_flag & os.ST_RDONLY:  # `access` would say that it is not permitted
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         for folder in folders:
             with contextlib.suppress(FileNotFoundError):
                 name = folder.rstrip("/")
