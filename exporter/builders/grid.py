@@ -35,7 +35,7 @@ def archive(platform: str, partition: int, columns: Columns, before: int | None)
 
 
 def head(platform: str, index: FeedIndex, columns_of: Callable[[int, str], Columns]) -> Document:
-    """The feed's head; `columns_of` gives a partition's runs of a platform."""
+    """The feed's head; `columns_of` returns a partition's runs of a platform."""
     name = paths.grid(platform)
     newest = index.head(name)
     parts = [columns_of(number, platform) for number in newest.partitions]

@@ -101,7 +101,7 @@ def heads(changes_of: Callable[[int], Sequence[Change]], index: FeedIndex, main:
 
 
 def _atom(changes: list[Change], main: MainLine) -> bytes:
-    # Atom demands a time everywhere; the epoch stands for one that no row tells.
+    # Atom demands a time everywhere; the epoch stands for one that no row has.
     epoch = f"{datetime.datetime.fromtimestamp(0, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
     page = (
         templates()

@@ -23,7 +23,7 @@ _HERE = paths.run_results(0) + paths.result_file(0)
 
 
 def documented(status: ResultStatus, result_documents: str) -> bool:
-    """Whether a result gets a document of its own under `all`, `failures` or `none`."""
+    """Whether a result has a document of its own under `all`, `failures` or `none`."""
     return result_documents == "all" or (result_documents == "failures" and status != "pass")
 
 

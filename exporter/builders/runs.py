@@ -158,7 +158,7 @@ def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
 
 
 def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool) -> Document:
-    """A run's own document; `log` tells whether there is one."""
+    """A run's own document; `log`: whether there is one."""
     path = paths.run(run.run_id)
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress

@@ -48,8 +48,8 @@ def _upload(sample: SampleRow) -> Upload | None:
     }
 
 
-def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iterator[Document]:
-    """Every list and facet of the samples, and the documents of those that were touched."""
+def documents(catalog: Catalog, dirty: Container[str], newest: Newest) -> Iterator[Document]:
+    """Every list and facet of the samples, and the documents of those that are dirty targets."""
     tests_of = catalog.tests_of_sample
     items = [_item(sample, catalog, tests_of.get(sample.id, [])) for sample in catalog.samples.values()]
 
@@ -68,7 +68,7 @@ def documents(catalog: Catalog, touched: Container[str], newest: Newest) -> Iter
         if item["sha"] is not None:
             path = paths.sample_by_sha(item["sha"])
             yield (path, encode(show(item, path)))
-        if targets.sample(row.id) in touched:
+        if targets.sample(row.id) in dirty:
             yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
 

@@ -1,6 +1,6 @@
-"""Subjects: what documents over all partitions are of, so that only those are made again that may have changed.
+"""Targets: what documents over all partitions are of; an export makes the documents of dirty targets again.
 
-A subject's name is that of its list, or the path of its document without `.json`.
+A target's name is that of its list, or the path of its document without `.json`.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Container
 from exporter import paths
 
 CODE = "code"
-"""The subject of the documents that no row changes: the machine-readable contract, and the site's pages."""
+"""The target of the documents that no row changes: the machine-readable contract, and the site's pages."""
 
 DIFF_RULES = "diff rules"
 """The target that all comparisons of contents share: it is dirty if another version of `diffs` has made them."""
@@ -25,14 +25,14 @@ _OTHERS = re.compile(
 
 
 class AllTargets(Container[str]):
-    """All subjects."""
+    """All targets."""
 
     def __contains__(self, name: object) -> bool:
         return True
 
 
 DirtyTargets = AllTargets | set[str]
-"""The subjects that may have changed."""
+"""The targets that may have changed."""
 
 
 def sample(sample_id: int) -> str:
@@ -61,12 +61,12 @@ def lists_commit(name: str) -> bool:
 
 
 def of_feed(name: str) -> str:
-    """The subject of a feed or chain that does not list runs; where it is in no document, the name of none."""
+    """The target of a list that does not list runs; where it is in no document, the name of none."""
     return name if name.startswith((paths.REGRESSIONS, paths.GRID)) else name.rpartition("/")[0]
 
 
 def of_document(path: str) -> str | None:
-    """The subject whose change alone changes a document that is no partition's.
+    """The target whose change alone changes a document that is no partition's.
 
     None for the lists and indexes of the catalogue, which every export builds.
     """

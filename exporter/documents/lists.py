@@ -62,7 +62,7 @@ class FeedPage(TypedDict, Generic[Item]):
 
 
 class FeedPagination(TypedDict):
-    """How to go on from a feed's head (which tells the total) or archive page (which does not)."""
+    """How to go on from a feed's head (which has the total) or archive page (which has not)."""
 
     total: NotRequired[int]
     next: str | None

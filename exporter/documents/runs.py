@@ -193,7 +193,7 @@ class GridRun(TypedDict):
 
 
 class GridMeta(TypedDict):
-    """What a page of a grid tells of all its runs."""
+    """What a page of a grid says of all its runs."""
 
     tests: Annotated[list[RegressionTestId], "The tests that the letters stand for, ascending."]
 

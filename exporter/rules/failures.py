@@ -1,4 +1,4 @@
-"""Failures: what kind each is, and what tells one from another. Pure functions.
+"""Failures: the code of each, how grave it is, and in what two differ. Pure functions.
 
 The rules are those of `docs/contract.md`, "Classification" and "History".
 """
@@ -66,7 +66,7 @@ def classification(
 def failure_signature(
     status: ResultStatus, files: Sequence[ResultFile], exit_code: int | None, expected_rc: int | None
 ) -> str | None:
-    """What tells one way of failing from another; `files` by ascending output id."""
+    """The platform's signature of a failure; `files` by ascending output id."""
     if status == "missing_output":
         return "missing_output"
     if status == "fail":

@@ -43,7 +43,7 @@ class Written(NamedTuple):
 
 
 class ErrorFacts(NamedTuple):
-    """One way in which a result is not what was expected, as an error item tells it; `suffix` is of its id."""
+    """One way in which a result is not what was expected, as an error item shows it; `suffix` is of its id."""
 
     suffix: str
     type: str
@@ -60,7 +60,7 @@ class Outcome:
         status: the result's.
         exit_code: of the test.
         expected_rc: the exit code that was expected.
-        signature: tells one way of failing from another, as the platform does.
+        signature: the platform's signature of the failure; None if it passed.
         output: the output fingerprint: exit code and hashes of all that was written.
         accepted: whether the catalogue accepts all that was written, as approved content or variant.
         failure: (code, reason) of the classification; None if it passed.

@@ -90,7 +90,7 @@ def run_status(last_progress: str | None, results: Collection[ResultStatus]) -> 
 
 
 def is_infrastructure_error(progress_status: str | None, message: str | None) -> bool:
-    """Whether a progress row tells of a failure of the platform itself, and not of somebody's wish to cancel."""
+    """Whether a progress row reports a failure of the platform itself, and not that somebody canceled the run."""
     return progress_status == "canceled" and "via API" not in (message or "")
 
 
