@@ -98,7 +98,7 @@ def _assignments(*names: str) -> Iterator[Trigger]:
 
 
 _PLACES = ("secret", "quoted")
-_DONE = r"(?!\[redacted\])"
+_DONE = r"(?!\[redacted\](?!\w))"
 _START = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 """No letter or digit before, but for those of an escaped character."""
 _SLASH = r"(?:[\\/]{1,2}|%(?:25){0,2}2[Ff])"
@@ -106,14 +106,15 @@ _SECRET = rf"(?P<secret>{_DONE}[^\s\"'`<>&]+)"
 _QUOTED = rf"\\{{0,2}}(?P<q>[\"'`]){_DONE}(?P<quoted>(?:(?!\\{{0,2}}(?P=q)).)+)"
 _AWS = "AKIA|ASIA|ABIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA"
 _NAME = (
-    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|pwd|token|secret|credentials?|sess(?:ion[_-]?)?id"
+    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|(?<![A-Za-z])pass(?==[^=])|pwd|token|secret|credentials?|sess(?:ion[_-]?)?id"
     r"|(?:api|access|private|account|auth|client|shared|signing|encryption|master|deploy|subscription|storage)[_.-]?key"
 )
-_NAMES = tuple(
-    _assignments(
+_NAMES = (
+    *_assignments(
         *("password", "passwd", "passphrase", "passcode", "_pass", "-pass", "pwd", "token", "secret", "credential"),
         *("sess", "key"),
-    )
+    ),
+    _trigger("pass="),
 )
 
 
@@ -241,11 +242,19 @@ RULES = (
         rf"(?<!\S)(?:-u|--(?:proxy-)?user)[\s=]*[\"']?[^\s:\"'/]+:(?!\d|/){_SECRET}",
     ),
     _rule("password", _NAMES, rf"(?i)<[\w.:-]*?(?:{_NAME})>{_DONE}(?P<secret>[^<>\s][^<>]*+)(?=</)"),
+    _rule("password", _NAMES, rf"(?i)(?:{_NAME})[\"']?\s+value\s*=\s*[\"']{_DONE}(?P<secret>[^\"'<>]+)"),
+    _rule("password", "::add-mask::", rf"::add-mask::{_DONE}(?P<secret>\S.*)"),
+    # Using token x: what looks like a token and not like a word
+    _rule(
+        "password",
+        tuple(_trigger(name, r"\s") for name in ("password", "token", "secret")),
+        r"(?i)(?:password|token|secret)(?:\s+(?:->\s*)?)[\"']?(?P<secret>(?=[\w+=~-]*\d)[\w+=~-]{16,})(?![\w./])",
+    ),
     _rule("password", "auth", r"(?<=[\"']auth[\"'])\s*:\s*[\"'](?P<secret>[A-Za-z0-9+/=]{8,})"),
     _rule(
         "password",
         _NAMES,
-        rf"(?i)(?P<name>{_NAME})(?:[_-]?(?:id|key|value|hash|base64|b64|data|raw|\d))?(?:\[\w{{0,20}}\])?\\{{0,2}}[\"'`\])]{{0,2}}"
+        rf"(?i)(?P<name>{_NAME})(?:[_-]?(?:id|key|base|value|hash|base64|b64|data|raw|\d)){{0,2}}(?:\[\w{{0,20}}\])?\\{{0,2}}[\"'`\])]{{0,2}}"
         r"(?P<gap>\s{0,20})(?:(?:=>|:=|[=:](?![=:~>]))(?P<space>\s{0,20})|%(?:25)?3[AD](?:%(?:25)?20|\+)?)"
         rf"(?:{_QUOTED}|(?P<secret>{_DONE}(?:(?!%(?:25)?26|&(?:amp;)?[\w.-]{{1,40}}=|[,;]\s?[\w.-]{{1,40}}\s?[=:]"
         r"|[,;)\]}]{1,3}(?:\s|$)|\\{1,2}[\"'])[^\s\"'`<>])+))",
@@ -254,7 +263,7 @@ RULES = (
     _rule(
         "mail address",
         "@ %40",
-        r"(?<![\w.+-])(?P<name>[\w.+-]++)(?:@|%40)(?!\dx\.)(?:[\w-]++\.)++(?P<end>[A-Za-z]{2,}+)(?![\w-])",
+        r"(?<![\w.+-])(?P<name>[\w.+-]++)(?:@|%40)(?!\dx\.)(?:\w[\w-]*+\.)+(?P<end>[A-Za-z]{2,}+)(?!\w)",
         accepts=_is_address,
     ),
 )
