@@ -1,7 +1,7 @@
 """What is computed of a partition's rows before any document is made: its statistics and its history summaries."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
@@ -78,12 +78,23 @@ def partition_stats(
     )
 
 
-def partition_lineages(runs: Sequence[EvaluatedRun], matrix: Matrix, main: MainLine) -> Lineages:
-    """What a partition's runs say of every lineage that it has runs of; `matrix` is its matrix.
+def partition_lineages(
+    runs: Sequence[EvaluatedRun],
+    matrix: Matrix,
+    main: MainLine,
+    names_of: Callable[[RunFacts, MainLine], Iterable[str]] = lineages_of,
+) -> Lineages:
+    """What a partition's runs say of every lineage that it has runs of.
 
     Lineages of runs that do not count are there too, empty: their documents show what was before them.
+
+    Args:
+        runs: the runs, oldest first.
+        matrix: the partition's.
+        main: the main line.
+        names_of: returns the names of a run's lineages; others are left out.
     """
-    names = {one.facts.run_id: list(lineages_of(one.facts, main)) for one in runs}
+    names = {one.facts.run_id: list(names_of(one.facts, main)) for one in runs}
     rows: dict[str, list[tuple[RunFacts, Row]]] = {name: [] for of_run in names.values() for name in of_run}
     for one in runs:
         if one.facts.is_counted:
@@ -94,6 +105,8 @@ def partition_lineages(runs: Sequence[EvaluatedRun], matrix: Matrix, main: MainL
     lineages = {name: _lineage(name, of_lineage, matrix, main) for name, of_lineage in rows.items()}
     for platform in {one.facts.platform for one in runs} - {None}:
         assert platform is not None
+        if all_results(platform) not in lineages:
+            continue
         of_platform = [one for one in runs if one.facts.platform == platform]
         lineage = lineages[all_results(platform)]
         lineage.runtimes = _runtimes(one for one in of_platform if one.facts.is_counted)

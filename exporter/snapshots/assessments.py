@@ -4,14 +4,14 @@ An export reads the lineages before a partition from its partition store. A snap
 order, so it keeps the lineages after the last one in memory, encoded: a few kilobytes each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
 from exporter.builders.partition import EvaluatedRun
 from exporter.export.partition_stats import partition_lineages
 from exporter.rules import lineage_state
-from exporter.rules.lineage import MainLine, compared_lineages
+from exporter.rules.lineage import MainLine, RunFacts, compared_lineages, is_all_results, lineages_of
 from exporter.rules.lineage_state import Lineages
 from exporter.rules.prior_history import Assessment, PriorHistory
 from exporter.rules.result_matrix import matrix
@@ -31,7 +31,7 @@ class Assessor:
     def assess(self, runs: Sequence[EvaluatedRun]) -> list[Assessment]:
         """The assessments of a partition's runs, oldest first."""
         results = matrix((one.facts, one.results) for one in runs)
-        own = partition_lineages(runs, results, self._main)
+        own = partition_lineages(runs, results, self._main, _lineages_of)
         before: Lineages = {}
         for name in compared_lineages(own):
             if name in self._lineages:
@@ -42,6 +42,10 @@ class Assessor:
         history = PriorHistory(found.before, self._main)
         assessments = [history.assess(one.facts, one.results) for one in runs]
         for name, lineage in found.after.items():
-            lineage.runtimes.clear()  # verdicts do not depend on them
             self._lineages[name] = orjson.dumps(lineage_state.encode({name: lineage}), default=tuple)
         return assessments
+
+
+def _lineages_of(run: RunFacts, main: MainLine) -> Iterator[str]:
+    """The lineages of a run that verdicts depend on: not all results of its platform."""
+    return (name for name in lineages_of(run, main) if not is_all_results(name))
