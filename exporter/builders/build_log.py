@@ -30,7 +30,6 @@ _ESCAPES = re.compile(
 )
 """Control sequences of ECMA-48, also such as a line's end cuts off."""
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
-_LINE_END = re.compile(r"\r{1,2}\n")
 _COLUMN_ONE = re.compile(r"(?:\x1b\[|\x9b)[01]?G")
 """A movement to the line's beginning, as CR."""
 _ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)2K")
@@ -99,7 +98,9 @@ def _messages(content: str, redactor: Redactor) -> list[str]:
 
     Secrets are looked for in what is shown: a control sequence within one would hide it.
     """
-    content = _COLUMN_ONE.sub("\r", _LINE_END.sub("\n", content).replace("\t", " "))
+    content = content.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\t", " ")
+    if "\x1b" in content or "\x9b" in content:
+        content = _COLUMN_ONE.sub("\r", content)
     if "\r" in content:
         content = "\n".join(_last_shown(line, redactor) if "\r" in line else line for line in content.split("\n"))
     return text_decoding.split_lines(redactor.text(text_decoding.displayable(_printable(content))))
