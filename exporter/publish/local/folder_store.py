@@ -21,7 +21,7 @@ _CHECK = 1.0
 """Seconds between two checks while documents are written."""
 
 _BATCH, _BATCH_BYTES = 4_000, 16_000_000
-"""Documents, and their bytes, that are synced together: a sync costs as much as writing some hundred of them."""
+"""Documents, and their bytes, that are written and then waited for together."""
 
 FILE_MODE = 0o644
 """Permissions of published files: a web server of another user must be able to read them."""
@@ -111,8 +111,7 @@ class LocalStore:
             found = self.get(path)
             if (found.version if found else ABSENT) != version:
                 raise ConflictError(f"{self.root}: another writer changed {path} at the same time")
-            tree.write({path: data}, lambda _: None)
-            tree.sync_folder(path)
+            tree.write_durably(path, data)
         return _version(data)
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:

@@ -1,8 +1,8 @@
 """The folders below a root, opened one below the other, never through a symbolic link, and kept open.
 
 An operation by descriptor cannot leave the root and does not look up the folders again. A file appears whole or not at
-all: the tree writes a batch of files to its scratch folder, syncs the file system once, and then renames each file to
-its place. So a published path never has unwritten data behind it, and after a power cut holds the old or the new bytes.
+all: the tree writes a batch of files to its scratch folder, waits until the disk has them, and then renames each to its
+place. So a published path never has unwritten data behind it, and after a power cut holds the old or the new bytes.
 """
 
 import contextlib
@@ -110,8 +110,10 @@ class Tree:
                 self._forget()
                 check(True)
 
-    def sync_folder(self, path: str) -> None:
-        """Wait until the names of the files beside a path are on the disk."""
+    def write_durably(self, path: str, data: bytes) -> None:
+        """Write a file that is on the disk when this returns, and that is never there without all written before it."""
+        sync(self._folder(""))
+        self.write({path: data}, lambda _: None)
         os.fsync(self._place(path)[0])
 
     def remove(self, path: str) -> bool:
@@ -215,7 +217,7 @@ class Tree:
             with _naming(path):
                 self._scratch.write(str(number), data)
         with _naming(next(iter(files))):
-            sync(self._scratch.folder)
+            self._scratch.sync(map(str, range(len(files))))
         return self._scratch
 
     def _place(self, path: str) -> tuple[int, str]:
