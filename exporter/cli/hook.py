@@ -66,7 +66,7 @@ def hook(
         return 0
     if wait:
         return queue_worker.wait(requests, mine, _attempt(export, spool), timeout)
-    queue_worker.start_worker(spool, {**_environment(context), f"{options.PREFIX}SPOOL": str(spool)})
+    queue_worker.start_worker(spool, {**options.typed(context), f"{options.PREFIX}SPOOL": str(spool)})
     log.info("queued; the worker logs to %s", Spool(spool).log)
     return 0
 
@@ -94,15 +94,3 @@ def _attempt(export: Export, spool: pathlib.Path) -> queue_worker.Attempt:
         return 0
 
     return attempt
-
-
-def _environment(context: click.Context | None) -> dict[str, str]:
-    """The options of a command, and of those above it, as environment variables."""
-    values: dict[str, str] = {}
-    while context is not None:
-        for parameter in context.command.params:
-            value = context.params.get(parameter.name or "")
-            if isinstance(parameter.envvar, str) and isinstance(value, str | int | float | pathlib.Path):
-                values[parameter.envvar] = str(value)
-        context = context.parent
-    return values

@@ -5,7 +5,7 @@ import functools
 import os
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,13 @@ class Setting(click.Option):
         if not command_line_only:
             self.envvar = PREFIX + self.setting.replace("-", "_").upper()
 
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, click.core.ParameterSource]:
+        """The value before it is converted; one of the command line is kept as it was typed, for `typed`."""
+        value, source = super().consume_value(ctx, opts)
+        if source is click.core.ParameterSource.COMMANDLINE and isinstance(value, str | bool) and self.envvar:
+            ctx.meta.setdefault(_TYPED, {})[str(self.envvar)] = str(value)
+        return value, source
+
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The place where the value stands, or where it may stand if it is missing."""
         option = f"'--{self.setting}'"
@@ -56,6 +63,14 @@ class Setting(click.Option):
             if ctx.get_parameter_source(self.name or "") is not click.core.ParameterSource.COMMANDLINE
             else option
         )
+
+
+_TYPED = "exporter.typed"
+
+
+def typed(context: click.Context) -> dict[str, str]:
+    """The options of the command line as environment variables: with these another command has the same settings."""
+    return dict(context.meta.get(_TYPED, {}))
 
 
 class StoreArgument(click.Argument):

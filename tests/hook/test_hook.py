@@ -231,7 +231,16 @@ def test_the_worker_gets_the_options_and_no_secret_on_its_command_line(site: Sit
     settings = tmp_path / "settings.toml"
     settings.write_text("log-level = 'debug'")
     with site.stuck():
-        options = ["--database-url", url, "--store", str(site.root), "--result-documents", "failures"]
+        options = [
+            "--database-url",
+            url,
+            "--store",
+            str(site.root),
+            "--result-documents",
+            "failures",
+            "--file-mode",
+            "640",
+        ]
         assert (
             site.run("--run", str(RUNS[0]), "--run", str(RUNS[1]), *options, command=f"--config {settings} hook")[0]
             == 0
@@ -239,7 +248,9 @@ def test_the_worker_gets_the_options_and_no_secret_on_its_command_line(site: Sit
         process = until(site.worker)
         assert url.encode() not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes()
         environment = pathlib.Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
-        assert {"EXPORTER_RESULT_DOCUMENTS=failures", f"EXPORTER_CONFIG={settings}"} <= set(environment)
+        assert {"EXPORTER_RESULT_DOCUMENTS=failures", "EXPORTER_FILE_MODE=640", f"EXPORTER_CONFIG={settings}"} <= set(
+            environment
+        )
         assert os.getsid(process) == process
     until(lambda: site.published() == set(RUNS))  # all: with other options everything is built anew
 
