@@ -31,19 +31,25 @@ class Redactor:
 
     enabled: bool = True
     counts: Counter[str] = field(default_factory=Counter)
+    _clean: set[str] = field(default_factory=set, repr=False)
+    """Short texts without a secret: many messages are the same."""
 
     def text(self, text: str) -> str:
         """The text without secrets; it has as many lines (LF) as before.
 
         Escape sequences and invisible characters are removed as well if one of them hides a secret.
         """
-        if not self.enabled or not text:
+        if not self.enabled or not text or text in self._clean:
             return text
-        if not any(character in text for character in (_CONTROLS if text.isascii() else _CONTROLS + _UNSEEN)):
-            return _redacted(text, self.counts)
-        visible = _INVISIBLE.sub("", text)
+        visible = text
+        if any(character in text for character in (_CONTROLS if text.isascii() else _CONTROLS + _UNSEEN)):
+            visible = _INVISIBLE.sub("", text)
         redacted = _redacted(visible, self.counts)
-        return text if redacted == visible else redacted
+        if redacted != visible:
+            return redacted
+        if len(text) <= _SHORT and len(self._clean) < _MOST_CLEAN:
+            self._clean.add(text)
+        return text
 
     def optional(self, text: str | None) -> str | None:
         """The same for a text that may be null."""
@@ -64,6 +70,8 @@ class Redactor:
         self.counts.clear()
 
 
+_SHORT, _MOST_CLEAN = 200, 10_000
+"""Characters of a text that is remembered as clean, and how many are."""
 _USER_INFORMATION = re.compile(r"(?<=://)(?!git@)[^/?#]*@")
 
 
