@@ -129,6 +129,49 @@ def test_rows_that_make_no_sense_leave_the_rest_right(small: Platform, root: pat
     assert report.problems == 5
 
 
+def test_small_things_are_as_the_platform_has_them(small: Platform, root: pathlib.Path) -> None:
+    """Kinds of disagreements with recorded answers."""
+    small.insert("tag", id=1, name="untold", description=None)
+    small.insert("category", id=1, name="two rows", description="")
+    small.insert("regression_test_category", regression_id=1, category_id=1)
+    small.insert("regression_test_category", regression_id=None, category_id=1)
+    small.run(1, "testing", "canceled", "completed", results={1: 1})
+    small.execute(
+        "UPDATE test_progress SET message = '' WHERE status = 'canceled'",
+        "UPDATE test_progress SET timestamp = '2026-06-09 10:00:00' WHERE status = 'testing'",
+    )
+    api = _published(small, root)
+    assert [tag["description"] for tag in api("tags.json")["data"]] == [""]
+    assert [category["test_count"] for category in api("categories.json")["data"]] == [2]
+    (error,) = api("runs/1.json")["infrastructure_errors"]
+    assert error["message"] == "Unknown infrastructure error"
+    errors = api("runs/1/errors.json")
+    assert {item["occurred_at"] for item in errors["data"]} == {"2026-06-09T10:00:00Z"}
+    (group,) = errors["summary"]["severity"]
+    assert (group["first_seen_at"], group["last_seen_at"]) == ("2026-06-09T10:00:00Z",) * 2
+
+
+def test_a_row_that_says_that_nothing_was_written_beside_outputs_is_one_output_that_differs(
+    small: Platform, root: pathlib.Path
+) -> None:
+    small.run(1, "completed", results={1: 0})
+    files(small, 1, {10: None})
+    small.insert(
+        "test_result_file",
+        test_id=1,
+        regression_test_id=1,
+        regression_test_output_id=-1,
+        expected="",
+        got="error",
+    )
+    api = _published(small, root)
+    (failure,) = api("runs/1/failures.json")["data"]
+    assert failure["classification"] == {"code": "OUTPUT_DIFF", "reason": "1 output differs from all that is accepted."}
+    (error,) = api("runs/1/errors.json")["data"]
+    assert (error["error_id"], error["type"]) == ("err_1_1_-1", "diff_mismatch")
+    assert api("runs/1.json")["summary"]["error_count"] == 1
+
+
 def test_whole_histories_in_sealed_pages(small: Platform, root: pathlib.Path) -> None:
     for id_ in (*range(150, 256), 501, 777):
         small.run(id_, "testing", "completed", results={1: 0, 2: 1} if id_ != 501 else {3: 0}, branch=f"b{id_ % 3}")
