@@ -13,10 +13,10 @@ _IMMUTABLE = re.compile(rf"{API_ROOT}manifests/.+|site/[0-9a-f]+/.+", re.DOTALL)
 
 
 def cache_control(path: str) -> str:
-    """Give the Cache-Control of a stored file, by its path relative to the store's root (`v1/runs.json`).
+    """Return the Cache-Control of a stored file, by its path relative to the store's root (`v1/runs.json`).
 
-    Few seconds for what tells readers that there is something new (manifest, lease, heads of feeds), a year
-    for what is named by its own content, some minutes for the rest; what is the exporter's own is not to be kept.
+    Some seconds for documents by which readers notice a change (manifest, lease, heads of feeds), a year for files that
+    are named by their content, minutes for the others; the exporter's own state is not to be kept.
     """
     if path.startswith(STATE_ROOT):
         return "private, no-store"

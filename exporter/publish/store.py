@@ -1,8 +1,8 @@
-"""The narrow interface behind which every store stands.
+"""The interface of every store.
 
 A store maps paths to bytes. A path is relative to the store's root, has `/` between its segments and no empty,
-`.` or `..` segment; it is the one `layout.py` made, never a value from a row. What a store must be able to do is
-little, so that a folder, a bucket and a test's fake can all do it and one test-suite holds for all of them:
+`.` or `..` segment; it is the one `paths.py` makes, never a value from a row. A store needs few
+operations, so that a folder, a bucket and a store in memory can all have them and pass one test suite:
 
 - read one object, with a version that names exactly these bytes;
 - replace one object on condition that it is still at a version (control objects: manifest, lease, state);
@@ -81,7 +81,7 @@ class Store(Protocol):
         ...
 
     def replace(self, path: str, data: bytes, version: str) -> str:
-        """Write one object if it is still at `version` (`ABSENT`: if it does not exist); give its new version.
+        """Write one object if it is still at `version` (`ABSENT`: if it does not exist); return its new version.
 
         Raises:
             ConflictError: it is at another version; nothing was written.
@@ -89,7 +89,7 @@ class Store(Protocol):
         ...
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
-        """Write each (path, bytes) whose bytes are not already there; give the number written.
+        """Write each (path, bytes) whose bytes are not already there; return the number written.
 
         `check` raises what is to stop the writing. It is called now and then: in a bucket each time between looking at
         what is there and writing, on condition that it has not changed, over it. So if nobody else wrote before the
@@ -101,7 +101,7 @@ class Store(Protocol):
         ...
 
     def delete(self, paths: Iterable[str]) -> int:
-        """Delete what exists of these; give the number deleted."""
+        """Delete what exists of these; return the number deleted."""
         ...
 
     def delete_at(self, path: str, version: str) -> None:

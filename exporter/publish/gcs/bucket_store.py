@@ -1,7 +1,7 @@
-"""A Google Cloud Storage bucket as a store: the client library for control, `bulk.py` for documents.
+"""A Google Cloud Storage bucket as a store: the client library for control objects, `bulk_upload.py` for documents.
 
-Each object carries its SHA-256, its size before compression and who wrote it as custom metadata. So what is there
-can be told without reading it, and the writer of a control object can tell its own write after a lost reply.
+Each object carries its SHA-256, its size before compression and who wrote it as custom metadata. So the
+store knows an object's bytes without reading it, and the writer of a control object its own write after a lost reply.
 """
 
 import contextlib
@@ -144,7 +144,7 @@ class GcsStore:
         return self._patiently(attempt)
 
     def replace(self, path: str, data: bytes, version: str) -> str:
-        """Write one object if it is still at `version`, a generation or `ABSENT`; give its new generation.
+        """Write one object if it is still at `version`, a generation or `ABSENT`; return its new generation.
 
         Raises:
             ConflictError: it is at another generation.
@@ -167,7 +167,7 @@ class GcsStore:
         return self._patiently(attempt, failed)
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
-        """Write each (path, bytes) whose bytes are not already there; give the number written.
+        """Write each (path, bytes) whose bytes are not already there; return the number written.
 
         Whether they are there is found by listing where many stand together, else object by object. Each write names
         the generation that was seen then; `check` is called in between.
@@ -190,7 +190,7 @@ class GcsStore:
         return written
 
     def delete(self, paths: Iterable[str]) -> int:
-        """Delete what exists of these; give the number deleted, counting what is gone after a lost reply."""
+        """Delete what exists of these; return the number deleted, counting what is gone after a lost reply."""
         names = [self._name(path) for path in paths]
         with ThreadPoolExecutor(_THREADS) as threads:
             return sum(threads.map(self._delete, names))
@@ -241,7 +241,7 @@ class GcsStore:
     def _connect(self) -> _Link:
         """Connect, and ask for something that must work.
 
-        So whatever is wrong with network, credentials, role or bucket is said at once, and later a 404 means an object.
+        So an error of the network, credentials, role or bucket is raised at once, and later a 404 means an object.
         """
         # Or else the library asks for the bucket's settings behind our back, which takes another permission.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
@@ -257,7 +257,7 @@ class GcsStore:
         return _Link(os.getpid(), trusted, http, bucket, Rate(self.max_writes_per_second))
 
     def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
-        """Call until it succeeds or fails for good; `failed` hears of each failure that is followed by another try."""
+        """Call until it succeeds or fails for good; `failed` is called with each failure that is followed by another attempt."""
         try:
             result: T = repeating(self.deadline, failed)(call)()
         except FAILURES as error:
@@ -288,7 +288,7 @@ class GcsStore:
 
     @contextlib.contextmanager
     def _sender(self) -> Iterator[Callable[[Sequence[Upload]], Sequence[Upload]]]:
-        """Something that sends uploads and gives those that were refused."""
+        """A function that sends uploads and returns those that were refused."""
         if self.plain:
             with ThreadPoolExecutor(_THREADS) as threads:
                 yield lambda uploads: [one for one in threads.map(self._send_plain, uploads) if one]

@@ -49,7 +49,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def take(self) -> float:
-        """Take the next place; give the seconds to wait for it."""
+        """Take the next place; return the seconds to wait for it."""
         with self._lock:
             now = self._clock()
             place = max(self._next, now - 0.25)
@@ -66,7 +66,7 @@ class Bulk:
         name: what messages call the store.
         bucket: the bucket's name.
         credentials: refreshed when they expire.
-        rate: shared with whoever else writes to the bucket from this process.
+        rate: shared with everything in this process that writes to the bucket.
         timeout: seconds that one attempt may take, and longer for large bodies.
         deadline: seconds after which an upload that failed again and again is given up.
     """
@@ -99,7 +99,7 @@ class Bulk:
             log.info("%s: %d requests were repeated", self._name, self._repeated)
 
     def __call__(self, uploads: Sequence[Upload]) -> list[Upload]:
-        """Send all; give those that were refused because the object is at another generation than they name.
+        """Send all; return those that were refused because the object is at another generation than they name.
 
         Raises:
             StoreError: one failed for good; any subset of the others has been written.

@@ -98,7 +98,7 @@ class LocalStore:
         return None if data is None else Stored(data, _version(data))
 
     def replace(self, path: str, data: bytes, version: str) -> str:
-        """Write one object if it is still at `version` (`ABSENT`: if it does not exist); give its new version.
+        """Write one object if it is still at `version` (`ABSENT`: if it does not exist); return its new version.
 
         It is then durable, also against the death of the machine, and so is all that was written before it.
 
@@ -115,7 +115,7 @@ class LocalStore:
         return _version(data)
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
-        """Write each (path, bytes) whose bytes are not already there; give the number written.
+        """Write each (path, bytes) whose bytes are not already there; return the number written.
 
         No path ever has unwritten data behind it, even if the machine loses power. The names are on the disk before
         those of the next call's documents are, and before any object that is replaced later.
@@ -154,7 +154,7 @@ class LocalStore:
         return written
 
     def delete(self, paths: Iterable[str]) -> int:
-        """Delete what exists of these, and the folders that are empty then; give the number deleted.
+        """Delete what exists of these, and the folders that are empty then; return the number deleted.
 
         Raises:
             StoreError: a path is none, or cannot be deleted.
