@@ -257,7 +257,7 @@ class GcsStore:
         return _Link(os.getpid(), trusted, http, bucket, Rate(self.max_writes_per_second))
 
     def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
-        """Call until it succeeds or fails for good; `failed` is called with each failure that is followed by another attempt."""
+        """Call until it succeeds or fails for good; `failed` is called with each failure before another."""
         try:
             result: T = repeating(self.deadline, failed)(call)()
         except FAILURES as error:
