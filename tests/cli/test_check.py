@@ -34,6 +34,7 @@ def test_all_is_well_before_and_after_the_first_export(
     assert "the first export fills it" in found["store"][1]
     assert not (tmp_path / "site/v1").exists(), "nothing is published"
     export("sqlite:///platform.sqlite", tmp_path / "site")
+    capsys.readouterr()
     assert "holds 4 runs" in check(capsys, *arguments)[1]["store"][1]
 
 
