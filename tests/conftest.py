@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -23,6 +24,11 @@ pytest.register_assert_rewrite("tests.support.store_suite")
 
 PARITY = pathlib.Path(__file__).parent / "data" / "parity"
 USERS = "CREATE OR REPLACE USER root@'127.0.0.1'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;"
+
+
+# A busy machine, or one that measures coverage, is no defect.
+hypothesis.settings.register_profile("exporter", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("exporter")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
