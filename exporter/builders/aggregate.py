@@ -95,9 +95,10 @@ class Aggregate:
         """The pages of the site after what they load, and the badges."""
         if targets.CODE in self.dirty:
             yield from site.pages(self.main)
-        yield from site.badges(self.main.branch, self._main_now())
+        if paths.BADGES in self.dirty:
+            yield from site.badges(self.main.branch, self.main_now())
 
-    def _main_now(self) -> dict[str, tuple[int, int]]:
+    def main_now(self) -> dict[str, tuple[int, int]]:
         """Platform → how many active tests fail on the main line now, and how many have a result there."""
         found: dict[str, tuple[int, int]] = {}
         for platform, lineage in self._lineages(main_lineage).items():

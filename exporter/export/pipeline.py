@@ -159,7 +159,7 @@ def _attempt(
             read = stages.read(shared, plan)
             warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
             built = stages.build(shared, read.plan)
-            of_targets = target_fingerprints(catalog)
+            of_targets = {**target_fingerprints(catalog), **stages.badges_fingerprint(shared)}
             dirty = stages.dirty_targets(shared, read, built, of_targets)
             aggregated = stages.aggregate(shared, built.parts, dirty)
             finished = stages.Finished(

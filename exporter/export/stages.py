@@ -193,10 +193,14 @@ def dirty_targets(export: Export, found: Read, built: Built, fingerprints: Depen
     return dirty | built.dirty | changed(state.targets, fingerprints)
 
 
-def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggregated:
-    """Build the parts over all partitions: the catalogue's and the site's; `built` are partitions."""
+def badges_fingerprint(export: Export) -> DependencyFingerprints:
+    """Dependency fingerprint of the badges: what they show of the main line now."""
+    return {paths.BADGES: repr(sorted(_builder(export, set()).main_now().items()))}
+
+
+def _builder(export: Export, dirty: DirtyTargets) -> Aggregate:
     job, state = export.job, export.state
-    builder = Aggregate(
+    return Aggregate(
         job.catalog,
         job.options.main,
         state.lists,
@@ -205,6 +209,12 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
         state.partitions.summary,
         state.partitions.lineages_after,
     )
+
+
+def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggregated:
+    """Build the parts over all partitions: the catalogue's and the site's; `built` are partitions."""
+    job, state = export.job, export.state
+    builder = _builder(export, dirty)
 
     def reuse(path: str) -> bool:
         if path.startswith(paths.DIFFS):
