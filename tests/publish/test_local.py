@@ -622,3 +622,42 @@ def test_short_writes_are_continued(store: LocalStore, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
     store.write([("v1/a.json", b"0123456789")])
     assert contents(store) == {"v1/a.json": b"0123456789"}
+
+
+def test_a_lock_that_is_never_released_is_an_error(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may be stopped while it holds the lock."""
+    store.write([("v1/a.json", b"a")])
+    monkeypatch.setattr(tree, "_LONGEST_LOCK", 0.1)
+    stuck = pytest.raises(StoreError, match=r"the process that holds \.lock is stuck")
+    with tree.Tree(store.root, 0o644) as other, other.locked(), stuck:
+        store.replace("v1/b.json", b"b", ABSENT)
+    store.replace("v1/b.json", b"b", ABSENT)
+
+
+def test_a_fence_makes_a_write_that_is_under_way_look_at_its_lease_again(store: LocalStore) -> None:
+    """It sleeps between its check and its rename; then another export takes over."""
+    store.write([("v1/a.json", b"old"), ("v1/b.json", b"old")])
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) == 1:
+            LocalStore(store.root).fence()  # after the check, before the rename
+        else:
+            raise ConflictError("taken over")
+
+    with pytest.raises(ConflictError, match="taken over"):
+        store.write([("v1/a.json", b"late"), ("v1/b.json", b"late")], check)
+    assert {data for path, data in contents(store).items()} == {b"old"}
+    assert not list((store.root / ".tmp").iterdir())
+
+
+def test_a_check_of_the_folder(store: LocalStore, root: pathlib.Path) -> None:
+    store.check_writable(1000)
+    assert not files(root)
+    with pytest.raises(StoreError, match="MB are free, and this export may write 1000000000 MB"):
+        store.check_writable(10**15)
+    file = root.parent / "file"
+    file.touch()
+    with pytest.raises(StoreError, match="is not a folder"):
+        LocalStore(file).check_writable()
