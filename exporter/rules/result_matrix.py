@@ -60,9 +60,9 @@ class Matrix:
             self._newest = list(self._columns())
         outcomes = self.outcomes
         return [
-            (row.run, outcomes[row.places[at]], row.runtimes[at])
-            for row, positions in self._newest
-            if (at := positions.get(test_id)) is not None and (platform is None or row.run.platform == platform)
+            (run, outcomes[places[at]], runtimes[at])
+            for on, positions, (run, places, runtimes) in self._newest
+            if (platform is None or on == platform) and (at := positions.get(test_id)) is not None
         ]
 
     def _columns(self) -> Iterator["_Column"]:
@@ -73,7 +73,7 @@ class Matrix:
             tests = tuple(map(test_of.__getitem__, row.places))
             if tests not in shared:
                 shared[tests] = {test: at for at, test in enumerate(tests)}
-            yield row, shared[tests]
+            yield row.run.platform, shared[tests], row
 
     def digest(self, run_id: int) -> str:
         """The same for two runs if and only if other runs say the same of them."""
@@ -91,8 +91,8 @@ class Matrix:
         return {"outcomes": self.outcomes, "runs": list(self.runs.values())}
 
 
-_Column = tuple[MatrixRow, Mapping[int, int]]
-"""A run's row, and regression test id → place in the row's lists."""
+_Column = tuple[str | None, Mapping[int, int], MatrixRow]
+"""A run's platform, regression test id → place in the row's lists, and the row."""
 
 Found = tuple[RunFacts, ResultOutcome, int | None]
 """One result: its run, its outcome, its runtime in ms. There are too many to wrap each."""
