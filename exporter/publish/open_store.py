@@ -26,54 +26,17 @@ def bucket_of(name: str) -> tuple[str, str]:
     return found["bucket"], (found["prefix"] or "").strip("/")
 
 
-def open_store(
-    name: str,
-    *,
-    credentials: pathlib.Path | None = None,
-    max_writes_per_second: int = WRITES_PER_SECOND,
-    grace: int | None = None,
-    file_mode: int = FILE_MODE,
-    writers: int = 1,
-) -> Store:
-    """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. No request is made yet.
+@dataclass(frozen=True, slots=True)
+class StoreAccess:
+    """How to reach a store and write to it.
 
     Args:
-        name: what to open.
         credentials: a file of Google's; the application default credentials without one. Of no use to a folder.
         max_writes_per_second: to a bucket, by all writers together.
         grace: seconds for which readers may still hold links to what is no longer published; None: as the kind of
             store has it.
         file_mode: permissions of the files in a folder.
-        writers: how many processes write at the same time, each with a copy of this store.
-
-    Raises:
-        UsageError: there is no such kind of store.
     """
-    if not name:
-        raise UsageError("the store has an empty name; name a folder or gs://BUCKET")
-    kind, separator, _ = name.partition("://")
-    if not separator:
-        return LocalStore(pathlib.Path(name), grace=grace or 0, file_mode=file_mode)
-    if kind != "gs":
-        raise UsageError(f"there is no store for {kind}://; name a folder or gs://BUCKET")
-    bucket, prefix = bucket_of(name)
-    from exporter.publish.gcs.bucket_store import GRACE, GcsStore  # Google's libraries take a second to load
-
-    try:
-        return GcsStore(
-            bucket,
-            prefix,
-            credentials=credentials,
-            max_writes_per_second=max(1, max_writes_per_second // max(1, writers)),
-            grace=GRACE if grace is None else grace,
-        )
-    except StoreError as error:
-        raise UsageError(f"gs://{bucket}: the prefix cannot begin the names of objects: {error}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class StoreAccess:
-    """How to reach a store and write to it; the values are those of `open_store`."""
 
     credentials: pathlib.Path | None = None
     max_writes_per_second: int = WRITES_PER_SECOND
@@ -81,16 +44,37 @@ class StoreAccess:
     file_mode: int = FILE_MODE
 
     def open(self, name: str, writers: int = 1) -> Store:
-        """The store of this name, to be written to by so many processes.
+        """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. No request is made yet.
+
+        Args:
+            name: what to open.
+            writers: how many processes write at the same time, each with a copy of this store.
 
         Raises:
             UsageError: there is no such kind of store.
         """
-        return open_store(
-            name,
-            credentials=self.credentials,
-            max_writes_per_second=self.max_writes_per_second,
-            grace=self.grace,
-            file_mode=self.file_mode,
-            writers=writers,
-        )
+        if not name:
+            raise UsageError("the store has an empty name; name a folder or gs://BUCKET")
+        kind, separator, _ = name.partition("://")
+        if not separator:
+            return LocalStore(pathlib.Path(name), grace=self.grace or 0, file_mode=self.file_mode)
+        if kind != "gs":
+            raise UsageError(f"there is no store for {kind}://; name a folder or gs://BUCKET")
+        bucket, prefix = bucket_of(name)
+        from exporter.publish.gcs.bucket_store import GRACE, GcsStore  # Google's libraries take a second to load
+
+        try:
+            return GcsStore(
+                bucket,
+                prefix,
+                credentials=self.credentials,
+                max_writes_per_second=max(1, self.max_writes_per_second // max(1, writers)),
+                grace=GRACE if self.grace is None else self.grace,
+            )
+        except StoreError as error:
+            raise UsageError(f"gs://{bucket}: the prefix cannot begin the names of objects: {error}") from None
+
+
+def open_store(name: str, credentials: pathlib.Path | None = None) -> Store:
+    """The store of this name, to be read; as `StoreAccess.open`."""
+    return StoreAccess(credentials).open(name)
