@@ -118,7 +118,7 @@ def _failure(item: Mapping[str, Any], url_of: Callable[[str], str]) -> Failure:
         item["classification"]["code"],
         item["classification"]["reason"],
         verdict["code"],
-        bool(verdict.get("worse")),
+        bool(main and main["worse"]),
         bool(main and main.get("same_failure_run_id") is not None),
         url_of(item["href"]) if item["href"] else None,
     )

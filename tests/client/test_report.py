@@ -39,13 +39,14 @@ def run(platform: str | None = "linux", status: str = "fail", run_id: int = 7, *
 
 
 def failure(number: int, verdict: str = "new_regression", state: str | None = "broken", **more: Any) -> dict[str, Any]:
-    main = {"state": state, "same_failure_run_id": more.pop("same", None)} if state else None
+    standing = {"same_failure_run_id": more.pop("same", None), "worse": more.pop("worse", False)}
+    main = {"state": state, **standing} if state else None
     return {
         "regression_test_id": number,
         "sample_name": "a.ts",
         "command": "--out=srt",
         "classification": {"code": "OUTPUT_DIFF", "reason": "1 output differs."},
-        "verdict": {"code": verdict, "main": main, "worse": more.pop("worse", False)},
+        "verdict": {"code": verdict, "main": main},
         "href": f"runs/7/samples/{number}.json",
         **more,
     }
