@@ -1,5 +1,6 @@
 """The rules by which secrets are found: what a line must hold, and the pattern that is tried on it then."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,27 +12,33 @@ ALIKE = str.maketrans("0123456789abcdef", "0" * 16)
 """Makes lines equal that differ in numbers, hashes and times."""
 
 
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern when it is first tried: most exports try few, and compiling takes long."""
+    return re.compile(pattern)
+
+
 class Trigger(NamedTuple):
     """What a line must hold for a rule to be tried on it.
 
     Args:
         text: a text in lower case.
-        pattern: a pattern that begins with the text, if not every line that holds it is meant.
-        alike: the text or the pattern as it stands in distinct lines.
+        pattern: a pattern that begins with the text, if not every line that holds it is meant; else empty.
+        alike: the text, or the pattern if there is one, as it stands in distinct lines.
     """
 
     text: str
-    pattern: re.Pattern[str] | None
-    alike: str | re.Pattern[str]
+    pattern: str
+    alike: str
 
     def is_in(self, distinct: str) -> bool:
         """Whether a distinct line may hold it."""
-        return self.alike in distinct if isinstance(self.alike, str) else self.alike.search(distinct) is not None
+        return _compiled(self.alike).search(distinct) is not None if self.pattern else self.alike in distinct
 
     def lines(self, lower: str) -> Iterator[int]:
         """Where the lines that hold it begin, perhaps repeated."""
-        if self.pattern is not None:
-            for match in self.pattern.finditer(lower):
+        if self.pattern:
+            for match in _compiled(self.pattern).finditer(lower):
                 yield lower.rfind("\n", 0, match.start()) + 1
             return
         place = lower.find(self.text)
@@ -53,21 +60,22 @@ class Rule(NamedTuple):
 
     kind: str
     triggers: tuple[Trigger, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     accepts: Callable[[re.Match[str]], bool] | None = None
 
     def apply(self, line: str, counts: Counter[str]) -> str:
         """The line without such secrets."""
+        pattern = _compiled(self.pattern)
 
         def replace(match: re.Match[str]) -> str:
             if self.accepts is not None and not self.accepts(match):
                 return match[0]
             counts[self.kind] += 1
-            groups = (name for name in _PLACES if name in self.pattern.groupindex and match[name] is not None)
+            groups = (name for name in _PLACES if name in pattern.groupindex and match[name] is not None)
             start, end = (offset - match.start() for offset in match.span(next(groups, 0)))
             return match[0][:start] + REDACTED + match[0][end:]
 
-        return self.pattern.sub(replace, line)
+        return pattern.sub(replace, line)
 
 
 def _rule(
@@ -79,15 +87,15 @@ def _rule(
     """A rule; texts are separated by spaces."""
     if isinstance(triggers, str):
         triggers = tuple(map(_trigger, triggers.split()))
-    return Rule(kind, triggers, re.compile(pattern), accepts)
+    return Rule(kind, triggers, pattern, accepts)
 
 
 def _trigger(text: str, rest: str = "", before: str = "") -> Trigger:
     """A text; that `rest`, a pattern without letters, is to follow, with `before` between them outside of `alike`."""
     alike = text.translate(ALIKE)
     if not rest:
-        return Trigger(text, None, alike)
-    return Trigger(text, re.compile(text + before + rest), re.compile(alike + rest))
+        return Trigger(text, "", alike)
+    return Trigger(text, text + before + rest, alike + rest)
 
 
 def _assignments(*names: str) -> Iterator[Trigger]:
