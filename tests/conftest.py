@@ -61,7 +61,14 @@ def mariadb_server() -> Iterator[str]:
 @contextlib.contextmanager
 def _running(server: str, install: str, folder: pathlib.Path) -> Iterator[str]:
     """A private server on a free port; what it knows is thrown away, so nothing needs to be durable."""
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", *(["--user=root"] if os.geteuid() == 0 else [])]
+    (folder / "tmp").mkdir()
+    # A server that starts removes temporary tables from its folder for them, whoever made them.
+    common = [
+        "--no-defaults",
+        f"--datadir={folder / 'data'}",
+        f"--tmpdir={folder / 'tmp'}",
+        *(["--user=root"] if os.geteuid() == 0 else []),
+    ]
     made = subprocess.run(
         [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
         env={**os.environ, "PATH": needs.PATH},

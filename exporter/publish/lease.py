@@ -89,12 +89,12 @@ class Lease:
         machine, _, process = pending.owner.partition(".")
         return machine != self.owner.partition(".")[0] or process == process_name(process.partition(".")[0])
 
-    def plausible(self, pending: Pending) -> bool:
-        """Whether a lease expires when one written now could, give or take a lease's length for clocks that differ.
+    def plausible(self, pending: Pending, length: datetime.timedelta = LEASE) -> bool:
+        """Whether a lease of this length expires when one written now could, give or take as much for other clocks.
 
         Another one says nothing to who looks once: its export may have died years ago.
         """
-        return pending.expires_at <= moment(self.clock() + 2 * LEASE)
+        return pending.expires_at <= moment(self.clock() + 2 * length)
 
     def take(self, manifests: Iterable[str], version: str) -> None:
         """Write the lease, naming these manifests, if `pending.json` is still at a version.

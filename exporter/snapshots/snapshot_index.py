@@ -143,7 +143,7 @@ def _alive(store: Store, lease: str) -> bool:
     publisher, pending = Publisher(store), decode_pending(found.data)
     # Of this process: another snapshot than ours, which is named by now.
     ours = pending.owner == publisher.owner and pending.expires_at > moment(now())
-    return (ours or publisher.lease.alive(pending)) and publisher.lease.plausible(pending)
+    return (ours or publisher.lease.alive(pending)) and publisher.lease.plausible(pending, _LEASE)
 
 
 def _unnamed(files: Iterable[str], named: set[str]) -> list[str]:
