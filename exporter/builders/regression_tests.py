@@ -84,9 +84,9 @@ def documents(catalog: Catalog, dirty: Container[str], histories: Histories) -> 
     def show(item: RegressionTest, path: str) -> dict[str, Any]:
         return {**item, "href": paths.relative(path, paths.regression_test(item["regression_test_id"]))}
 
-    def tags(item: RegressionTest) -> list[str | None]:
+    def tags(item: RegressionTest) -> list[str]:
         sample = item["sample_id"]
-        return [] if sample is None else [catalog.tags[tag].name for tag in catalog.samples[sample].tags]
+        return [] if sample is None else catalog.tag_names(catalog.samples[sample])
 
     family = paths.REGRESSION_TESTS
     yield from numbered(family, items, show)

@@ -21,7 +21,6 @@ _STATUSES = ("active", "inactive")
 
 def _item(sample: SampleRow, catalog: Catalog, tests: list[int]) -> Sample:
     active = sum(1 for test in tests if catalog.tests[test].active)
-    names = (catalog.tags[tag].name for tag in sample.tags)
     extension = f".{sample.extension}" if sample.extension else ""
     return {
         "sample_id": sample.id,
@@ -29,7 +28,7 @@ def _item(sample: SampleRow, catalog: Catalog, tests: list[int]) -> Sample:
         "extension": sample.extension,
         "original_name": sample.original_name,
         "filename": None if sample.sha is None else sample.sha + extension,
-        "tags": [name for name in names if name is not None],
+        "tags": catalog.tag_names(sample),
         "regression_test_count": active,
         "active": active > 0,
     }

@@ -17,7 +17,7 @@ def document(catalog: Catalog) -> Document:
                 "sample_id": sample.id,
                 "name": sample.original_name,
                 "sha": sample.sha[:_SHA_DIGITS] if sample.sha else None,
-                "tags": [name for tag in sample.tags if (name := catalog.tags[tag].name) is not None],
+                "tags": catalog.tag_names(sample),
             }
             for sample in catalog.samples.values()
         ],

@@ -108,8 +108,7 @@ def target_fingerprints(catalog: Catalog) -> DependencyFingerprints:
             [test, catalog.tests[test].command, catalog.tests[test].active]
             for test in catalog.tests_of_sample.get(sample.id, ())
         ]
-        tags = [catalog.tags[tag].name for tag in sample.tags]
-        found[targets.sample(sample.id)] = _fingerprint([sample, tags, tests])
+        found[targets.sample(sample.id)] = _fingerprint([sample, catalog.tag_names(sample), tests])
     for test in catalog.tests.values():
         row = sample_of(catalog, test.id)
         name = row.original_name if row else None

@@ -123,6 +123,10 @@ class Catalog:
     tests_of_sample: Mapping[int, list[int]]
     test_counts: Mapping[int, int]
 
+    def tag_names(self, sample: SampleRow) -> list[str]:
+        """The names of a sample's tags in the order of its rows; a tag without a name has none."""
+        return [name for tag in sample.tags if (name := self.tags[tag].name) is not None]
+
 
 def read_catalog(database: Database, redactor: Redactor | None = None) -> tuple[Catalog, list[InvalidRow]]:
     """Read the catalogue in one consistent read; and its invalid rows.
