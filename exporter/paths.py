@@ -1,4 +1,4 @@
-"""Every published path, link and facet key.
+"""Every published path and link, and the file names that stand for facets' values (`facet_key`).
 
 A path here is relative to the API root `v1/`. A list's *name* is the path of its first document without `.json`;
 its further pages lie in the folder of that name. Nobody else joins path strings.

@@ -1,4 +1,7 @@
-"""The retry policy of every network operation: exponential back-off with full jitter, and `Retry-After` honoured.
+"""How network operations are repeated: exponential back-off with full jitter, and `Retry-After` honoured.
+
+Each caller has a `RetryPolicy` of its own: `publish/gcs/session.py` for uploads, `client/http.py` for readers,
+`source/database.py` for lost connections.
 
 `Backoff` decides, its caller sleeps, so that threads and event loops share the policy; `retrying` is the loop for plain
 functions. Full jitter (a random pause between nothing and the exponential limit) spreads clients that failed together:

@@ -12,7 +12,8 @@ from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination, listing
 from exporter.documents.runs import Run
 from exporter.paths import PLATFORMS
-from exporter.rules.history import HistorySummary, is_flaky, state_changes
+from exporter.rules.flakiness import is_flaky, state_changes
+from exporter.rules.history import HistorySummary
 from exporter.rules.lineage import MainLine
 from exporter.rules.lineage_state import Lineage
 from exporter.rules.outcomes import category_names, sample_of

@@ -1,4 +1,4 @@
-"""The command `status`."""
+"""The command `status`; its texts are in `hook/store_report.py`."""
 
 import logging
 import pathlib

@@ -1,4 +1,8 @@
-"""The plan: the partitions whose rows, or what they show of the catalogue, have changed, and why each must be built."""
+"""The plan: the partitions whose rows, or what they show of the catalogue, have changed, and why each must be built.
+
+Two more reasons are found while the partitions of the plan are read (`stages.read`): a page must link to another page,
+or the prior history has changed. After a change of code or options all partitions are built (`state/made_by.py`).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

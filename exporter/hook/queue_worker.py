@@ -1,4 +1,8 @@
-"""The hook's worker: the one process of a spool that carries out its requests, in as few exports as possible."""
+"""The hook's worker: the one process of a spool that carries out its requests, in as few exports as possible.
+
+The kernel releases the lock of a worker that died, and its requests stay on disk: the next hook starts another worker,
+which does them too (`queue.py`).
+"""
 
 import itertools
 import logging

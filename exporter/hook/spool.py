@@ -2,7 +2,7 @@
 
 SPOOL/requests/*.json   runs to publish: NANOSECONDS-RANDOM.json, {"runs": [ID, …]} (`queue.py`)
 SPOOL/lock              locked by the worker, or by the hook that is about to start one (`queue.py`)
-SPOOL/hook.log          what workers log (`worker.py`)
+SPOOL/hook.log          what workers log (`queue_worker.py`)
 SPOOL/last.json         how the last export ended (`last_export.py`)
 """
 

@@ -3,13 +3,12 @@
 A sequence is a lineage (`lineage.py`), or all results of a platform; only counted results are in it. What a part of it
 says of a test is a `HistorySummary`, and `concat` gives the summary of two parts of which the second follows the first.
 So the state of a lineage before a partition is computed from the partitions before it, one step each, and what is
-remembered grows with tests and not with results. The rules are those of `docs/contract.md`, "Verdicts" and "Flaky".
+remembered grows with tests and not with results. The rules are those of `docs/contract.md`, "Verdicts".
 """
 
 import functools
 import hashlib
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -24,9 +23,6 @@ MOST_FAILURES = 10
 
 ChangeKind = Literal["regression", "fix", "expectation"]
 
-_FLAKY_CHANGES = 4
-_FLAKY_COMMITS = 2
-_LASTING = 5
 _STANDING = 2
 
 _LETTERS: dict[FailureCode | None, str] = {
@@ -320,8 +316,8 @@ def turn(past: HistorySummary, one: Evaluated) -> ChangeKind | None:
     return "expectation" if one.accepted or past.trail >= _STANDING else None
 
 
-class _Entry(NamedTuple):
-    """A result of `HistorySummary.newest`."""
+class Entry(NamedTuple):
+    """A result of `HistorySummary.newest`: the letter of its code, the keys of its commit and output."""
 
     letter: str
     commit: str
@@ -329,63 +325,16 @@ class _Entry(NamedTuple):
 
     @property
     def passes(self) -> bool:
+        """Whether it is a pass."""
         return self.letter == "p"
 
 
-def _entries(newest: str) -> list[_Entry]:
+def entries(newest: str) -> list[Entry]:
+    """The results that `HistorySummary.newest` holds, oldest first."""
     return [
-        _Entry(newest[at], newest[at + 1 : at + 1 + _KEY], newest[at + 1 + _KEY : at + _ENTRY])
+        Entry(newest[at], newest[at + 1 : at + 1 + _KEY], newest[at + 1 + _KEY : at + _ENTRY])
         for at in range(0, len(newest), _ENTRY)
     ]
-
-
-def _changes(window: Sequence[_Entry], *, within_commits: bool) -> list[int]:
-    """The places of the state changes: a pass beside a failure of another output."""
-    return [
-        place
-        for place, (a, b) in enumerate(itertools.pairwise(window), 1)
-        if a.passes != b.passes
-        and a.output != b.output
-        and (not within_commits or (a.commit == b.commit != UNKNOWN_COMMIT))
-    ]
-
-
-def state_changes(newest: str) -> int:
-    """How often the newest results (`HistorySummary.newest`) changed between pass and a failure of another output."""
-    return len(_changes(_entries(newest), within_commits=False))
-
-
-@functools.lru_cache(maxsize=65536)
-def is_flaky(newest: str, *, within_commits: bool = False) -> bool:
-    """Whether a test is flaky by its newest 20 results, as `HistorySummary.newest` has them.
-
-    It is if these have at least four state changes, or if two commits have each both passed and failed, with another
-    output. The last change does not count if at least five results stand since: that is a change that lasts.
-
-    Args:
-        newest: the results.
-        within_commits: count only changes between results of one commit: the lineage of a pull request or branch,
-            whose author breaks and repairs a test.
-    """
-    window = _entries(newest)
-    changes = _changes(window, within_commits=within_commits)
-    if changes and len(window) - changes[-1] >= _LASTING:
-        changes.pop()
-    return len(changes) >= _FLAKY_CHANGES or _unsteady_commits(window) >= _FLAKY_COMMITS
-
-
-def _unsteady_commits(window: Sequence[_Entry]) -> int:
-    """How many commits have both passed and failed, with another output."""
-    passed: dict[str, set[str]] = {}
-    failed: dict[str, set[str]] = {}
-    for one in window:
-        (passed if one.passes else failed).setdefault(one.commit, set()).add(one.output)
-    counts = Counter(
-        commit != UNKNOWN_COMMIT and len(outputs | passed[commit]) > 1
-        for commit, outputs in failed.items()
-        if commit in passed
-    )
-    return counts[True]
 
 
 def with_result(newest: str, commit: str, one: Evaluated) -> str:

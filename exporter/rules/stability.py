@@ -6,7 +6,8 @@ The rules are those of `docs/contract.md`, "Stability"; only counted results are
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from exporter.rules.history import WINDOW, HistorySummary, is_flaky, state_changes
+from exporter.rules.flakiness import is_flaky, state_changes
+from exporter.rules.history import WINDOW, HistorySummary
 from exporter.rules.result_matrix import Found
 from exporter.rules.runtimes import bucket_quantile, is_slower, quantile
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from exporter.rules.failures import FailureCode, is_graver
-from exporter.rules.history import Evaluated, HistorySummary, failed_with, is_flaky
+from exporter.rules.flakiness import is_flaky
+from exporter.rules.history import Evaluated, HistorySummary, failed_with
 from exporter.rules.status import ResultStatus
 
 VerdictCode = Literal["new_regression", "still_failing", "never_passed", "flaky", "no_history"]

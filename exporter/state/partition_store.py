@@ -1,5 +1,7 @@
 """The partition store: what is kept of each partition beside its documents, each kind of value in a file of its own.
 
+`state_file.KINDS` lists the kinds, `state_file.PartitionState` what `plan.json` itself says of a partition.
+
 What this export has put there lies in a temporary folder that the pipeline and its workers share; the rest in the
 store's `_state/partitions/`, as `plan.json` names it. The most recently used values stay in memory.
 """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.rules import history
+from exporter.rules import flakiness, history
 from exporter.rules.failures import FailureCode
 from exporter.rules.history import HistorySummary, Row, commit_key, concat, single, summaries, summary_of
 from exporter.rules.status import ResultStatus
@@ -147,7 +147,7 @@ def newest(letters: str, commits: str = "") -> str:
     ],
 )
 def test_is_flaky(letters: str, expected: bool) -> None:
-    assert history.is_flaky(newest(letters)[-20 * 17 :]) is expected
+    assert flakiness.is_flaky(newest(letters)[-20 * 17 :]) is expected
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_is_flaky(letters: str, expected: bool) -> None:
 def test_outside_the_main_line_only_changes_within_a_commit_count(
     letters: str, commits: str, main: bool, other: bool
 ) -> None:
-    assert history.is_flaky(newest(letters, commits)) is main
-    assert history.is_flaky(newest(letters, commits), within_commits=True) is other
+    assert flakiness.is_flaky(newest(letters, commits)) is main
+    assert flakiness.is_flaky(newest(letters, commits), within_commits=True) is other
 
 
 def test_commits_that_no_row_names_are_not_the_same() -> None:
     made = "".join(history._entry(one(letter).code, commit_key(None), one(letter).output) for letter in "pfpf")
-    assert not history.is_flaky(made) and not history.is_flaky(made, within_commits=True)
+    assert not flakiness.is_flaky(made) and not flakiness.is_flaky(made, within_commits=True)
 
 
 @pytest.mark.parametrize(
