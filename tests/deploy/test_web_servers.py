@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import pathlib
 import re
 import socket
@@ -182,6 +183,7 @@ def test_documents_are_compressed_and_asked_for_again_by_their_etag(server: str,
 def test_a_snapshot_is_sent_as_it_is_in_any_part(server: str, store: pathlib.Path) -> None:
     for file in sorted((store / "v1/snapshots").glob("*/*")):
         url = f"{server}/{file.relative_to(store)}"
+        os.utime(file, (1e9, 1e9))  # Apache's ETag of a file that changed within this second is weak: no range has it
         whole = httpx.get(url, headers={"Accept-Encoding": "gzip"})
         assert whole.headers["content-length"] == str(file.stat().st_size), file
         assert "content-encoding" not in whole.headers
