@@ -17,6 +17,7 @@ from exporter.builders import diff_hunks, diffs, line_matching
 from exporter.documents.encoding import encode
 from exporter.documents.files import Diff
 from exporter.source.sample_repository import Content, SampleRepository
+from tests.support import needs
 
 
 def of(data: bytes | None) -> Content | None:
@@ -203,7 +204,9 @@ def patched(data: bytes, patch: str) -> bytes:
         file, change = pathlib.Path(folder, "output"), pathlib.Path(folder, "patch")
         file.write_bytes(data)
         change.write_bytes(patch.encode())
-        done = subprocess.run(["patch", "--force", file, change], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [needs.program("patch", "patch"), "--force", file, change], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout
         assert "fuzz" not in done.stdout
         assert "offset" not in done.stdout
@@ -285,7 +288,9 @@ def test_a_dropped_cue_costs_what_diff_says_and_counts_as_one() -> None:
         files = [pathlib.Path(folder, name) for name in "ab"]
         files[0].write_bytes(old)
         files[1].write_bytes(new)
-        printed = subprocess.run(["diff", "-u", *files], capture_output=True, text=True, check=False).stdout.split("\n")
+        printed = subprocess.run(
+            [needs.program("diff", "diffutils"), "-u", *files], capture_output=True, text=True, check=False
+        ).stdout.split("\n")
     least = sum(line.startswith(("-", "+")) for line in printed[2:])
     summary = document["summary"]
     assert summary["added_lines"] + summary["removed_lines"] <= 1.1 * least

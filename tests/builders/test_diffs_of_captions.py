@@ -8,6 +8,7 @@ import pytest
 
 from exporter.builders import diffs
 from exporter.source.sample_repository import Content
+from tests.support import needs
 
 WORDS = ["the", "quick", "brown", "fox", "mañana", "café", "¡olé!", "Straße", "naïve", "señor", "música", "and", "then"]
 Cues = list[tuple[int, int, str]]
@@ -67,7 +68,9 @@ def test_a_diff_is_about_as_small_as_diff_s_and_can_be_applied(seed: int, tmp_pa
     old, new, change = tmp_path / "old", tmp_path / "new", tmp_path / "change"
     old.write_bytes(expected)
     new.write_bytes(actual)
-    printed = subprocess.run(["diff", "-a", "-u", old, new], capture_output=True, check=False).stdout.split(b"\n")[2:]
+    printed = subprocess.run(
+        [needs.program("diff", "diffutils"), "-a", "-u", old, new], capture_output=True, check=False
+    ).stdout.split(b"\n")[2:]
     least = sum(line.startswith((b"-", b"+")) for line in printed)
     summary = document["summary"]
     assert summary["added_lines"] + summary["removed_lines"] <= 1.1 * least + 1
@@ -75,6 +78,8 @@ def test_a_diff_is_about_as_small_as_diff_s_and_can_be_applied(seed: int, tmp_pa
     assert (document["patch"] is not None) == ("latin-1" not in (encoding, other) or (expected + actual).isascii())
     if document["patch"] is not None:
         change.write_bytes(document["patch"].encode())
-        done = subprocess.run(["patch", "--force", old, change], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [needs.program("patch", "patch"), "--force", old, change], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout
         assert old.read_bytes() == actual
