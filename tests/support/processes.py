@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,12 +63,15 @@ class Commands:
     ) -> None:
         """Begin a command in a session of its own, with limits on resources, ignoring some signals.
 
-        One that a test has left behind, because it failed, is killed.
+        One that a test has left behind, because it failed, is killed. So are the temporary files removed of one that
+        was killed itself: the next export would remove them only a minute later.
         """
         if self._running:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process, signal.SIGKILL)
             self.exit_code()
+        shutil.rmtree(self.temporary)
+        self.temporary.mkdir()
         for file in (self.stdout, self.stderr):
             file.write_text("")
         asked: dict[str, Any] = {

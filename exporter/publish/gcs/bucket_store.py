@@ -5,6 +5,7 @@ store knows an object's bytes without reading it, and the writer of a control ob
 """
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import itertools
@@ -290,8 +291,9 @@ class GcsStore:
     def _sender(self) -> Iterator[Callable[[Sequence[Upload]], Sequence[Upload]]]:
         """A function that sends uploads and returns those that were refused."""
         if self.plain:
+            send = functools.partial(self._send_plain, failed=threading.Event())
             with ThreadPoolExecutor(_THREADS) as threads:
-                yield lambda uploads: [one for one in threads.map(self._send_plain, uploads) if one]
+                yield lambda uploads: [one for one in threads.map(send, uploads) if one]
         else:
             link = self._link()
             with Bulk(
@@ -299,11 +301,17 @@ class GcsStore:
             ) as bulk:
                 yield bulk
 
-    def _send_plain(self, upload: Upload) -> Upload | None:
+    def _send_plain(self, upload: Upload, failed: threading.Event) -> Upload | None:
+        """Send an upload unless another has `failed` for good; return it if it was refused."""
+        if failed.is_set():
+            return None
         try:
             self._patiently(lambda: self._put(upload))
         except ConflictError:
             return upload
+        except BaseException:
+            failed.set()
+            raise
         return None
 
     def _settle(self, refused: Sequence[Upload]) -> None:
