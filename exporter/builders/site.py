@@ -6,8 +6,9 @@ and all of it may be kept for ever.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
+from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
@@ -51,7 +52,8 @@ def pages(main: MainLine) -> Iterator[Document]:
 
 def _assets() -> Iterator[tuple[str, bytes]]:
     """What the pages load, by its path in the folder of the assets."""
-    yield "site.js", linked(names("site/js/"), "main")
+    modules = {PurePosixPath(name).stem: source(name).decode() for name in names("site/js/")}
+    yield "site.js", linked(modules, "main")
     styles = ["site/vendor/uplot/uPlot.min.css", *names("site/css/")]
     yield "site.css", b"\n".join(map(source, styles))
     yield "uplot.js", source("site/vendor/uplot/uPlot.iife.min.js")
@@ -60,29 +62,44 @@ def _assets() -> Iterator[tuple[str, bytes]]:
 
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([a-z-]+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
+_LEFT = re.compile(r"^\s*(?:import|export)\b.*|\bimport\s*[(.].*", re.MULTILINE)
 
 
-def linked(files: Iterable[str], main: str) -> bytes:
+def linked(modules: Mapping[str, str], main: str) -> bytes:
     """Several ES modules as one, so that a page begins after one request instead of twenty.
 
     A module may import names from its neighbours, `import { a, b } from "./c.js";`, and export functions, constants
     and classes. Each keeps a scope of its own.
 
     Args:
-        files: the modules, as `templating.source` knows them, in one folder.
-        main: the name, without `.js`, of the module that is to run last.
+        modules: their sources by name, without `.js`.
+        main: the name of the module that is to run last.
+
+    Raises:
+        ValueError: a module imports or exports in another way, or what its neighbour does not export.
     """
-    modules = {file.rpartition("/")[2].removesuffix(".js"): source(file).decode() for file in files}
     graph = {name: [found[1] for found in _IMPORT.findall(text)] for name, text in modules.items()}
+    for name, text in modules.items():
+        for names, neighbour in _IMPORT.findall(text):
+            if lacking := set(re.findall(r"\w+", names)) - set(_exports(modules[neighbour])):
+                message = f"{name}.js imports {', '.join(sorted(lacking))}, which {neighbour}.js does not export"
+                raise ValueError(message)
     order = [name for name in TopologicalSorter(graph).static_order() if name != main]
     return "".join(_scoped(name, modules[name]) for name in [*order, main]).encode()
 
 
 def _scoped(name: str, text: str) -> str:
     """A module as a constant that holds what it exports."""
-    exports = ", ".join(found[1] for found in _EXPORT.findall(text))
+    exports = ", ".join(_exports(text))
     body = _EXPORT.sub(r"\1", _IMPORT.sub(lambda found: f"const {found[1]} = {_constant(found[2])};", text))
+    if left := _LEFT.search(body):
+        message = f"{name}.js: {left[0].strip()!r} is a form of import or export that is not put together"
+        raise ValueError(message)
     return f"const {_constant(name)} = (() => {{\n{body}\nreturn {{ {exports} }};\n}})();\n"
+
+
+def _exports(text: str) -> list[str]:
+    return [found[1] for found in _EXPORT.findall(text)]
 
 
 def _constant(name: str) -> str:

@@ -5,6 +5,9 @@ export const API = new URL("v1/", document.baseURI);
 /** A document that is not published. */
 export class NotPublished extends Error {}
 
+/** A page of a list to which another page led, and which is gone: there is a newer list. */
+export class Outdated extends Error {}
+
 const documents = new Map();
 
 /** Read a document, once; raises NotPublished if there is none. */
@@ -27,14 +30,27 @@ export async function readIfThere(path) {
   }
 }
 
+const PATIENCE_MS = 60_000;
+
+/** Every error is one whose message can be shown as it is. */
 async function fetchJson(path, options) {
   const url = new URL(path, API);
   // A link in a document could lead anywhere; we only ever read the API.
   if (!url.href.startsWith(API.href)) throw new NotPublished(path);
-  const response = await fetch(url, options);
-  if (response.status === 404 || response.status === 403) throw new NotPublished(path);
-  if (!response.ok) throw new Error(`The server answered ${response.status} for ${path}`);
-  return response.json();
+  const name = `v1/${path}`;
+  let response;
+  try {
+    response = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+  } catch (error) {
+    throw new Error(error.name === "TimeoutError" ? `The server has not sent ${name} within a minute.` : "The server could not be reached. Is there a connection?", { cause: error });
+  }
+  if (response.status === 404 || response.status === 403) throw new NotPublished(`${name} is not published.`);
+  if (!response.ok) throw new Error(`The server failed to send ${name} (status ${response.status}).`);
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new Error(`${name} did not arrive whole.`, { cause: error });
+  }
 }
 
 /** The manifest as it is now, whatever the browser keeps. */
@@ -52,19 +68,39 @@ export function follow(path, href) {
   return new URL(href, new URL(path, API)).href.slice(API.href.length);
 }
 
-/** Walk a list page by page, from its first; each step gives `{path, document}`. */
-export async function* pages(path) {
-  while (path) {
-    const document = await read(path);
-    yield { path, document };
-    path = document.pagination.next && follow(path, document.pagination.next);
+/** A walk through a list, page by page from its first. A step that fails can be tried again. */
+export class Walk {
+  #path;
+  #begun = false;
+
+  constructor(path) {
+    this.#path = path;
+  }
+
+  get done() {
+    return this.#path === null;
+  }
+
+  /** The next page, as `{path, document}`. */
+  async next() {
+    const path = this.#path;
+    let document;
+    try {
+      document = await read(path);
+    } catch (error) {
+      if (!this.#begun || !(error instanceof NotPublished)) throw error;
+      throw new Outdated("An older part of this list is no longer where it was: the data has changed meanwhile.", { cause: error });
+    }
+    this.#begun = true;
+    this.#path = document.pagination.next && follow(path, document.pagination.next);
+    return { path, document };
   }
 }
 
-/** All items of a numbered list. */
+/** All items of a list. */
 export async function readAll(path) {
   const items = [];
-  for await (const { document } of pages(path)) items.push(...document.data);
+  for (const walk = new Walk(path); !walk.done; ) items.push(...(await walk.next()).document.data);
   return items;
 }
 
@@ -74,8 +110,8 @@ const PLAIN = /^(?!\.)(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[a-z0-9._-]{0,7
 export async function facetList(facet, value) {
   if (PLAIN.test(value) && !value.endsWith(".json")) return `runs/by-${facet}/${value}.json`;
   if (facet === "commit" || facet === "pr") return null;
-  const index = `runs/by-${facet}.json`;
-  for await (const { path, document } of pages(index)) {
+  for (const walk = new Walk(`runs/by-${facet}.json`); !walk.done; ) {
+    const { path, document } = await walk.next();
     const found = document.data.find((item) => item.value === value);
     if (found) return follow(path, found.href);
   }

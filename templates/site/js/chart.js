@@ -1,42 +1,41 @@
 // Runtimes over time, drawn by uPlot, which is loaded when the first chart is.
 
-import { el } from "./dom.js";
-import { dayText, duration, momentText, platformName } from "./format.js";
+import { colour, el } from "./dom.js";
+import { dayText, duration, momentText } from "./format.js";
+import { part } from "./loading.js";
+import { platformName } from "./project.js";
 
 let loading = null;
 
+/** uPlot; a script that did not load is asked for again the next time. */
 function loadPlot() {
   loading ??= new Promise((resolve, reject) => {
-    const script = el("script", { src: `${document.body.dataset.assets}uplot.js`, onload: () => resolve(globalThis.uPlot), onerror: () => reject(new Error("The charts did not load")) });
+    const script = el("script", { src: `${document.body.dataset.assets}uplot.js`, onload: () => resolve(globalThis.uPlot), onerror: () => reject(new Error("The script that draws charts did not load.")) });
     document.head.append(script);
   });
+  loading.catch(() => (loading = null));
   return loading;
 }
 
-function colour(name) {
-  const probe = el("span", {});
-  probe.style.color = `var(--${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
+/** A chart of runtimes: `series` are `{platform, entries}` with entries newest first. Failures are marked by crosses. */
+export function runtimeChart(visit, series, title) {
+  return el("figure", {}, el("figcaption", {}, title), part(visit, () => plot(visit, series, title)));
 }
 
-/** A chart of runtimes: `series` are `{platform, entries}` with entries newest first. Failures are marked by crosses. */
-export async function runtimeChart(series, title, signal) {
+async function plot({ signal }, series, title) {
   const Plot = await loadPlot();
   const known = series.map(({ platform, entries }) => ({ platform, entries: entries.filter((one) => one.runtime_ms !== null && one.tested_at).reverse() })).filter(({ entries }) => entries.length);
   const root = el("div", { class: "plot", role: "img", "aria-label": `${title}: ${known.map(summary).join("; ")}` });
-  let plot = null;
+  let chart = null;
   const draw = () => {
-    plot?.destroy();
-    plot = new Plot(options(Plot, known, root.clientWidth || 600), data(Plot, known), root);
+    chart?.destroy();
+    chart = new Plot(options(Plot, known, root.clientWidth || 600), data(Plot, known), root);
   };
-  const size = new ResizeObserver(() => (plot ? plot.setSize({ width: root.clientWidth, height: 180 }) : draw()));
+  const size = new ResizeObserver(() => (chart ? chart.setSize({ width: root.clientWidth, height: 180 }) : draw()));
   size.observe(root);
   signal.addEventListener("abort", () => size.disconnect());
-  addEventListener("themechange", draw, { signal });
-  return [el("figcaption", {}, title), root];
+  addEventListener("themechange", () => chart && draw(), { signal });
+  return root;
 }
 
 function summary({ platform, entries }) {

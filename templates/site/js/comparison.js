@@ -3,6 +3,7 @@
 import { follow, readAll } from "./api.js";
 import { el, nothing } from "./dom.js";
 import { plural, shortSha } from "./format.js";
+import { More } from "./loading.js";
 import { resultHref, runHref, testHref } from "./router.js";
 import { CODES, mark, statusWord, VERDICTS } from "./status.js";
 
@@ -13,42 +14,47 @@ const BUCKETS = [
 ];
 
 /** `path` is the comparison's. */
-export function comparisonView(comparison, path) {
+export function comparisonView(visit, comparison, path) {
   const body = el("div", {});
   const known = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
   const inputs = known.map(([name, text]) => {
     const { run } = comparison.references[name];
-    const input = el("input", { type: "radio", name: "reference", value: name, onchange: () => show(name) });
+    const input = el("input", { type: "radio", name: "reference", value: name, onchange: () => choose(name) });
     return el("label", {}, input, text, el("span", { class: "quiet" }, run ? ` run ${run.run_id}` : " none"));
   });
 
-  function show(name) {
-    body.replaceChildren(...against(comparison, path, comparison.references[name], REFERENCES[name]));
+  function choose(name) {
+    visit.change({ against: name });
+    show(name);
   }
 
-  const first = known.findIndex(([name]) => comparison.references[name].run);
-  inputs[Math.max(0, first)].querySelector("input").checked = true;
-  show(known[Math.max(0, first)][0]);
+  function show(name) {
+    body.replaceChildren(...against(visit, comparison, path, { ...comparison.references[name], text: REFERENCES[name] }));
+  }
+
+  const wanted = known.findIndex(([name]) => name === visit.params.get("against"));
+  const first = Math.max(0, wanted < 0 ? known.findIndex(([name]) => comparison.references[name].run) : wanted);
+  inputs[first].querySelector("input").checked = true;
+  show(known[first][0]);
   return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
 }
 
-function against({ run: here }, path, { run, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }, text) {
+function against(visit, { run: here }, path, { run, text, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }) {
   const sentence = run
     ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
     : el("p", {}, `There is no such run for ${text}.`);
   const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
-  return [sentence, ...shown.map(([name, title, open]) => bucket(here, run?.run_id, title, open, buckets[name], { count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
+  return [sentence, ...shown.map(([name, title, open]) => bucket(visit, [here, run?.run_id], [title, open], { results: buckets[name], count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
 }
 
-function bucket(run, reference, title, open, results, { count, list }) {
+function bucket(visit, [run, reference], [title, open], { results, count, list }) {
   const items = el("ul", { class: "items" }, itemsOf(run, reference, results));
-  const more = list && el("button", { type: "button", onclick: showAll }, `All ${count}`);
+  const more = list && new More(visit, showAll, { button: `All ${count}` });
   async function showAll() {
-    more.disabled = true;
     items.replaceChildren(...itemsOf(run, reference, await readAll(list)));
-    more.remove();
+    return false;
   }
-  return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(count ?? results.length))), items, more);
+  return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(count ?? results.length))), items, more?.element);
 }
 
 function itemsOf(run, reference, results) {

@@ -92,3 +92,13 @@ export function whenSeen(element, callback, signal, options = { rootMargin: "400
   signal.addEventListener("abort", () => observer.disconnect());
   return observer;
 }
+
+/** The colour that the style calls `--name`, as the theme has it now. */
+export function colour(name) {
+  const probe = el("span", { class: "probe" });
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}

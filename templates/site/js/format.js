@@ -52,7 +52,3 @@ export function plural(count, noun) {
 export function shortSha(sha) {
   return sha ? sha.slice(0, 8) : "unknown commit";
 }
-
-export function platformName(platform) {
-  return { linux: "Linux", windows: "Windows" }[platform] ?? platform ?? "unknown platform";
-}

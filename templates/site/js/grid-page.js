@@ -1,11 +1,13 @@
 // The grid: every test in every run of a branch and platform.
 
-import { NotPublished, pages, read, readIfThere } from "./api.js";
+import { read, Walk } from "./api.js";
 import { choice, el, nothing, textField } from "./dom.js";
-import { momentText, platformName, plural, shortSha } from "./format.js";
+import { readIndex, testText, wordFilter } from "./finding.js";
+import { momentText, plural, shortSha } from "./format.js";
 import { GridView, statusOf } from "./grid-view.js";
-import { mainLine, PLATFORMS } from "./overview.js";
-import { keep, resultHref, testHref } from "./router.js";
+import { mainLine, PLATFORMS, platformName } from "./project.js";
+import { resultHref, testHref } from "./router.js";
+import { More } from "./loading.js";
 import { mark, statusWord } from "./status.js";
 
 const COLUMNS_AT_FIRST = 300;
@@ -13,8 +15,10 @@ const COLUMNS_MORE = 100;
 const RECENT = 20;
 const SORTS = [["category", "category"], ["flaky", "flakiness"], ["failure", "newest failure"], ["name", "name"]];
 const ANY = "any";
+const DEFAULTS = { platform: "linux", sort: "category" };
 
-export async function gridPage({ params, signal }) {
+export async function gridPage(visit) {
+  const { params, change, signal } = visit;
   const line = mainLine();
   const view = {
     platform: PLATFORMS.includes(params.get("platform")) ? params.get("platform") : "linux",
@@ -23,38 +27,39 @@ export async function gridPage({ params, signal }) {
     q: params.get("q") ?? "",
     failing: params.get("failing") ?? "",
   };
-  const index = await readIfThere("search.json");
-  const tests = new Map((index?.regression_tests ?? []).map((test) => [test.regression_test_id, test]));
-  const names = new Map((index?.samples ?? []).map((sample) => [sample.sample_id, sample.name]));
+  const [index] = await Promise.all([readIndex(), read(`grid/${view.platform}.json`)]);
+  const tests = new Map(index.tests.map((test) => [test.regression_test_id, test]));
   const grid = new GridView({ describe, letter: letterAt, older: () => load(columns.length + COLUMNS_MORE), signal });
   const count = el("p", { class: "quiet", role: "status" });
   const lines = el("span", {});
-  let feed, columns, busy, lost;
+  const foot = el("div", {});
+  let walk, more, wanted, columns, lost;
 
-  async function start() {
-    feed = pages(`grid/${view.platform}.json`);
+  function start() {
+    walk = new Walk(`grid/${view.platform}.json`);
+    more = new More(visit, older);
+    foot.replaceChildren(more.element);
     columns = [];
-    busy = false;
+    wanted = COLUMNS_AT_FIRST;
     lost = new Set([lineKey(line), view.line]);
     update();
-    await load(COLUMNS_AT_FIRST);
+    more.load();
   }
 
-  async function load(wanted) {
-    if (busy || !feed) return;
-    busy = true;
-    const mine = feed;
-    while (columns.length < wanted) {
-      const { value, done } = await feed.next();
-      if (signal.aborted || mine !== feed) return;
-      if (done) {
-        feed = null;
-        break;
-      }
-      columns = columns.concat(columnsOf(value.document));
+  function load(atLeast) {
+    wanted = Math.max(wanted, atLeast);
+    more.load();
+  }
+
+  async function older() {
+    const mine = walk;
+    while (columns.length < wanted && !mine.done) {
+      const { document } = await mine.next();
+      if (signal.aborted || mine !== walk) return false;
+      columns = columns.concat(columnsOf(document));
       update();
     }
-    busy = false;
+    return !mine.done;
   }
 
   function columnsOf(document) {
@@ -65,18 +70,18 @@ export async function gridPage({ params, signal }) {
   }
 
   function update() {
-    keep({ ...view, line: view.line === lineKey(line) ? "" : view.line, sort: view.sort === "category" ? "" : view.sort });
-    const found = rowsOf(columns, { ...view, tests, names });
+    const found = rowsOf(columns, { ...view, tests });
     grid.set(arranged(found, view.sort), columns);
     count.textContent = columns.length ? `${plural(found.length, "test")} in ${plural(columns.length, "run")}, newest left` : "";
     const options = [...lost].sort().map((key) => [key, lineText(key, line)]);
     lines.replaceChildren(choice("Branch", [[ANY, "all"], ...options], view.line, set("line", start)));
-    if (!feed && !columns.length) grid.element.replaceWith(nothing("No run of this branch and platform has results."));
+    if (walk.done && !columns.length) grid.element.replaceWith(nothing("No run of this branch and platform has results."));
   }
 
   function set(name, then) {
     return (value) => {
       view[name] = value;
+      change({ [name]: value === (name === "line" ? lineKey(line) : DEFAULTS[name]) ? "" : value });
       then();
     };
   }
@@ -95,14 +100,8 @@ export async function gridPage({ params, signal }) {
     textField("Tests", view.q, set("q", update), { placeholder: "name, command, category", id: "grid-filter" }),
     el("label", { class: "check" }, el("input", { type: "checkbox", checked: view.failing === "1", onchange: (event) => set("failing", update)(event.target.checked ? "1" : "") }), "failing in the newest run"));
   const legend = el("p", { class: "legend" }, ["pass", "fail", "missing_output"].map((status) => el("span", {}, mark(status, null), statusWord(status))));
-  try {
-    await read(`grid/${view.platform}.json`);
-  } catch (error) {
-    if (error instanceof NotPublished) return [el("h1", {}, "Grid"), nothing("No grid has been published yet: it comes with the next export.")];
-    throw error;
-  }
   start();
-  return [el("div", { class: "head" }, el("h1", {}, "Grid"), count, legend), form, grid.element];
+  return [el("div", { class: "head" }, el("h1", {}, "Grid"), count, legend), form, grid.element, foot];
 }
 
 const PULL_REQUESTS = "pull requests";
@@ -123,16 +122,14 @@ function letterAt(row, column) {
 }
 
 /** The tests that have a result in one of the columns and fit the filter, with what sorting needs. */
-function rowsOf(columns, { tests, names, q, failing }) {
+function rowsOf(columns, { tests, q, failing }) {
   const ids = new Set(columns.flatMap((column, i) => (i && column.places === columns[i - 1].places ? [] : [...column.places.keys()])));
-  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = wordFilter(q);
   const rows = [];
   for (const id of [...ids].sort((a, b) => a - b)) {
-    const test = tests.get(id) ?? { command: null, categories: [], sample_id: null };
-    const name = names.get(test.sample_id) ?? "";
-    const label = `${name} ${test.command ?? ""}`.trim() || "unknown test";
-    const text = `#${id} ${label} ${test.categories.join(" ")}`.toLowerCase();
-    if (!words.every((word) => text.includes(word))) continue;
+    const test = tests.get(id) ?? { regression_test_id: id, command: null, categories: [], sample_name: null };
+    if (!fits(testText(test))) continue;
+    const label = `${test.sample_name ?? ""} ${test.command ?? ""}`.trim() || "unknown test";
     const row = { id, label, title: label, href: testHref(id), group: test.categories[0] ?? "No category", ...recentOf(id, columns) };
     if (row.seen && (!failing || row.newest !== "p")) rows.push(row);
   }

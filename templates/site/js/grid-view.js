@@ -1,7 +1,7 @@
 // A matrix of tests and runs that is drawn as far as it is visible. One link lies over the cell that is pointed at, so
 // that the mouse, the keyboard and a screen reader all meet the same thing.
 
-import { el } from "./dom.js";
+import { colour, el } from "./dom.js";
 import { dayText } from "./format.js";
 
 const ROW = 20;
@@ -26,8 +26,6 @@ export class GridView {
     this.stage = el("div", { class: "grid-stage" }, this.canvas, this.labels, this.link, this.hint);
     this.space = el("div", { class: "grid-space" }, this.stage);
     this.element = el("div", { class: "grid", tabindex: 0, role: "region", "aria-label": "Tests by runs" }, this.space, this.spoken);
-    this.probe = el("span", { hidden: true });
-    this.element.append(this.probe);
     this.listen(signal);
   }
 
@@ -36,7 +34,6 @@ export class GridView {
     size.observe(this.element);
     signal.addEventListener("abort", () => size.disconnect());
     addEventListener("themechange", () => this.recolour(), { signal });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour(), { signal });
     this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.stage.addEventListener("pointermove", (event) => this.point(event));
     this.stage.addEventListener("pointerleave", () => (this.hint.hidden = true));
@@ -77,10 +74,6 @@ export class GridView {
   }
 
   recolour() {
-    const colour = (name) => {
-      this.probe.style.color = `var(--${name})`;
-      return getComputedStyle(this.probe).color;
-    };
     const names = ["pass", "fail", "missing", "error", "quiet", "line", "ground", "on-mark", "raised"];
     this.colours = Object.fromEntries(names.map((name) => [name, colour(name)]));
     this.schedule();

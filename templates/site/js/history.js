@@ -1,74 +1,49 @@
 // The history of a few tests: a strip of results per test and platform, and a chart of runtimes. Older pages come as one
 // scrolls.
 
-import { NotPublished, pages } from "./api.js";
+import { Walk } from "./api.js";
 import { runtimeChart } from "./chart.js";
 import { el, nothing, whenSeen } from "./dom.js";
-import { duration, momentText, platformName, plural, shortSha } from "./format.js";
-import { PLATFORMS } from "./overview.js";
+import { duration, momentText, plural, shortSha } from "./format.js";
+import { More } from "./loading.js";
+import { PLATFORMS, platformName } from "./project.js";
 import { resultHref, testHref } from "./router.js";
 import { mark, statusWord } from "./status.js";
 
 const DRAWN = 120;
 
 /** The history at the feed `path`, of these tests (`{id, label}`); all are of one sample. */
-export async function historyView(path, tests, signal) {
-  const feed = pages(path);
+export async function historyView(visit, path, tests) {
+  const walk = new Walk(path);
   const strips = tests.flatMap((test) => PLATFORMS.map((platform) => new Strip(test, platform, tests.length > 1)));
   const state = el("p", { class: "quiet", role: "status" });
   const charts = el("div", { class: "charts" });
-  const drawn = new Map();
-  let busy = false;
-  let done = false;
   let count = 0;
+  // All strips come from one feed: one that is scrolled to its end brings older results to all.
+  const more = new More(visit, older, { name: "loaded" });
 
   async function older() {
-    if (busy || done) return;
-    busy = true;
-    try {
-      const { value, done: end } = await feed.next();
-      if (signal.aborted) return;
-      done = end || !value.document.pagination.next;
-      for (const entry of value?.document.data ?? []) {
-        const strip = strips.find((one) => one.test.id === entry.regression_test_id && one.platform === entry.platform);
-        strip?.add(entry);
-        count += Boolean(strip);
-      }
-    } catch (error) {
-      if (!(error instanceof NotPublished)) throw error;
-      done = true;
-    } finally {
-      busy = false;
+    const { document } = await walk.next();
+    for (const entry of document.data) {
+      const strip = strips.find((one) => one.test.id === entry.regression_test_id && one.platform === entry.platform);
+      strip?.add(entry);
+      count += Boolean(strip);
     }
-    for (const strip of strips) strip.show(done ? null : olderAll);
-    state.textContent = done ? `${plural(count, "result")}, back to the first.` : `The newest ${plural(count, "result")}; scroll a strip to its end for older ones.`;
-    await draw();
+    for (const strip of strips) strip.show(walk.done ? null : () => more.load());
+    state.textContent = walk.done ? `${plural(count, "result")}, back to the first.` : `The newest ${plural(count, "result")}; scroll a strip to its end for older ones.`;
+    charts.replaceChildren(...tests.map(chart).filter(Boolean));
+    return !walk.done;
   }
 
-  // All strips come from one feed: one that is scrolled to its end brings older results to all.
-  async function olderAll() {
-    await older();
+  function chart(test) {
+    const series = strips.filter((strip) => strip.test.id === test.id);
+    return series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null)) ? runtimeChart(visit, series, `Runtimes of test ${test.id}`) : null;
   }
 
-  async function draw() {
-    for (const test of tests) {
-      const series = strips.filter((strip) => strip.test.id === test.id).map(({ platform, entries }) => ({ platform, entries }));
-      if (!series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null))) continue;
-      const chart = await runtimeChart(series, `Runtimes of test ${test.id}`, signal);
-      if (signal.aborted) return;
-      if (drawn.has(test.id)) drawn.get(test.id).replaceChildren(...chart);
-      else {
-        drawn.set(test.id, el("figure", {}, chart));
-        charts.append(drawn.get(test.id));
-      }
-    }
-  }
-
-  const list = el("div", { class: "strips" }, strips.map((strip) => strip.element));
-  for (const strip of strips) whenSeen(strip.end, () => strip.wants(), signal, { root: strip.scroller, rootMargin: "0px 200px" });
-  await older();
-  if (!count && done) return [nothing("No results.")];
-  return [list, state, charts];
+  for (const strip of strips) whenSeen(strip.end, () => strip.wants(), visit.signal, { root: strip.scroller, rootMargin: "0px 200px" });
+  await more.first();
+  if (!count && more.done) return nothing("No results.");
+  return [el("div", { class: "strips" }, strips.map((strip) => strip.element)), state, more.element, charts];
 }
 
 /** One test's results on one platform, newest left. */

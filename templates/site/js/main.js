@@ -6,9 +6,10 @@ import { el } from "./dom.js";
 import { agoText, momentText, number } from "./format.js";
 import { gridPage } from "./grid-page.js";
 import { samplesPage, testsPage } from "./lists.js";
+import { failure, loadingLine, nodes, settled } from "./loading.js";
 import { overviewPage } from "./overview.js";
 import { resultPage } from "./result.js";
-import { href, place } from "./router.js";
+import { followScroll, href, scrollBefore, Visit } from "./router.js";
 import { runPage } from "./run.js";
 import { samplePage } from "./sample.js";
 import { searchPage } from "./search.js";
@@ -29,8 +30,7 @@ const ROUTES = [
 ];
 
 const main = document.getElementById("main");
-let leaving = new AbortController();
-let first = true;
+let visit = null;
 
 /** The page for a place, and the ids in its path. */
 function pageFor(parts) {
@@ -40,42 +40,50 @@ function pageFor(parts) {
 }
 
 async function show() {
-  leaving.abort();
-  leaving = new AbortController();
-  const { signal } = leaving;
-  const { parts, params } = place();
+  const first = !visit;
+  visit?.leave();
+  visit = new Visit();
+  const { signal, parts } = visit;
+  const scroll = scrollBefore();
   const { page, ids } = pageFor(parts);
-  const root = el("div", { class: "page" }, el("p", { class: "loading" }, "Loading…"));
-  main.className = "";
+  const root = el("div", { class: "page" }, loadingLine());
   main.replaceChildren(root);
   markNavigation(parts);
+  if (!first) {
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
   try {
     if (!page) throw new NotPublished(location.hash);
-    const content = await page({ ids, params, signal, root });
-    if (signal.aborted) return;
-    if (content) root.replaceChildren(...[content].flat(Infinity).filter(Boolean));
+    await reveal(root, nodes(await page(Object.assign(visit, { ids }))), signal);
   } catch (error) {
-    if (signal.aborted) return;
-    root.replaceChildren(...failure(error));
-    if (!(error instanceof NotPublished)) console.error(error);
+    if (!signal.aborted) root.replaceChildren(...failed(error));
   }
-  const heading = root.querySelector("h1");
-  document.title = `${heading?.textContent ?? "Overview"} · CCExtractor CI`;
-  if (!first) main.focus({ preventScroll: true });
-  if (!first) scrollTo(0, 0);
-  first = false;
+  if (signal.aborted) return;
+  document.title = `${root.querySelector("h1")?.textContent ?? "Overview"} · CCExtractor CI`;
+  if (scroll && scrollY === 0) scrollTo(0, scroll);
+  followScroll();
   document.documentElement.dataset.shown = location.hash;
 }
 
-function failure(error) {
+/** Show a page from its top, as far as it is loaded: so nothing that one reads is pushed away by what comes later. */
+async function reveal(root, content, signal) {
+  for (const node of content) {
+    await settled(node);
+    if (signal.aborted) return;
+    root.lastChild.replaceWith(node, loadingLine());
+  }
+  if (!signal.aborted) root.lastChild.remove();
+}
+
+function failed(error) {
   if (error instanceof NotPublished) {
     return [el("h1", {}, "There is nothing here"),
       el("p", {}, "The address is wrong, or what stood here is no longer published. "),
       el("p", {}, el("a", { href: href([]) }, "To the overview"))];
   }
-  return [el("h1", {}, "This did not load"),
-    el("p", {}, error.message),
-    el("button", { type: "button", onclick: show }, "Try again")];
+  console.warn(error);
+  return [el("h1", {}, "This did not load"), failure(error, show)];
 }
 
 function markNavigation(parts) {
@@ -126,6 +134,7 @@ function refresh() {
   checkFreshness();
   show();
 }
+addEventListener("refresh", refresh);
 
 const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
 
@@ -144,6 +153,10 @@ function setTheme(theme) {
   else document.documentElement.dataset.theme = theme;
   button.textContent = THEMES[theme];
   button.setAttribute("aria-label", `Colours: ${THEMES[theme].toLowerCase()}`);
+  recolour();
+}
+
+function recolour() {
   dispatchEvent(new Event("themechange"));
 }
 
@@ -167,6 +180,7 @@ document.getElementById("search").addEventListener("submit", (event) => {
   location.hash = href(["search"], { q: new FormData(event.target).get("q").trim() });
 });
 addEventListener("hashchange", show);
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", recolour);
 setInterval(() => document.hidden || checkFreshness(), POLL_MS);
 startTheme();
 show();

@@ -1,53 +1,60 @@
 // The overview: where the main line stands, what broke on it, and the newest commits on both platforms side by side.
 
-import { facetList, follow, NotPublished, pages, read, readAll, readIfThere } from "./api.js";
+import { facetList, follow, NotPublished, read, readAll, readIfThere, Walk } from "./api.js";
 import { choice, el, nothing, section, textField } from "./dom.js";
-import { platformName, plural, shortSha, time } from "./format.js";
-import { href, keep, resultHref, runHref, testHref } from "./router.js";
+import { plural, shortSha, time } from "./format.js";
+import { More, part } from "./loading.js";
+import { mainLine, onMainLine, PLATFORMS, platformName } from "./project.js";
+import { href, resultHref, runHref, testHref } from "./router.js";
 import { mark, newsBadges, RUN_STATUSES, statusBadge, statusWord } from "./status.js";
 
-export const PLATFORMS = ["linux", "windows"];
 const FIELDS = ["branch", "repository", "platform", "status", "pr", "commit"];
 const PAGES_AT_A_TIME = 5;
 
-/** The main line: the branch whose state is the project's. */
-export function mainLine() {
-  const { repository, branch } = document.body.dataset;
-  return { repository, branch };
-}
-
-export async function overviewPage({ params, signal }) {
+export async function overviewPage(visit) {
+  const { params, change } = visit;
   const filters = Object.fromEntries(FIELDS.map((name) => [name, params.get(name) ?? ""]));
   const rows = el("div", { class: "commits", "aria-live": "polite" });
-  const controls = el("div", {});
-  let change = new AbortController();
 
-  async function start() {
-    change.abort();
-    change = new AbortController();
-    signal.addEventListener("abort", () => change.abort());
-    keep(filters);
-    rows.replaceChildren(el("p", { class: "loading" }, "Loading…"));
-    await new Commits(filters, rows, change.signal).more();
+  function set(name, value) {
+    filters[name] = value;
+    change({ [name]: value, loaded: "" });
+    visit.params.delete("loaded");
+    return start();
   }
 
-  const [head, regressions, failing] = await Promise.all([read("runs.json"), readIfThere("regressions.json"), failingNow()]);
-  controls.append(filterForm(filters, start, head.data));
+  function start() {
+    const commits = new Commits(visit, { ...filters });
+    rows.replaceChildren(commits.list, commits.more.element);
+    return commits.more.first();
+  }
+
+  const head = await read("runs.json");
   const shown = start();
-  const state = el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, head.data, failing))));
-  await shown;
   return [
     el("h1", { class: "hidden" }, "Overview"),
-    section(`${mainLine().branch} now`, state),
-    regressions && section("What changed last", changes(regressions.data)),
-    section("Commits and pull requests", controls, rows),
-  ].filter(Boolean);
+    section(`${mainLine().branch} now`, part(visit, () => lines(head.data))),
+    part(visit, lastChanges),
+    part(visit, async () => {
+      await shown;
+      return section("Commits and pull requests", filterForm(filters, set, head.data), rows);
+    }),
+  ];
+}
+
+async function lines(newest) {
+  const failing = await failingNow();
+  return el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, newest, failing))));
+}
+
+async function lastChanges() {
+  const regressions = await readIfThere("regressions.json");
+  return regressions && section("What changed last", changes(regressions.data));
 }
 
 /** Whether a run is of the main line, and has come to an end that tells something. */
 function tells(run, platform) {
-  const { repository, branch } = mainLine();
-  return run.platform === platform && run.test_type === "commit" && run.branch === branch && run.repository === repository && ["pass", "fail"].includes(run.status);
+  return run.platform === platform && run.test_type === "commit" && onMainLine(run) && ["pass", "fail"].includes(run.status);
 }
 
 /** The tests that fail on the main line now, as badges and the list of tests count them: each by its own newest result. */
@@ -89,11 +96,8 @@ function changes(data) {
     el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })))));
 }
 
-function filterForm(filters, start, newest) {
-  const set = (name) => (value) => {
-    filters[name] = value;
-    start();
-  };
+function filterForm(filters, change, newest) {
+  const set = (name) => (value) => change(name, value);
   const repositories = [...new Set([...newest.map((run) => run.repository), ...(filters.repository ? [filters.repository] : [])])].sort();
   const branches = el("datalist", { id: "branches" }, [...new Set(newest.map((run) => run.branch).filter(Boolean))].sort().map((value) => el("option", { value })));
   const typed = (label, name, attributes) => {
@@ -122,10 +126,10 @@ async function bestList(filters) {
 
 /** Runs of which the filters hold, put together by commit, loaded page by page. */
 class Commits {
-  constructor(filters, root, signal) {
-    Object.assign(this, { filters, root, signal, groups: new Map(), pages: null, done: false });
+  constructor(visit, filters) {
+    Object.assign(this, { filters, groups: new Map(), walk: null });
     this.list = el("ol", { class: "commit-list" }, el("li", { class: "heads", "aria-hidden": "true" }, el("span", {}, "Tested"), ...PLATFORMS.map((name) => el("span", {}, platformName(name)))));
-    this.foot = el("p", { class: "more" });
+    this.more = new More(visit, () => this.step(), { button: "Older commits", end: () => this.end(), name: "loaded" });
   }
 
   fits(run) {
@@ -134,32 +138,28 @@ class Commits {
       (!status || run.status === status) && (!pr || run.pr_number === Number(pr)) && (!commit || run.commit_sha?.startsWith(commit.toLowerCase()));
   }
 
-  async more() {
-    const before = this.groups.size;
-    this.foot.replaceChildren("Loading…");
-    try {
-      for (let i = 0; i < PAGES_AT_A_TIME && !this.done && this.groups.size < before + 20; i++) await this.page();
-    } catch (error) {
-      if (!(error instanceof NotPublished)) throw error;
-      this.done = true;
-    }
-    if (this.signal.aborted) return;
-    this.root.replaceChildren(this.list, this.foot);
-    if (!this.done) this.foot.replaceChildren(el("button", { type: "button", onclick: () => this.more() }, "Older commits"));
-    else if (!this.groups.size) this.foot.replaceChildren(nothing("No run fits these filters."));
-    else this.foot.replaceChildren(el("span", { class: "quiet" }, `${plural(this.groups.size, "commit")}; there are no older ones.`));
+  end() {
+    return this.groups.size ? el("span", { class: "quiet" }, `${plural(this.groups.size, "commit")}; there are no older ones.`) : nothing("No run fits these filters.");
   }
 
-  async page() {
-    if (!this.pages) {
-      const list = await bestList(this.filters);
-      if (!list) throw new NotPublished("no such value");
-      this.pages = pages(list);
+  /** Some commits more; tells whether there may be others. */
+  async step() {
+    const before = this.groups.size;
+    try {
+      if (!this.walk) {
+        const list = await bestList(this.filters);
+        if (!list) return false;
+        this.walk = new Walk(list);
+      }
+      for (let i = 0; i < PAGES_AT_A_TIME && !this.walk.done && this.groups.size < before + 20; i++) {
+        const { document } = await this.walk.next();
+        for (const run of document.data.filter((one) => this.fits(one))) this.add(run);
+      }
+    } catch (error) {
+      if (!(error instanceof NotPublished)) throw error;
+      return false; // no run has this value
     }
-    const { value, done } = await this.pages.next();
-    this.done = done || !value.document.pagination.next;
-    if (this.signal.aborted || done) return;
-    for (const run of value.document.data.filter((one) => this.fits(one))) this.add(run);
+    return !this.walk.done;
   }
 
   add(run) {
@@ -176,10 +176,10 @@ class Commits {
 
 /** What was tested: a commit of a branch, or of a pull request. */
 function what(run) {
-  const { repository, branch } = mainLine();
+  const { repository } = mainLine();
   const name = run.pr_number !== null
     ? el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`)
-    : el("a", { href: href([], { branch: run.branch }), class: run.branch === branch && run.repository === repository ? "main" : null }, run.branch ?? "no branch");
+    : el("a", { href: href([], { branch: run.branch }), class: onMainLine(run) ? "main" : null }, run.branch ?? "no branch");
   return el("div", { class: "what" },
     el("div", { class: "clip" }, name, run.repository === repository ? null : el("span", { class: "quiet" }, ` ${run.repository}`)),
     el("div", { class: "quiet" }, el("a", { href: href([], { commit: run.commit_sha }), class: "sha" }, shortSha(run.commit_sha)), " ",

@@ -1,28 +1,33 @@
 // The result of one test in one run.
 
-import { follow, NotPublished, readIfThere } from "./api.js";
+import { NotPublished, readIfThere } from "./api.js";
 import { diffView } from "./diff.js";
 import { codeBlock, el, facts, nothing, section, table, whenSeen } from "./dom.js";
-import { duration, platformName, shortSha, time } from "./format.js";
+import { duration, shortSha, time } from "./format.js";
 import { runtimeChart } from "./chart.js";
+import { part } from "./loading.js";
 import { lineOf } from "./log.js";
+import { platformName } from "./project.js";
 import { href, resultHref, runHref, sampleHref, testHref } from "./router.js";
 import { CODES, mark, statusBadge, verdictBadge } from "./status.js";
 
-export async function resultPage({ ids: [runId, testId], signal }) {
+export async function resultPage(visit) {
+  const { ids: [runId, testId] } = visit;
   const path = `runs/${runId}/samples/${testId}.json`;
-  const [result, test] = await Promise.all([readIfThere(path), readIfThere(`regression-tests/${testId}.json`)]);
+  const test = () => readIfThere(`regression-tests/${testId}.json`);
+  test().catch(() => null); // asked for early; the parts that need it say if it failed
+  const result = await readIfThere(path);
   if (!result) return withoutDocument(runId, testId);
-  const recent = (test?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
-  const outputs = await Promise.all(result.outputs.map((output) => outputView(output, path, signal)));
+  const recent = async () => ((await test())?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
+  const outputs = result.outputs.map((output) => outputView(visit, output, path));
   return [
     heading(result),
     why(result),
     section("Command", codeBlock(result.command ?? "", "Command")),
-    numbers(result, recent),
+    part(visit, async () => numbers(result, await recent())),
     section("Outputs", outputs.length ? outputs : nothing("None.")),
     result.log_excerpt?.length ? section("From the log", el("ol", { class: "log" }, result.log_excerpt.map(lineOf))) : null,
-    section("Results before this one", await previous(result, recent, signal)),
+    section("Results before this one", part(visit, async () => previous(visit, result, await recent()))),
   ].filter(Boolean);
 }
 
@@ -82,21 +87,12 @@ function numbers(result, recent) {
 
 const MATCHES = { exact: "as expected", variant: "an accepted variant", different: "differs", missing: "was not written" };
 
-async function outputView(output, path, signal) {
+function outputView(visit, output, path) {
   const body = el("div", {});
   const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip" }, hash)))));
   const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`), hashes, body);
-  if (output.diff) whenSeen(element, once(() => fillDiff(body, path, output.diff)), signal);
+  if (output.diff) whenSeen(element, once(() => body.replaceChildren(part(visit, () => diffView(path, output.diff)))), visit.signal);
   return element;
-}
-
-async function fillDiff(body, path, diff) {
-  body.replaceChildren(el("p", { class: "loading" }, "Loading…"));
-  try {
-    body.replaceChildren(...(await diffView(path, diff)));
-  } catch (error) {
-    body.replaceChildren(nothing(error.message));
-  }
 }
 
 function once(callback) {
@@ -107,11 +103,11 @@ function once(callback) {
   };
 }
 
-async function previous(result, recent, signal) {
+function previous(visit, result, recent) {
   const before = recent.filter((entry) => entry.run_id !== result.run.run_id);
   const known = before.length ? before : result.previous ? [result.previous] : [];
   if (!known.length) return nothing("There are none that recent; see the history of the test.");
-  const chart = recent.some((entry) => entry.runtime_ms !== null) ? el("figure", {}, await runtimeChart([{ platform: result.run.platform, entries: recent }], "Runtime of this test until this run", signal)) : null;
+  const chart = recent.some((entry) => entry.runtime_ms !== null) ? runtimeChart(visit, [{ platform: result.run.platform, entries: recent }], "Runtime of this test until this run") : null;
   return [chart, table("Earlier results on this platform", ["Run", "Status", "Branch", "Commit", "When", "Runtime"], known.slice(0, 15).map((entry) => [
     el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip" }, entry.branch ?? ""), el("span", { class: "sha" }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), duration(entry.runtime_ms)]))];
 }

@@ -1,8 +1,9 @@
 // The results of a run as a table that is searched, filtered and sorted where it stands.
 
 import { choice, el, nothing, textField } from "./dom.js";
+import { testText, wordFilter } from "./finding.js";
 import { duration, plural } from "./format.js";
-import { keep, place, resultHref, testHref } from "./router.js";
+import { resultHref, testHref } from "./router.js";
 import { CODES, MAIN_STATES, statusBadge, statusWord, VERDICTS, verdictBadge } from "./status.js";
 
 const SORTS = {
@@ -13,7 +14,7 @@ const SORTS = {
 };
 
 /** The table of a run's results; `failures` adds classification and verdict to those that did not pass. */
-export function resultsView(run, results, failures, params) {
+export function resultsView({ params, change }, run, results, failures) {
   const known = new Map(failures.map((one) => [one.regression_test_id, one]));
   const all = results.map((one) => ({ ...one, ...known.get(one.regression_test_id) }));
   const view = { q: params.get("q") ?? "", status: params.get("status") ?? "", verdict: params.get("verdict") ?? "", main: params.get("main") ?? "", sort: params.get("sort") in SORTS ? params.get("sort") : "category" };
@@ -21,8 +22,7 @@ export function resultsView(run, results, failures, params) {
   const count = el("p", { class: "quiet", role: "status" });
 
   function update() {
-    keep({ ...Object.fromEntries(place().params), ...view, sort: view.sort === "category" ? "" : view.sort });
-    const words = view.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = wordFilter(view.q);
     const found = all.filter((one) => fits(one, view, words)).sort(SORTS[view.sort][1]);
     count.textContent = found.length === all.length ? plural(all.length, "result") : `${found.length} of ${plural(all.length, "result")}`;
     body.replaceChildren(found.length ? listOf(run, found, view.sort === "category") : nothing(all.length ? "No result fits." : "This run has no results."));
@@ -30,6 +30,7 @@ export function resultsView(run, results, failures, params) {
 
   const set = (name) => (value) => {
     view[name] = value;
+    change({ [name]: name === "sort" && value === "category" ? "" : value });
     update();
   };
   const statuses = [...new Set(all.map((one) => one.status))].sort();
@@ -48,8 +49,7 @@ export function resultsView(run, results, failures, params) {
 }
 
 function fits(one, { status, verdict, main }, words) {
-  const text = `#${one.regression_test_id} ${one.sample_name ?? ""} ${one.command ?? ""} ${one.categories.join(" ")}`.toLowerCase();
-  return (!status || one.status === status) && (!verdict || one.verdict?.code === verdict) && (!main || one.verdict?.main?.state === main) && words.every((word) => text.includes(word));
+  return (!status || one.status === status) && (!verdict || one.verdict?.code === verdict) && (!main || one.verdict?.main?.state === main) && words(testText(one));
 }
 
 function group(one) {

@@ -3,13 +3,16 @@
 import { follow, read, readAll, readIfThere } from "./api.js";
 import { comparisonView } from "./comparison.js";
 import { el, facts, nothing, outside, section } from "./dom.js";
-import { duration, platformName, plural, shortSha, time } from "./format.js";
+import { duration, plural, shortSha, time } from "./format.js";
+import { part } from "./loading.js";
 import { logView } from "./log.js";
+import { platformName } from "./project.js";
 import { resultsView } from "./results.js";
 import { href, runHref } from "./router.js";
 import { CODES, newsBadges, statusBadge, VERDICTS } from "./status.js";
 
-export async function runPage({ ids: [id], params, signal }) {
+export async function runPage(visit) {
+  const { ids: [id], params } = visit;
   const path = `runs/${id}.json`;
   const run = await read(path);
   const { links } = run;
@@ -17,8 +20,8 @@ export async function runPage({ ids: [id], params, signal }) {
   const view = views.some(([name]) => name === params.get("view")) ? params.get("view") : "";
   const tabs = el("nav", { class: "tabs", "aria-label": "Views of this run" },
     views.map(([name, text]) => el("a", { href: runHref(id, { view: name }), "aria-current": name === view ? "page" : null }, text)));
-  const body = { "": summaryView, results: allResults, log: () => logView(follow(path, links.log), signal) }[view];
-  return [heading(run), tabs, ...[await body(run, path, params)].flat()];
+  const body = { "": summaryView, results: allResults, log: () => part(visit, () => logView(visit, follow(path, links.log))) }[view];
+  return [heading(run), tabs, body(visit, run, path)];
 }
 
 function heading(run) {
@@ -31,13 +34,13 @@ function heading(run) {
       time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true })));
 }
 
-async function summaryView(run, path) {
-  const comparison = run.links.comparison ? await readIfThere(follow(path, run.links.comparison)) : null;
+function summaryView(visit, run, path) {
+  const comparison = run.links.comparison && follow(path, run.links.comparison);
   return [
     counts(run),
     againstMain(run),
     run.infrastructure_errors.length ? section("What broke down", infrastructure(run)) : null,
-    comparison ? section("What is different", ...comparisonView(comparison, follow(path, run.links.comparison))) : null,
+    comparison ? part(visit, async () => different(visit, await readIfThere(comparison), comparison)) : null,
     section("Progress", progress(run)),
     section("Details", details(run)),
   ].flat().filter(Boolean);
@@ -67,9 +70,15 @@ function againstMain({ failures, suspect }) {
   ];
 }
 
-async function allResults(run, path, params) {
-  const [results, failures] = await Promise.all([readAll(follow(path, run.links.samples)), readAll(follow(path, run.links.failures))]);
-  return resultsView(run, results, failures, params);
+function different(visit, comparison, path) {
+  return comparison && section("What is different", ...comparisonView(visit, comparison, path));
+}
+
+function allResults(visit, run, path) {
+  return part(visit, async () => {
+    const [results, failures] = await Promise.all([readAll(follow(path, run.links.samples)), readAll(follow(path, run.links.failures))]);
+    return resultsView(visit, run, results, failures);
+  });
 }
 
 function infrastructure(run) {

@@ -2,8 +2,8 @@
 
 import { read, readIfThere } from "./api.js";
 import { el, nothing, section } from "./dom.js";
+import { categoriesOf, readIndex, sampleText, testText, wordFilter } from "./finding.js";
 import { plural, shortSha } from "./format.js";
-import { readIndex } from "./lists.js";
 import { href, runHref, sampleHref, testHref } from "./router.js";
 
 const MOST = 50;
@@ -17,8 +17,8 @@ export async function searchPage({ params }) {
     ["Runs and pull requests", await direct(q)],
     ["Commits", await commits(q, newest.data)],
     ["Branches", branches(q, newest.data)],
-    ["Tests", tests(q, index)],
-    ["Samples", samples(q, index)],
+    ["Tests", tests(q, index.tests)],
+    ["Samples", samples(q, index.samples)],
   ].filter(([, items]) => items.length);
   return [el("h1", {}, `Search: ${q}`), found.length ? null : nothing("Nothing found. Of commits older than the newest hundred runs, give the full SHA."),
     ...found.map(([title, items]) => section(`${title} (${items.length})`, el("ul", { class: "items" }, items.slice(0, MOST)),
@@ -50,20 +50,14 @@ function branches(q, runs) {
   return [...names].sort().map((name) => item(href([], { branch: name }), name));
 }
 
-const fitter = (q) => {
-  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-  return (text) => words.every((word) => text.toLowerCase().includes(word));
-};
-
-function tests(q, { regression_tests: all, names }) {
-  const fits = fitter(q);
-  return all.filter((one) => fits(`#${one.regression_test_id} ${one.command ?? ""} ${names.get(one.sample_id) ?? ""} ${one.categories.join(" ")}`))
-    .map((one) => item(testHref(one.regression_test_id), `#${one.regression_test_id} ${names.get(one.sample_id) ?? ""}`, one.command));
+function tests(q, all) {
+  const fits = wordFilter(q);
+  return all.filter((one) => fits(testText(one))).map((one) => item(testHref(one.regression_test_id), `#${one.regression_test_id} ${one.sample_name ?? ""}`, one.command));
 }
 
-function samples(q, { samples: all }) {
-  const fits = fitter(q);
+function samples(q, all) {
+  const fits = wordFilter(q);
   const hash = q.toLowerCase();
-  return all.filter((one) => fits(`${one.sample_id} ${one.name ?? ""} ${one.sha ?? ""} ${one.tags.join(" ")}`) || (hash.length > 12 && one.sha && hash.startsWith(one.sha)))
-    .map((one) => item(sampleHref(one.sample_id), one.name ?? `Sample ${one.sample_id}`, one.tags.join(", ")));
+  return all.filter((one) => fits(sampleText(one)) || (hash.length > 12 && one.sha && hash.startsWith(one.sha)))
+    .map((one) => item(sampleHref(one.sample_id), one.name ?? `Sample ${one.sample_id}`, [...one.tags, ...categoriesOf(one)].join(", ")));
 }

@@ -2,13 +2,15 @@
 
 import { follow, read } from "./api.js";
 import { codeBlock, el, facts, nothing, section, table } from "./dom.js";
-import { duration, platformName } from "./format.js";
+import { duration } from "./format.js";
 import { historyView } from "./history.js";
 import { runtimeChart } from "./chart.js";
-import { PLATFORMS } from "./overview.js";
+import { part } from "./loading.js";
+import { PLATFORMS, platformName } from "./project.js";
 import { href, runHref, sampleHref } from "./router.js";
 
-export async function testPage({ ids: [id], signal }) {
+export async function testPage(visit) {
+  const { ids: [id] } = visit;
   const path = `regression-tests/${id}.json`;
   const test = await read(path);
   return [
@@ -18,17 +20,17 @@ export async function testPage({ ids: [id], signal }) {
     codeBlock(test.command ?? "", "Command"),
     test.description ? el("p", {}, test.description) : null,
     test.stability ? section("How steady it is", stability(test.stability)) : null,
-    section("History", await history(test, path, signal)),
+    section("History", history(visit, test, path)),
     section("Expected outputs", outputs(test)),
     facts([["Input", test.input_type], ["Output", test.output_type], ["Expected exit code", test.expected_rc === null ? null : String(test.expected_rc)]]),
     el("p", { class: "quiet" }, "Data: ", el("a", { href: `v1/${path}` }, `v1/${path}`)),
   ].filter(Boolean);
 }
 
-async function history(test, path, signal) {
-  if (test.links.history) return historyView(follow(path, test.links.history), [{ id: test.regression_test_id, label: test.command ?? "" }], signal);
+function history(visit, test, path) {
+  if (test.links.history) return part(visit, () => historyView(visit, follow(path, test.links.history), [{ id: test.regression_test_id, label: test.command ?? "" }]));
   const series = PLATFORMS.map((platform) => ({ platform, entries: test.recent[platform] }));
-  return series.some(({ entries }) => entries.length) ? [el("figure", {}, await runtimeChart(series, "Newest runtimes", signal))] : [nothing("No results.")];
+  return series.some(({ entries }) => entries.length) ? runtimeChart(visit, series, "Newest runtimes") : nothing("No results.");
 }
 
 const percent = (rate) => (rate === null ? "—" : `${Math.floor(rate * 1000) / 10} %`);
