@@ -208,6 +208,11 @@ def run_comparison(run_id: int) -> str:
     return f"{RUNS}/{run_id}/comparison.json"
 
 
+def run_junit(run_id: int) -> str:
+    """The path of a run's JUnit XML."""
+    return f"{RUNS}/{run_id}/junit.xml"
+
+
 def comparison_list(run_id: int, reference: str, bucket: str) -> str:
     """The name of the whole list of one bucket of a comparison."""
     return f"{RUNS}/{run_id}/comparison/{reference}/{bucket}"
@@ -266,11 +271,7 @@ def entry_documents() -> dict[str, str]:
         **{f"grid_{platform}": grid(platform) for platform in PLATFORMS},
         "search": SEARCH,
     }
-    for family, facets in (
-        (RUNS, RUN_FACETS),
-        (SAMPLES, SAMPLE_FACETS),
-        (REGRESSION_TESTS, REGRESSION_TEST_FACETS),
-    ):
+    for family, facets in ((RUNS, RUN_FACETS), (SAMPLES, SAMPLE_FACETS), (REGRESSION_TESTS, REGRESSION_TEST_FACETS)):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
     return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
 

@@ -47,11 +47,11 @@ def templates() -> "jinja2.Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["printable"] = _printable
+    environment.filters["printable"] = printable
     return environment
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A text without what XML cannot hold, not even escaped."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 

@@ -129,6 +129,7 @@ def _runs() -> Iterator[Published]:
     yield from _list(f"{one}/errors", ErrorListPage, "Each way in which a result is not as expected", tag)
     yield Published(f"{one}/samples/{{regression_test_id}}.json", ResultDocument, "A result", tag)
     yield from _list(f"{one}/log", LogPage, "A run's build log", tag)
+    yield Published(f"{one}/junit.xml", None, "A run that ended with results, as JUnit XML", tag)
     yield Published("diffs/{pair}.json", Diff, "Expected against actual output", tag)
     yield from _feed(
         "regressions",

@@ -14,9 +14,11 @@ class DocumentOptions:
         main: which lineage is the main line.
         files: whether there is a sample repository.
         redaction: whether secrets are taken out of free text.
+        junit: what the JUnit XML of a run lists: `failures`, `all`, or `none` for no such documents.
     """
 
     result_documents: str = "all"
     main: MainLine = MainLine()  # noqa: RUF009 - immutable
     files: bool = False
     redaction: bool = True
+    junit: str = "failures"

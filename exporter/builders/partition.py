@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter import paths
-from exporter.builders import build_log, comparison, error_items, grid, regressions, runs, sample_history
+from exporter.builders import build_log, comparison, error_items, grid, junit, regressions, runs, sample_history
 from exporter.builders.build_log import LogLines
 from exporter.builders.comparison import ComparisonBuilder
 from exporter.builders.document_options import DocumentOptions
@@ -139,7 +139,9 @@ class Partition:
         )
         if lines:
             yield from build_log.documents(run_id, lines)
-        yield runs.document(one.rows, run, self.catalog, log=lines is not None)
+        if xml := junit.is_published(run["status"], self.options):
+            yield junit.document(run, listed, assessment.verdicts, self.templates, self.options)
+        yield runs.document(one.rows, run, self.catalog, runs.Optional(log=lines is not None, junit=xml))
 
     def archive_pages(self, summary: PartitionSummary) -> Iterator[Document]:
         """The archive pages of all feeds that the partition has items of; `summary` is the partition's."""

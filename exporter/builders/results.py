@@ -68,7 +68,7 @@ class Templates:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._tests: dict[int, _TestParts] = {}
+        self._tests: dict[int, TestParts] = {}
         self._templates: dict[Outcome, OutcomeTemplates] = {}
 
     def of(self, outcome: Outcome) -> OutcomeTemplates:
@@ -80,10 +80,15 @@ class Templates:
             found = self._templates[outcome] = self._made(outcome)
         return found
 
+    def test(self, test_id: int) -> "TestParts":
+        """What the documents of its results show of a regression test."""
+        found = self._tests.get(test_id)
+        if found is None:
+            found = self._tests[test_id] = _test_parts(self._catalog, test_id)
+        return found
+
     def _made(self, outcome: Outcome) -> OutcomeTemplates:
-        test = self._tests.get(outcome.test_id)
-        if test is None:
-            test = self._tests[outcome.test_id] = _test_parts(self._catalog, outcome.test_id)
+        test = self.test(outcome.test_id)
         outputs = self._outputs(outcome)
         classified: Classification | None = None
         if outcome.failure:
@@ -160,17 +165,18 @@ class Templates:
         return sorted(outputs, key=lambda output: output["output_id"])
 
 
-class _TestParts(NamedTuple):
-    """What the documents of results show of their regression test; `links` is the encoded object."""
+class TestParts(NamedTuple):
+    """What documents of results show of their test; `category` is the first, `links` the encoded object."""
 
     sample_id: int | None
     sample_name: str | None
     command: str | None
+    category: str | None
     categories: Encoded
     links: Encoded
 
 
-def _test_parts(catalog: Catalog, test_id: int) -> _TestParts:
+def _test_parts(catalog: Catalog, test_id: int) -> TestParts:
     """A test as its results show it; one that does not exist shows nothing."""
     test, sample = catalog.tests.get(test_id), sample_of(catalog, test_id)
     links = {
@@ -178,11 +184,13 @@ def _test_parts(catalog: Catalog, test_id: int) -> _TestParts:
         "sample": paths.relative(_HERE, paths.sample(sample.id)) if sample else None,
         "history": paths.relative(_HERE, paths.document(paths.sample_history(sample.id))) if sample else None,
     }
-    return _TestParts(
+    categories = category_names(catalog, test) if test else []
+    return TestParts(
         sample.id if sample else None,
         sample.original_name if sample else None,
         test.command if test else None,
-        fragment(category_names(catalog, test) if test else []),
+        next(iter(categories), None),
+        fragment(categories),
         fragment(links),
     )
 

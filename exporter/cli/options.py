@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import os
 import pathlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 
 from exporter import logs
 from exporter.cli.duration import Duration, Seconds
+from exporter.cli.file_mode import FileMode
 from exporter.cli.output import FORMATS, SHOWN, Shown
 from exporter.cli.settings_file import SettingsFile
 from exporter.export.service import Export
@@ -155,20 +155,6 @@ def store_argument(command: Command) -> Command:
     return click.argument("store", cls=StoreArgument, envvar=f"{PREFIX}STORE")(command)
 
 
-class FileMode(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Permissions in octal digits, such as `644`; the owner can read and write."""
-
-    name = "mode"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The permissions that a text stands for."""
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"0?6[0246]{2}", str(value)):
-            self.fail(f"{value!r} is not a mode of files that their owner writes: 644, 640, 664 or 600.", param, ctx)
-        return int(value, 8)
-
-
 def credentials_option(command: Command) -> Command:
     """Add `--credentials`, for a bucket."""
     return option(
@@ -287,6 +273,13 @@ def export_options(command: Command) -> Command:
         default="all",
         show_default=True,
         help="Which results get a document of their own.",
+    )
+    @option(
+        "--junit",
+        type=click.Choice(["none", "failures", "all"]),
+        default="failures",
+        show_default=True,
+        help="What the JUnit XML of each finished run lists; passes are counted in any case. none: no such documents.",
     )
     @option(
         "--sample-repository",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.templating import printable
+
 MOST = 65_000
 """Characters of a report in Markdown: GitHub refuses comments of more than 65,536."""
 
@@ -164,7 +166,7 @@ def escape(text: str | None, most: int = 200) -> str:
     """A text from a row as Markdown that shows it and does nothing: no link, mention, HTML, table cell or emphasis."""
     if text is None:
         return "—"
-    text = "".join(char if char.isprintable() else "\ufffd" for char in text)
+    text = printable(text)
     text = text if len(text) <= most else text[: most - 1] + "…"
     # A reference for each character that Markdown or GitHub gives a meaning: neither reads them again.
     return _SPECIAL.sub(lambda found: f"&#{ord(found[1])};", text)
@@ -213,20 +215,16 @@ def _row(one: Failure) -> str:
 
 def as_text(report: Report) -> str:
     """The report as plain text, for a terminal."""
-    lines = [f"{_printable(report.title)}: {headline(report)}"]
+    lines = [f"{printable(report.title)}: {headline(report)}"]
     for run in report.runs:
         name = _PLATFORM.get(run.platform, "an unknown platform")
         lines.append(f"{name}, run {run.run_id}: {run.done} of {run.total} results, {run.status}")
         lines += [
             f"  {_KIND[one.kind]:12} {one.regression_test_id:>5} {one.code:18} "
-            f"ccextractor {_printable(one.command or '')} {_printable(one.sample_name or '')}"
+            f"ccextractor {printable(one.command or '')} {printable(one.sample_name or '')}"
             for one in run.failures
         ]
     return "\n".join(lines) + "\n"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -150,6 +150,7 @@ class RunLinks(TypedDict):
     errors: Annotated[Link, "Each way in which a result is not what was expected."]
     comparison: Annotated[Link, "The run against its references."]
     log: Annotated[Link | None, "The build log, if there is one."]
+    junit: Annotated[Link | None, "The run as JUnit XML, if it ended with results and such documents are published."]
     commit: Annotated[Link | None, "The runs of its commit."]
     pull_request: Annotated[Link | None, "The runs of its pull request."]
 

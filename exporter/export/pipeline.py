@@ -57,6 +57,7 @@ class Settings:
         allow_shrink: publish even if most of what is published is deleted.
         redaction: take secrets out of free text.
         database_timeout: seconds that the database may be silent for.
+        junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
     """
 
     database_url: str
@@ -70,11 +71,13 @@ class Settings:
     allow_shrink: bool = False
     redaction: bool = True
     database_timeout: int = DATABASE_TIMEOUT
+    junit: str = "failures"
 
     @property
     def document_options(self) -> DocumentOptions:
         """The options that documents depend on."""
-        return DocumentOptions(self.result_documents, self.main, self.sample_repository is not None, self.redaction)
+        files = self.sample_repository is not None
+        return DocumentOptions(self.result_documents, self.main, files, self.redaction, self.junit)
 
 
 @dataclass(frozen=True, slots=True)

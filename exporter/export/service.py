@@ -35,6 +35,7 @@ class Export:
         main_branch: the branch of the main line.
         redaction: whether secrets are taken out of free text; if not, a warning says so.
         database_timeout: seconds that the database may be silent for.
+        junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
     """
 
     database_url: str
@@ -47,6 +48,7 @@ class Export:
     main_branch: str
     redaction: bool = True
     database_timeout: int = DATABASE_TIMEOUT
+    junit: str = "failures"
 
     def perform(
         self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
@@ -72,6 +74,7 @@ class Export:
             allow_shrink=allow_shrink,
             redaction=self.redaction,
             database_timeout=self.database_timeout,
+            junit=self.junit,
         )
         if not self.redaction:
             log.warning(NO_REDACTION)

@@ -19,14 +19,14 @@ MINIMUM = 10
 """A kind with fewer published documents is not guarded: half of them is a handful."""
 
 _KIND = re.compile(
-    rf"{paths.RUNS}/(?P<run>-?\d+)(?:(?P<runs>\.json)|/samples/(?P<results>-?\d+\.json)|/(?P<logs>log\.json))"
+    rf"{paths.RUNS}/(?P<run>-?\d+)(?:(?P<runs>\.json)|/samples/(?P<results>-?\d+\.json)|/(?P<logs>log\.json)|/(?P<junit>junit\.xml))"
     rf"|(?P<diffs>{paths.DIFFS}.+)"
     rf"|{paths.SAMPLES}/(?P<samples>-?\d+\.json)"
     rf"|{paths.REGRESSION_TESTS}/(?P<tests>-?\d+\.json)"
 )
-_OF_PARTITIONS = ("runs", "results", "logs")
+_OF_PARTITIONS = ("runs", "results", "logs", "junit")
 _OF_CATALOG = ("diffs", "samples", "tests")
-_NAMES = {"runs": "runs", "results": "result documents", "tests": "regression tests"}
+_NAMES = {"runs": "runs", "results": "result documents", "tests": "regression tests", "junit": "JUnit documents"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ def is_made(path: str, options: DocumentOptions) -> bool:
     kind = _kind(path)
     if kind == "results":
         return options.result_documents != "none"
+    if kind == "junit":
+        return options.junit != "none"
     return options.files or kind not in ("logs", "diffs")
 
 
@@ -125,6 +127,8 @@ def _reason(one: Shrinkage, job: Job) -> str:
         if job.options.result_documents != "all":
             return f"--result-documents is {job.options.result_documents}"
         return "the table test_result no longer has them"
+    if one.kind == "junit":
+        return "--junit is none" if job.options.junit == "none" else "their runs no longer end with results"
     if job.sample_repository is None:
         return "there is no --sample-repository"
     if one.kind == "logs":

@@ -14,7 +14,7 @@ from exporter.publish.publisher import NewState
 from exporter.publish.store import Store
 from exporter.state import state_file
 from exporter.state.list_heads import ListHeads
-from exporter.state.made_by import differences, made_by
+from exporter.state.made_by import differences, made_by, settings_of
 from exporter.state.partition_store import PartitionNodes, PartitionStore
 from exporter.state.posting_lists import PostingLists
 from exporter.state.state_file import KINDS, DependencyFingerprints, PartitionState, State
@@ -165,7 +165,8 @@ class IncrementalState:
 
 def _warn_of_options(store: Store, fingerprint: str, options: DocumentOptions) -> None:
     """Warn if the store was last exported with other options, so that thousands of documents come or go."""
-    *_, result_documents, files = fingerprint.split("/")
+    before = settings_of(fingerprint)
+    result_documents = before.get("--result-documents", options.result_documents)
     if result_documents != options.result_documents:
         log.warning(
             "%s was exported with --result-documents %s, this is with %s: all is built again, and a document for "
@@ -175,7 +176,7 @@ def _warn_of_options(store: Store, fingerprint: str, options: DocumentOptions) -
             options.result_documents,
             result_documents,
         )
-    if files and not options.files:
+    if before.get("--sample-repository") == "given" and not options.files:
         log.warning(
             "%s was exported with --sample-repository, this is without: all is built again, and all diffs and logs go; "
             "if that is not wanted, give it to every export and hook",

@@ -4,9 +4,9 @@ Documents that other code or other options have made are built again. So only th
 what is remembered for building them, depend on: a change of the command line or of the demo rebuilds nothing.
 """
 
-import dataclasses
 import functools
 import hashlib
+import json
 import pathlib
 from collections.abc import Iterator
 
@@ -44,34 +44,40 @@ def document_files(package: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @functools.cache
 def made_by(options: DocumentOptions) -> str:
-    """Fingerprint of what documents depend on beside rows and files: CODE/OPTIONS/RESULT-DOCUMENTS/FILES.
+    """Fingerprint of what documents depend on beside rows and files: CODE/OPTIONS.
 
-    Digests of code and templates and of the options; of these, for messages, which results have documents, and `files`
-    with a sample repository.
+    The digest of code and templates, and the options as `settings_of` reads them.
     """
     code = hashlib.sha256()
     templates = sorted(file for file in templating.folder().rglob("*") if file.is_file())
     for file in (*document_files(pathlib.Path(__file__).parent.parent), *templates):
         code.update(file.name.encode() + b"\0" + file.read_bytes())
-    return "/".join(
-        (code.hexdigest()[:16], _digest(options), options.result_documents, "files" if options.files else "")
-    )
+    return f"{code.hexdigest()[:16]}/{json.dumps(_settings(options))}"
 
 
-def _digest(options: DocumentOptions) -> str:
-    return hashlib.sha256(repr(options).encode()).hexdigest()[:8]
+def _settings(options: DocumentOptions) -> dict[str, str]:
+    """Command-line option → its value, as it was given."""
+    return {
+        "--result-documents": options.result_documents,
+        "--sample-repository": "given" if options.files else "not given",
+        "--main-repository": options.main.repository,
+        "--main-branch": options.main.branch,
+        "--no-redaction": "not given" if options.redaction else "given",
+        "--junit": options.junit,
+    }
+
+
+def settings_of(fingerprint: str) -> dict[str, str]:
+    """Command-line option → its value for the export of a `made_by`; empty if an earlier exporter made that."""
+    options = fingerprint.partition("/")[2]
+    return dict(json.loads(options)) if options.startswith("{") else {}
 
 
 def differences(fingerprint: str, options: DocumentOptions) -> str:
     """What makes documents of other options, or of other code, than those of a `made_by`: in words, for messages."""
-    code, digest, result_documents, files = fingerprint.split("/")
-    found = []
-    if code != made_by(options).partition("/")[0]:
-        found.append("the exporter's version")
-    if result_documents != options.result_documents:
-        found.append(f"--result-documents ({result_documents}, now {options.result_documents})")
-    if bool(files) != options.files:
-        found.append(f"--sample-repository ({'given' if files else 'not given'} before)")
-    if digest != _digest(dataclasses.replace(options, result_documents=result_documents, files=bool(files))):
-        found.append("--main-repository or --main-branch")
+    code, before = fingerprint.partition("/")[0], settings_of(fingerprint)
+    found = ["the exporter's version"] if code != made_by(options).partition("/")[0] or not before else []
+    for name, now in _settings(options).items():
+        if before.get(name, now) != now:
+            found.append(f"{name} ({before[name]}, now {now})")
     return " and ".join(found)

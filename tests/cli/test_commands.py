@@ -642,8 +642,9 @@ def test_what_was_exported_otherwise_is_not_rewritten_unsaid(
     ("option", "said"),
     [
         (["--result-documents", "failures"], "--result-documents (all, now failures)"),
-        (["--main-branch", "other"], "--main-repository or --main-branch"),
-        (["--main-repository", "a/b"], "--main-repository or --main-branch"),
+        (["--main-branch", "other"], "--main-branch (master, now other)"),
+        (["--main-repository", "a/b"], "--main-repository (CCExtractor/ccextractor, now a/b)"),
+        (["--junit", "none"], "--junit (failures, now none)"),
     ],
 )
 def test_a_dry_run_names_the_option_that_differs_and_counts_deletions_by_kind(
@@ -664,6 +665,7 @@ def test_a_dry_run_names_the_option_that_differs_and_counts_deletions_by_kind(
     if counted:
         assert sum(int(one.split()[0]) for one in counted[2].split(", ")) == len(listed)
     assert (counted is not None and "result documents" in counted[2]) == (option[0] == "--result-documents")
+    assert (counted is not None and "JUnit documents" in counted[2]) == (option[0] == "--junit")
     assert dict(tree(store)) == before
 
 

@@ -1,12 +1,14 @@
-"""JUnit XML of a run, read back by a reader of JUnit that is not ours."""
+"""JUnit XML of a run: valid by the schemas that are in use, and read back by a reader of JUnit that is not ours."""
 
 import io
 from typing import Any
 
 import pytest
-from junitparser import Error, Failure, JUnitXml
+from junitparser import Error, JUnitXml
+from junitparser import Failure as FailureElement
 
-from exporter.documents.junit import Passes, junit
+from exporter.documents.junit import Case, Failure, junit
+from tests.support.junit_rules import faults
 
 RUN: dict[str, Any] = {
     "run_id": 7,
@@ -20,59 +22,61 @@ RUN: dict[str, Any] = {
 }
 
 
-def result(number: int, runtime: int | None = 1500, category: str | None = "DVB") -> dict[str, Any]:
-    return {"regression_test_id": number, "runtime_ms": runtime, "categories": [category] if category else []}
+def failure(code: str, command: str = "--out=srt") -> Failure:
+    return Failure(code, "It failed.", "new_regression", "broken", {"command": command, "document": None})
 
 
-def failure(number: int, code: str, **more: Any) -> dict[str, Any]:
-    return {
-        "regression_test_id": number,
-        "command": "--out=srt",
-        "sample_name": "a.ts",
-        "exit_code": 1,
-        "expected_rc": 0,
-        "classification": {"code": code, "reason": "It failed."},
-        "verdict": {"code": "new_regression", "main": {"state": "broken"}},
-        "href": "7/samples/1.json",
-        **more,
-    }
+CASES = [
+    Case(1, "DVB", 1500, None),
+    Case(2, "DVB", 1500, failure("SEGFAULT")),
+    Case(3, "DVB", None, failure("OUTPUT_DIFF")),
+    Case(4, None, 250, None),
+]
 
 
-RESULTS = [result(1), result(2), result(3, None), result(4, 250, None)]
-FAILURES = {2: failure(2, "SEGFAULT"), 3: failure(3, "OUTPUT_DIFF")}
+def parsed(xml: bytes) -> list[Any]:
+    assert list(faults(xml)) == []
+    return list(JUnitXml.fromroot(JUnitXml.fromfile(io.BytesIO(xml))._elem))
 
 
-def parsed(xml: bytes) -> JUnitXml:
-    return JUnitXml.fromroot(JUnitXml.fromfile(io.BytesIO(xml))._elem)
-
-
-@pytest.mark.parametrize(("passes", "listed"), [("count", [2, 3]), ("list", [1, 2, 3, 4])])
-def test_counts_are_those_of_all_results(passes: Passes, listed: list[int]) -> None:
-    xml = parsed(junit(RUN, RESULTS, FAILURES, passes))
-    assert (xml.tests, xml.failures, xml.errors, xml.time) == (4, 1, 1, 3.25)
-    cases = [case for suite in xml for case in suite]
+@pytest.mark.parametrize(("passes", "listed"), [(False, [2, 3]), (True, [1, 2, 3, 4])])
+def test_counts_are_those_of_all_results(passes: bool, listed: list[int]) -> None:
+    suites = parsed(junit(RUN, CASES, passes=passes))
+    assert [(one.name, one.tests, one.failures, one.errors, one.time) for one in suites] == [
+        ("uncategorised", 1, 0, 0, 0.25),
+        ("DVB", 3, 1, 1, 3.0),
+    ]
+    cases = [case for suite in suites for case in suite]
     assert sorted(case.name for case in cases) == [f"regression-test-{number}" for number in listed]
-    assert sum(suite.tests for suite in xml) == 4 and sum(suite.errors for suite in xml) == 1
 
 
 def test_a_crash_is_an_error_and_a_difference_a_failure() -> None:
-    xml = parsed(junit(RUN, RESULTS, FAILURES))
-    told = {case.name: case.result[0] for suite in xml for case in suite}
+    suites = parsed(junit(RUN, CASES, passes=False))
+    told = {case.name: case.result[0] for suite in suites for case in suite}
     assert isinstance(told["regression-test-2"], Error) and told["regression-test-2"].type == "SEGFAULT"
-    assert isinstance(told["regression-test-3"], Failure) and told["regression-test-3"].message == "It failed."
-    assert "main: broken" in told["regression-test-3"].text
-    properties = {one.name: one.value for suite in xml for one in suite.properties()}
-    assert properties["regression-test-2.verdict"] == "new_regression"
+    assert isinstance(told["regression-test-3"], FailureElement) and told["regression-test-3"].message == "It failed."
+    assert told["regression-test-3"].text == "command: --out=srt\nverdict: new_regression\nmain: broken"
+    properties = {one.name: one.value for suite in suites for one in suite.properties()}
+    assert properties["regression-test-2.verdict"] == "new_regression" and properties["branch"] == "master"
 
 
-def test_what_xml_cannot_hold_is_replaced() -> None:
-    hostile = "\x00\x1b[31m]]><script>&\ud800\ufffe"
-    run = {**RUN, "branch": hostile}
-    failures = {1: failure(1, "OUTPUT_DIFF", command=hostile, sample_name=hostile)}
-    xml = parsed(junit(run, [result(1, category=hostile)], failures))
-    (suite,) = xml
-    assert suite.name == "\ufffd\ufffd[31m]]><script>&\ufffd\ufffd"
+HOSTILE = "\x00\x1b[31m]]></failure><script>&\ud800\ufffe\"'\n\u202e\u00a0é"
+
+
+def test_what_xml_cannot_hold_and_what_nobody_sees_is_replaced() -> None:
+    run = {**RUN, "branch": HOSTILE, "repository": HOSTILE}
+    xml = junit(run, [Case(1, HOSTILE, -5, failure("OUTPUT_DIFF", HOSTILE))], passes=True)
+    (suite,) = parsed(xml)
+    shown = "\ufffd\ufffd[31m]]></failure><script>&\ufffd\ufffd\"'\ufffd\ufffd\ufffdé"
+    assert suite.name == shown and {one.value for one in suite.properties() if one.name == "branch"} == {shown}
+    (case,) = suite
+    assert case.result[0].text.splitlines()[0] == f"command: {shown}" and case.time == 0
+
+
+@pytest.mark.parametrize("category", ["", " ", "\t"])
+def test_a_suite_has_a_name(category: str) -> None:
+    assert parsed(junit(RUN, [Case(1, category, 1, None)], passes=False))[0].name not in ("", None)
 
 
 def test_an_empty_run_has_no_suite() -> None:
-    assert list(parsed(junit(RUN, [], {}))) == []
+    assert parsed(junit(RUN, [], passes=False)) == []

@@ -1,0 +1,46 @@
+"""The JUnit XML of a run that ended with results."""
+
+from collections.abc import Iterator, Mapping
+
+from exporter import paths
+from exporter.builders.document_options import DocumentOptions
+from exporter.builders.results import Templates, documented
+from exporter.documents.encoding import Document
+from exporter.documents.junit import Case, Failure, junit
+from exporter.documents.runs import Run
+from exporter.rules.outcomes import Result
+from exporter.rules.verdicts import Verdict
+
+
+def is_published(status: str, options: DocumentOptions) -> bool:
+    """Whether a run of this status has JUnit XML."""
+    return options.junit != "none" and status in ("pass", "fail")
+
+
+def document(
+    run: Run, results: list[Result], verdicts: Mapping[int, Verdict], templates: Templates, options: DocumentOptions
+) -> Document:
+    """A run's JUnit XML; arguments as in `ResultBuilder`. Its links are relative to itself."""
+    path = paths.run_junit(run["run_id"])
+    folder = paths.relative(path, paths.run_results(run["run_id"]))
+
+    def cases() -> Iterator[Case]:
+        for outcome, runtime in results:
+            test, failure = templates.test(outcome.test_id), None
+            if outcome.failure is not None:
+                verdict = verdicts[outcome.test_id]
+                linked = documented(outcome.status, options.result_documents)
+                failure = Failure(
+                    *outcome.failure,
+                    verdict.code,
+                    verdict.main.state if verdict.main else None,
+                    {
+                        "command": test.command,
+                        "sample": test.sample_name,
+                        "exit code": f"{outcome.exit_code} (expected {outcome.expected_rc})",
+                        "document": folder + paths.result_file(outcome.test_id) if linked else None,
+                    },
+                )
+            yield Case(outcome.test_id, test.category, runtime, failure)
+
+    return path, junit(run, cases(), passes=options.junit == "all")
