@@ -80,8 +80,8 @@ def linked(modules: Mapping[str, str], main: str) -> bytes:
     """
     graph = {name: [found[1] for found in _IMPORT.findall(text)] for name, text in modules.items()}
     for name, text in modules.items():
-        for names, neighbour in _IMPORT.findall(text):
-            if lacking := set(re.findall(r"\w+", names)) - set(_exports(modules[neighbour])):
+        for wanted, neighbour in _IMPORT.findall(text):
+            if lacking := set(re.findall(r"\w+", wanted)) - set(_exports(modules[neighbour])):
                 message = f"{name}.js imports {', '.join(sorted(lacking))}, which {neighbour}.js does not export"
                 raise ValueError(message)
     order = [name for name in TopologicalSorter(graph).static_order() if name != main]
