@@ -13,7 +13,7 @@ import contextlib
 import difflib
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import NamedTuple, TypeVar
 
 MAX_STEPS = 3_000_000
@@ -54,8 +54,8 @@ def match(a: Lines, b: Lines) -> Matching:
     """Match the lines of two texts."""
     theirs: list[Opcode] | None = None
     if len(a) + len(b) <= MAX_DIFFLIB_LINES:
-        with contextlib.suppress(_TooMuchError):
-            theirs = list(_Matcher(a, b).get_opcodes())
+        with contextlib.suppress(TooMuchError):
+            theirs = list(Matcher(a, b).get_opcodes())
     if theirs is not None and 10 * _unmatched(theirs) <= 11 * _least_unmatched(a, b, theirs):
         return Matching(theirs, coarse=False)
     blocks, coarse = smaller_blocks(a, b)
@@ -96,19 +96,25 @@ def opcodes(a: Sequence[Item], b: Sequence[Item], blocks: _Blocks) -> Iterator[O
             yield "equal", block.a, i, block.b, j
 
 
-class _TooMuchError(Exception):
+class TooMuchError(Exception):
     """`difflib` needs more than `MAX_STEPS`."""
 
 
-class _Matcher(difflib.SequenceMatcher[str]):
-    """`difflib`'s matcher, which counts its steps.
+class Matcher(difflib.SequenceMatcher[str]):
+    """`difflib`'s matcher, which counts its steps, and takes a short cut to the same matches.
+
+    A line that is unique in both texts, an *anchor*, has one place to match. So of the matches with an anchor each is
+    one of the *runs* around anchors, and one without is no longer than the widest gap between anchors. A run that is
+    longer than that is the longest match, whatever else there is.
 
     Raises:
-        _TooMuchError: when opcodes are asked for that need too many steps.
+        TooMuchError: when opcodes are asked for that need too many steps.
     """
 
     a: Lines
+    b: Lines
     b2j: dict[str, list[int]]  # where each line of b is, but for the frequent ones
+    bpopular: set[str]  # those
 
     def __init__(self, a: Lines, b: Lines) -> None:
         super().__init__(None, a, b)
@@ -118,16 +124,63 @@ class _Matcher(difflib.SequenceMatcher[str]):
         self._costs: list[int] | None = None
         if len(a) * (1 + max(map(len, places.values()), default=0)) * (2 * min(len(a), len(b)) + 1) > MAX_STEPS:
             self._costs = [0, *accumulate([1 + len(places.get(line, ())) for line in a])]
+        self._find_runs()
+
+    def _find_runs(self) -> None:
+        a, b = self.a, self.b
+        counts = Counter(a)
+        kinds = list(map(self.b2j.get, a))
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._shifts: list[int] = []  # from a place in a to that in b
+        self._widest = gap = end = shift = 0
+        for i, found in enumerate(kinds):
+            if found is None:
+                gap = 0
+            elif len(found) > 1 or counts[a[i]] > 1:
+                gap += 1
+                if gap > self._widest:
+                    self._widest = gap
+            else:
+                gap = 0
+                if i < end and found[0] - i == shift:
+                    continue
+                shift = found[0] - i
+                start, end = i, i + 1
+                while start and start + shift and kinds[start - 1] and a[start - 1] == b[start + shift - 1]:
+                    start -= 1
+                most = min(len(a), len(b) - shift)
+                while end < most and kinds[end] and a[end] == b[end + shift]:
+                    end += 1
+                self._starts.append(start)
+                self._ends.append(end)
+                self._shifts.append(shift)
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
+        a, b = self.a, self.b
+        ahi, bhi = len(a) if ahi is None else ahi, len(b) if bhi is None else bhi
         if self._costs is not None:
-            end = len(self.a) if ahi is None else ahi
-            self._steps -= self._costs[end] - self._costs[alo]
+            self._steps -= self._costs[ahi] - self._costs[alo]
             if self._steps < 0:
-                raise _TooMuchError
-        return super().find_longest_match(alo, ahi, blo, bhi)
+                raise TooMuchError
+        at, size, shift = -1, self._widest, 0  # the longest run in this part of the texts
+        starts, ends, shifts = self._starts, self._ends, self._shifts
+        for n in range(bisect.bisect_right(ends, alo), bisect.bisect_left(starts, ahi)):
+            to = shifts[n]
+            start, end = max(starts[n], alo, blo - to), min(ends[n], ahi, bhi - to)
+            if end - start > size or (end - start == size and start < at):
+                at, size, shift = start, end - start, to
+        if at < 0:
+            if self._widest:
+                return super().find_longest_match(alo, ahi, blo, bhi)
+            at, size, shift = alo, 0, blo - alo
+        end = at + size
+        if self.bpopular:  # frequent lines are matched beside others
+            back = _common_end(a, b, (alo, at, blo, at + shift))
+            at, end = at - back, end + _common(a, b, (end, ahi, end + shift, bhi))
+        return difflib.Match(at, at + shift, end - at)
 
 
 def smaller_blocks(a: Sequence[Item], b: Sequence[Item]) -> tuple[_Blocks, bool]:
@@ -198,15 +251,12 @@ def _libgit2_runs(a: Sequence[Item], b: Sequence[Item], within: tuple[int, int, 
 
 def _anchors(a: Sequence[Item], b: Sequence[Item], start: int, a_end: int, b_end: int) -> list[tuple[int, int]]:
     """The longest common subsequence of the lines that are unique in both ranges: their places, ascending in both."""
-    places: dict[Item, int | None] = {}
-    for j in range(start, b_end):
-        places[b[j]] = None if b[j] in places else j
-    counts = Counter(a[start:a_end])
-    pairs: list[tuple[int, int]] = []
-    for i in range(start, a_end):
-        place = places.get(a[i])
-        if place is not None and counts[a[i]] == 1:
-            pairs.append((i, place))
+    ours, theirs = a[start:a_end], b[start:b_end]
+    places, other_places = (dict(zip(lines, count(start), strict=False)) for lines in (ours, theirs))
+    others = Counter(theirs)
+    pairs = [
+        (places[line], other_places[line]) for line, times in Counter(ours).items() if times == 1 == others.get(line)
+    ]
     # Patience: the smallest end of an ascending sequence of each length, and from each pair to the one before it.
     ends: list[int] = []
     last: list[int] = []

@@ -58,6 +58,35 @@ def test_the_platform_s_diff_stays_where_it_is_about_minimal(a: list[str], b: li
         assert list(line_matching.match(a, b).opcodes) == theirs
 
 
+def edited(random_: random.Random, lines: list[str]) -> list[str]:
+    """Lines after some edits: gone, new, moved and repeated ones."""
+    lines = list(lines)
+    for _ in range(random_.choice([1, 2, 20])):
+        at, other, size = random_.randrange(len(lines)), random_.randrange(len(lines)), random_.randrange(1, 20)
+        match random_.randrange(4):
+            case 0:
+                del lines[at + 1 : at + size]
+            case 1:
+                lines[at:at] = [str(random_.randrange(99)) for _ in range(size)]
+            case 2:
+                lines[at:at] = lines[other : other + size]
+            case _:
+                moved = lines[other : other + size]
+                del lines[other + 1 : other + size]
+                lines[at:at] = moved
+    return lines
+
+
+@pytest.mark.parametrize("size", [30, 250])
+@pytest.mark.parametrize("distinct", [1, 20, 10**6])
+def test_the_short_cut_leads_to_what_difflib_finds(size: int, distinct: int) -> None:
+    random_ = random.Random(size + distinct)
+    for _ in range(50):
+        a = [str(random_.randrange(distinct)) if random_.random() < 0.8 else "" for _ in range(size)]
+        b = edited(random_, a)
+        assert line_matching.Matcher(a, b).get_opcodes() == difflib.SequenceMatcher(None, a, b).get_opcodes()
+
+
 @pytest.mark.parametrize("distinct", [50, 10**6])
 def test_windows_find_edits_far_apart(distinct: int) -> None:
     random_ = random.Random(1)
