@@ -76,7 +76,10 @@ class Visit:
         self.base = base
         self.wrong: list[str] = []
         self.requests: list[Request] = []
-        self.page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
+        self.page.on(
+            "console",
+            lambda one: one.type == "error" and self.wrong.append(f"{one.text} {one.location['url']}"),
+        )
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request))
 

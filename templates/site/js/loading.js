@@ -69,7 +69,7 @@ export class More {
 
   /** Load until there are so many pieces, or all; by default one more. It never fails: it says in the page what did. */
   load(wanted = this.count + 1) {
-    if (this.done) return null;
+    if (this.done || this.visit.signal.aborted) return null;
     this.#busy ??= this.#load(wanted).finally(() => (this.#busy = null));
     return this.#busy;
   }

@@ -19,7 +19,7 @@ export async function resultPage(visit) {
   const result = await readIfThere(path);
   if (!result) return withoutDocument(runId, testId);
   const recent = async () => ((await test())?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
-  const outputs = result.outputs.map((output) => outputView(visit, output, path));
+  const outputs = result.outputs.map((output, place) => outputView(visit, output, path, place));
   return [
     heading(result),
     why(result),
@@ -85,13 +85,16 @@ function numbers(result, recent) {
   return facts([["Exit code", expected], ["Runtime", duration(result.runtime_ms)], [`Median of ${times.length} before`, median === null ? null : duration(median)], ["Categories", result.categories.join(", ")]]);
 }
 
+const AT_ONCE = 2; // differences; the others are loaded when they are seen
 const MATCHES = { exact: "as expected", variant: "an accepted variant", different: "differs", missing: "was not written" };
 
-function outputView(visit, output, path) {
+function outputView(visit, output, path, place) {
   const body = el("div", {});
   const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip" }, hash)))));
   const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`), hashes, body);
-  if (output.diff) whenSeen(element, once(() => body.replaceChildren(part(visit, () => diffView(path, output.diff)))), visit.signal);
+  const fill = () => body.replaceChildren(part(visit, () => diffView(path, output.diff)));
+  if (output.diff && place < AT_ONCE) fill();
+  else if (output.diff) whenSeen(element, once(fill), visit.signal);
   return element;
 }
 
