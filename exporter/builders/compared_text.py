@@ -1,10 +1,9 @@
 """The two sides of a diff as texts: in what they differ beside their characters, and in which lines."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 from exporter.builders.line_matching import Opcode
-from exporter.documents.files import Diff, DiffAspect, DiffSummary, TextFormat
+from exporter.documents.files import Diff, DiffAspect, DiffSummary, Hunk, TextFormat
 from exporter.source.text_decoding import decode
 
 
@@ -26,6 +25,9 @@ class Side:
             "line_ends": text.line_ends,
             "final_newline": text.final_newline,
         }
+        if self.format["line_ends"] == "mixed":
+            counts = text.line_end_counts
+            self.format["line_end_counts"] = {"lf": counts["lf"], "crlf": counts["crlf"], "cr": counts["cr"]}
 
     @property
     def wide(self) -> bool:
@@ -117,7 +119,16 @@ def count_reencoded(summary: DiffSummary, a: Side, b: Side, runs: Iterable[_Run]
             summary["reencoded_characters"] += characters
 
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+def name_ends(hunks: Iterable[Hunk], a: Side, b: Side) -> None:
+    """Say of lines in hunks how they end, where that is not how all lines of their output do."""
+    ends, other_ends = (side.text.ends() if side.format["line_ends"] == "mixed" else None for side in (a, b))
+    for hunk in hunks:
+        for line in hunk["lines"]:
+            number, other = line["expected_line"], line["actual_line"]
+            if number is not None and (ends or not a.is_ended(number - 1)):
+                line["expected_end"] = ends[number - 1] if ends else "none"
+            if other is not None and (other_ends or not b.is_ended(other - 1)):
+                line["actual_end"] = other_ends[other - 1] if other_ends else "none"
 
 
 def differs_in(result: Diff, a: Side, b: Side, *, same_text: bool) -> Iterator[DiffAspect]:
@@ -131,8 +142,8 @@ def differs_in(result: Diff, a: Side, b: Side, *, same_text: bool) -> Iterator[D
         yield "bom"
     ends = {a.format["line_ends"], b.format["line_ends"]}
     if same_text and "mixed" in ends:
-        pairs = zip(*(_LINE_END.finditer(side.text.content) for side in (a, b)), strict=False)
-        if any(one[0] != other[0] for one, other in pairs):
+        pairs = zip(a.text.ends(), b.text.ends(), strict=True)
+        if any(one != other != "none" != one for one, other in pairs):
             yield "line_ends"
     elif len(ends - {"none"}) > 1:
         yield "line_ends"

@@ -7,13 +7,13 @@ bytes, because they are encoded differently, are removed and added lines of the 
 from collections.abc import Sequence
 
 from exporter.builders import captions
-from exporter.builders.compared_text import Side, count_reencoded, differs_in, recoded_runs, split_runs
+from exporter.builders.compared_text import Side, count_reencoded, differs_in, name_ends, recoded_runs, split_runs
 from exporter.builders.diff_hunks import grouped, hunks, patch, unified
 from exporter.builders.line_matching import Matching, Opcode, match
 from exporter.documents.files import Diff, DiffStatus
 from exporter.source.sample_repository import Content
 
-RULES = 2
+RULES = 3
 """Raised where the same contents give another document than before: published ones are then made anew, once."""
 
 MAX_SIZE = 10 * 1024 * 1024
@@ -89,6 +89,7 @@ def _compare(result: Diff, a: Side, b: Side, matching: Matching) -> None:
     truncated["text"] = any("cut" in line for hunk in result["hunks"] for line in hunk["lines"])
     if not (truncated["hunks"] or truncated["unified"] or truncated["text"]):
         result["patch"] = patch(groups, result, a, b)
+    name_ends(result["hunks"], a, b)
 
 
 def _same(opcodes: Sequence[Opcode]) -> tuple[int, int]:

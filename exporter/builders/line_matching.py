@@ -159,6 +159,7 @@ class Matcher(difflib.SequenceMatcher[str]):
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
+        """Find what `difflib` does."""
         a, b = self.a, self.b
         ahi, bhi = len(a) if ahi is None else ahi, len(b) if bhi is None else bhi
         if self._costs is not None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from exporter.documents.fields import Count, Keywords
 from exporter.documents.lists import ListPagination
-from exporter.source.text_decoding import Encoding, LineEnds
+from exporter.source.text_decoding import Encoding, LineEnd, LineEnds
 
 
 class LogLine(TypedDict):
@@ -71,6 +71,10 @@ class DiffLine(TypedDict):
     expected_line: Annotated[int | None, "Its number in the expected output, from 1; null where it is not there."]
     actual_line: Annotated[int | None, "Its number in the actual output, from 1; null where it is not there."]
     text: Annotated[str, "The line, without its end."]
+    expected_end: NotRequired[
+        Annotated[LineEnd, "There where its end in the expected output is not what `line_ends` says of all lines."]
+    ]
+    actual_end: NotRequired[Annotated[LineEnd, "Likewise in the actual output."]]
     cut: NotRequired[Annotated[bool, "There, and true, where `text` is only a part of the line."]]
     omitted_before: NotRequired[Annotated[Count, "There with `cut`: characters of the line before `text`."]]
     omitted_after: NotRequired[Annotated[Count, "There with `cut`: characters of the line after `text`."]]
@@ -86,6 +90,14 @@ class Hunk(TypedDict):
     omitted_added: NotRequired[Annotated[Count, "There in an incomplete hunk: added lines that are left out."]]
 
 
+class LineEndCounts(TypedDict):
+    """How many lines end how."""
+
+    lf: Annotated[Count, "With LF."]
+    crlf: Annotated[Count, "With CR LF."]
+    cr: Annotated[Count, "With CR."]
+
+
 class TextFormat(TypedDict):
     """How an output is written, beside its characters."""
 
@@ -97,6 +109,7 @@ class TextFormat(TypedDict):
     bom: Annotated[bool, "Whether it begins with a byte order mark."]
     line_ends: Annotated[LineEnds, "Which line ends it has."]
     final_newline: Annotated[bool, "Whether its last line has an end."]
+    line_end_counts: NotRequired[Annotated[LineEndCounts, "There where `line_ends` is `mixed`: how many of each."]]
 
 
 class DiffTruncation(TypedDict):

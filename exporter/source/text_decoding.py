@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 
 Encoding = Literal["ascii", "utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "windows-1252", "mixed"]
 """`ascii` is UTF-8 and Windows-1252 alike; `mixed` has lines in UTF-8 and others in Windows-1252."""
-LineEnds = Literal["lf", "crlf", "cr", "mixed", "none"]
+LineEnd = Literal["lf", "crlf", "cr", "none"]
+LineEnds = Literal[LineEnd, "mixed"]
 
 _BYTE_ORDER_MARKS: tuple[tuple[bytes, Encoding, int], ...] = (
     (codecs.BOM_UTF8, "utf-8", 1),
@@ -21,6 +22,8 @@ _BYTE_ORDER_MARKS: tuple[tuple[bytes, Encoding, int], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16-le", 2),
     (codecs.BOM_UTF16_BE, "utf-16-be", 2),
 )
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_ENDS: dict[str, LineEnd] = {"\n": "lf", "\r\n": "crlf", "\r": "cr"}
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -50,14 +53,19 @@ class Text(NamedTuple):
         """Which line ends there are."""
         if "\r" not in self.content:
             return "lf" if "\n" in self.content else "none"
+        found = [name for name, count in self.line_end_counts.items() if count]
+        return "mixed" if len(found) > 1 else found[0]
+
+    @property
+    def line_end_counts(self) -> dict[LineEnd, int]:
+        """How many lines have which end."""
         crlf = self.content.count("\r\n")
-        counts: dict[LineEnds, int] = {
-            "lf": self.content.count("\n") - crlf,
-            "crlf": crlf,
-            "cr": self.content.count("\r") - crlf,
-        }
-        found = [name for name, count in counts.items() if count]
-        return "mixed" if len(found) > 1 else found[0] if found else "none"
+        return {"lf": self.content.count("\n") - crlf, "crlf": crlf, "cr": self.content.count("\r") - crlf}
+
+    def ends(self) -> list[LineEnd]:
+        """The end of each line."""
+        found = [_LINE_ENDS[end] for end in _LINE_END.findall(self.content)]
+        return found if self.final_newline else [*found, "none"]
 
     @property
     def final_newline(self) -> bool:

@@ -155,6 +155,8 @@ CUE = "1\r\n00:00:01,000 --> 00:00:02,000\r\n{}\r\n"
     [
         (b"a\r\nb\r\n", b"a\nb\n", "The same text, only line ends: CR LF → LF."),
         (b"a\nb\n", b"a\nb", "The same text, only the last line's end: gone."),
+        (b"a\r\nb\nc\n", b"a\r\nb\r\nc\r\n", "The same text, only line ends: mixed (2 LF, 1 CR LF) → CR LF."),
+        (b"a\r\nb\n", b"a\nb\r\n", "The same text, only line ends: mixed (1 LF, 1 CR LF), in other places."),
         (
             "ñáé\n".encode("latin-1"),
             "ñáé\n".encode(),
@@ -189,6 +191,18 @@ def test_invisible_characters_are_shown_when_asked_for(visit: Visit) -> None:
     assert cells.all_text_contents() == ["BOMa⇥bCRLF", "BOMa⍽b·CRLF", "xCRLF", "xCRLF"]
     page.get_by_role("button", name="unified").click()
     assert page.locator(".diff.unified .text").all_text_contents() == ["BOMa⇥bCRLF", "BOMa⍽b·CRLF", "xCRLF"]
+
+
+def test_each_line_of_mixed_ends_shows_its_own(visit: Visit) -> None:
+    sides = (b"a\r\nb\nx\rc", b"a\nb\ny\nc\n")
+    found = json.dumps(diffs.document(*(Content(len(data), data) for data in sides)))
+    visit.page.context.route(
+        "**/v1/diffs/*.json", lambda route: route.fulfill(body=found, content_type="application/json")
+    )
+    page = visit.open("runs/280/results/15")
+    page.get_by_role("button", name="invisible characters").click()
+    shown = ["aCRLF", "aLF", "bLF", "bLF", "xCR", "yLF", "c", "cLF"]
+    assert page.locator(".diff.split .text").all_text_contents() == shown
 
 
 def test_what_a_long_difference_leaves_out_is_said(visit: Visit) -> None:

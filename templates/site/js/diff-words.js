@@ -27,9 +27,15 @@ const ASPECTS = {
   encoding: (expected, actual, { reencoded_characters: characters }) =>
     `encoding: ${arrow(ENCODINGS[expected.encoding] ?? expected.encoding, ENCODINGS[actual.encoding] ?? actual.encoding)}${characters ? `, ${plural(characters, "character")}` : ""}`,
   bom: (_, actual) => `byte order mark: ${actual.bom ? "added" : "gone"}`,
-  line_ends: (expected, actual) => `line ends: ${arrow(LINE_ENDS[expected.line_ends], LINE_ENDS[actual.line_ends])}`,
+  line_ends: (expected, actual) => `line ends: ${arrow(lineEnds(expected), lineEnds(actual))}`,
   final_newline: (_, actual) => `the last line's end: ${actual.final_newline ? "added" : "gone"}`,
 };
+
+/** How lines end: of mixed ends how many of each. */
+function lineEnds({ line_ends: ends, line_end_counts: counts = {} }) {
+  const told = Object.entries(counts).filter(([, count]) => count).map(([end, count]) => `${number(count)} ${LINE_ENDS[end]}`);
+  return `${LINE_ENDS[ends]}${told.length ? ` (${told.join(", ")})` : ""}`;
+}
 
 /** What a reviewer of captions asks first; nothing unless both are captions. */
 function cues(summary, aspects) {

@@ -36,9 +36,11 @@ export async function diffView(from, href) {
     body, ...leftOut(document).map((text) => el("p", { class: "quiet" }, text))];
 }
 
-/** What stands around the lines of each side, and nobody sees: before the first one, and after each. */
+const ENDS = { lf: "\n", crlf: "\r\n", cr: "\r" };
+
+/** What stands around the lines of each side, and nobody sees: before the first one, and after each that says no other. */
 function signs({ expected, actual }) {
-  const of = (side) => ({ before: side?.bom ? "\ufeff" : "", after: { lf: "\n", crlf: "\r\n", cr: "\r" }[side?.line_ends] ?? "" });
+  const of = (side) => ({ before: side?.bom ? "\ufeff" : "", after: side?.line_ends });
   return { expected: of(expected), actual: of(actual) };
 }
 
@@ -55,7 +57,7 @@ function textOf(line, side, unseen, other = null) {
   const pieces = other ? apart(line.text, other.text) : [line.text, "", ""];
   const [start, middle, end] = unseen ? pieces.map(visible) : pieces;
   const mark = unseen && unseen[side];
-  const last = line.omitted_after ? null : mark && mark.after;
+  const last = mark && !line.omitted_after && ENDS[line[`${side}_end`] ?? mark.after];
   return [
     line.omitted_before ? el("span", { class: "left-out" }, `… ${number(line.omitted_before)} characters `) : null,
     mark && mark.before && (side === "expected" ? line.expected_line : line.actual_line) === 1 ? visible(mark.before) : null,
