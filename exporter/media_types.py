@@ -23,12 +23,13 @@ _COMPRESSIBLE: Final = {
     ".txt": "text/plain; charset=utf-8",
     "": "text/plain; charset=utf-8",
 }
-_COMPRESSED: Final = {
+_AS_IT_IS: Final = {
     ".gz": "application/gzip",
+    ".linkset": 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"',
     ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png",
 }
-MEDIA_TYPES: Final = _COMPRESSIBLE | _COMPRESSED
+MEDIA_TYPES: Final = _COMPRESSIBLE | _AS_IT_IS
 """Suffix → media type; the empty suffix is that of names without one, such as `SHA256SUMS`."""
 
 

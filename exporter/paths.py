@@ -38,6 +38,7 @@ BADGES = f"{ROOTED}badges/"
 
 OPENAPI = "openapi.json"
 SCHEMAS = "schemas/"
+SCHEMA_INDEX = "schemas.json"
 
 RUNS = "runs"
 SAMPLES = "samples"
@@ -265,6 +266,7 @@ def entry_documents() -> dict[str, str]:
         "categories": CATEGORIES,
         "tags": TAGS,
         "openapi": OPENAPI.removesuffix(".json"),
+        "schemas": SCHEMA_INDEX.removesuffix(".json"),
         "regressions": REGRESSIONS,
         "flaky": FLAKY,
         "failing": FAILING,
@@ -312,6 +314,9 @@ SNAPSHOTS = "snapshots/"
 """Below the API root, where readers may read, and where the version of what rows look like stands."""
 
 LATEST_SNAPSHOT = f"{SNAPSHOTS}latest.json"
+RELATED = {"snapshots": SNAPSHOT_INDEX, "documentation": "../llms.txt"}
+"""What the manifest names beside the entry documents: it need not be there."""
+
 STATE_SNAPSHOTS = STATE_ROOT + SNAPSHOTS
 """Who is just writing which snapshot."""
 
@@ -355,23 +360,6 @@ STATE_FOLDERS = (f"{STATE_ROOT}partitions/", f"{STATE_ROOT}list_heads/", f"{STAT
 def state_partition_file(partition: int, kind: str, digest: str) -> str:
     """The path, below the state's root, of a file of the partition store."""
     return f"partitions/{partition}/{kind}-{digest[:12]}.json"
-
-
-LIST_HEAD_SHARDS = 257
-"""Shards of the list heads of all posting lists."""
-
-_MANY = (*(f"{RUNS}/by-{name}/" for name in ("commit", "pr", "branch", "repository")), DIFFS, "commits/", "lines/")
-
-
-def list_head_shard(name: str) -> int:
-    """The shard that holds the list head of a posting list.
-
-    Shard 0 has the lists of which there are about as many however long the history is, the main lines among them; the
-    others have those that come with commits, pull requests, branches and outputs, those of the same one together.
-    """
-    if not name.startswith(_MANY) or name.endswith("/main"):
-        return 0
-    return 1 + hashlib.blake2b(name.rpartition("/")[2].encode(), digest_size=1).digest()[0]
 
 
 def state_list_heads(shard: int, digest: str) -> str:

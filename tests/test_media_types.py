@@ -20,6 +20,7 @@ from exporter.media_types import MEDIA_TYPES, is_compressible, media_type
         ("v1/snapshots/x/SHA256SUMS", "text/plain; charset=utf-8", True),
         ("v1/snapshots/x/runs.ndjson", "application/x-ndjson", True),
         ("v1/snapshots/x/runs.ndjson.gz", "application/gzip", False),
+        ("api-catalog.linkset", MEDIA_TYPES[".linkset"], False),
         ("v1/snapshots/x/runs.parquet", "application/vnd.apache.parquet", False),
         ("a.png", "image/png", False),
         ("a.JSON", "application/octet-stream", False),

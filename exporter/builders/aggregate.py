@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from exporter import paths
 from exporter.builders import (
     commit_lists,
+    discovery,
     grid,
     regression_tests,
     regressions,
@@ -15,6 +16,7 @@ from exporter.builders import (
     site,
     targets,
 )
+from exporter.builders.document_options import DocumentOptions
 from exporter.builders.facets import index, numbered
 from exporter.builders.feeds import FeedIndex, head_page, linked
 from exporter.builders.partition_summary import PartitionSummary
@@ -22,7 +24,7 @@ from exporter.builders.targets import AllTargets, DirtyTargets
 from exporter.documents.encoding import Document
 from exporter.documents.runs import Run
 from exporter.paths import PLATFORMS
-from exporter.rules.lineage import MainLine, all_results, main_lineage
+from exporter.rules.lineage import all_results, main_lineage
 from exporter.rules.lineage_state import Lineage, Lineages
 from exporter.rules.result_matrix import Matrix
 from exporter.rules.stability import NEWEST
@@ -43,7 +45,7 @@ class Aggregate:
 
     Args:
         catalog: the catalogue.
-        main: which lineage is the main line.
+        options: the options that documents depend on.
         feeds: which partitions have items of which list.
         dirty: the targets that may have changed; no document of another target is made.
         matrix_of: returns a partition's matrix.
@@ -52,7 +54,7 @@ class Aggregate:
     """
 
     catalog: Catalog
-    main: MainLine
+    options: DocumentOptions
     feeds: FeedIndex
     dirty: DirtyTargets
     matrix_of: Callable[[int], Matrix]
@@ -81,7 +83,7 @@ class Aggregate:
         for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
         if paths.REGRESSIONS in dirty:
-            yield from regressions.heads(lambda number: self.summary_of(number).changes, self.feeds, self.main)
+            yield from regressions.heads(lambda number: self.summary_of(number).changes, self.feeds, self.options.main)
         yield search.document(catalog)
         for platform in PLATFORMS:
             if paths.grid(platform) in dirty:
@@ -94,9 +96,10 @@ class Aggregate:
     def site(self) -> Iterator[Document]:
         """The pages of the site after what they load, and the badges."""
         if targets.CODE in self.dirty:
-            yield from site.pages(self.main)
+            yield from site.pages(self.options.main)
+            yield from discovery.documents(self.options)
         if paths.BADGES in self.dirty:
-            yield from site.badges(self.main.branch, self.main_now())
+            yield from site.badges(self.options.main.branch, self.main_now())
 
     def main_now(self) -> dict[str, tuple[int, int]]:
         """Platform → how many active tests fail on the main line now, and how many have a result there."""

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from exporter import paths
 from exporter.cache_control import cache_control
@@ -13,7 +13,7 @@ from exporter.documents.fields import Platform, RegressionTestId, RunId, SampleI
 from exporter.documents.files import Diff, LogPage
 from exporter.documents.json_schema import Schema, Schemas, document, name_of
 from exporter.documents.lists import FacetValue, FeedHead, FeedPage, ListPage
-from exporter.documents.manifests import ManifestDocument, ManifestPartDocument, PendingDocument
+from exporter.documents.manifests import ManifestDocument, ManifestPartDocument, PendingDocument, SchemaIndex
 from exporter.documents.regression_tests import Category, RegressionTestDocument, RegressionTestItem, Tag
 from exporter.documents.results import ErrorListPage, FailureItem, HistoryEntry, ResultDocument, ResultItem
 from exporter.documents.runs import CommitRunsPage, GridHead, GridPage, RunDocument, RunItem
@@ -22,6 +22,7 @@ from exporter.documents.search import SearchIndex
 from exporter.documents.snapshots import Snapshot, SnapshotIndex
 from exporter.media_types import JSON, XML
 from exporter.rules.comparison import Bucket
+from exporter.rules.status import RunStatus
 
 OPENAPI_VERSION = "3.1.1"
 
@@ -48,21 +49,53 @@ _TAGS = {
     "Snapshots": "All rows as files, if the platform publishes such.",
 }
 
-_PARAMETERS: dict[str, tuple[Any, str]] = {
-    "run_id": (RunId, "A run's id."),
-    "regression_test_id": (RegressionTestId, "A regression test's id."),
-    "sample_id": (SampleId, "A sample's id."),
-    "number": (int, "Number of a pull request."),
-    "page": (int, "Number of the page, from 2."),
-    "partition": (int, "The page holds what belongs to the runs with ids 100·K to 100·K + 99."),
-    "key": (str, "Facet key of the value: mostly the value itself. Take it from the index's `href`."),
-    "pair": (str, "The hashes of both, as the `diff` of a result's output has them."),
-    "platform": (Platform, "A platform."),
-    "reference": (ReferenceName, "What the run is compared with, as in its comparison."),
-    "bucket": (Bucket, "A bucket of the comparison."),
-    "part": (str, "The part's name and digest, as the manifest's `href` has them."),
+
+class Parameter(NamedTuple):
+    """A path's parameter.
+
+    Args:
+        type: of its values.
+        description: what it is.
+        example: a value.
+        everywhere: whether each store has documents for the example.
+    """
+
+    type: Any
+    description: str
+    example: int | str
+    everywhere: bool = False
+
+
+_KEY = "Facet key of the value: mostly the value itself. Take it from the index's `href`."
+_PARAMETERS = {
+    "run_id": Parameter(RunId, "A run's id.", 9301),
+    "regression_test_id": Parameter(RegressionTestId, "A regression test's id.", 17),
+    "sample_id": Parameter(SampleId, "A sample's id.", 7),
+    "number": Parameter(int, "Number of a pull request.", 907),
+    "page": Parameter(int, "Number of the page, from 2.", 2),
+    "partition": Parameter(int, "The page holds what belongs to the runs with ids 100·K to 100·K + 99.", 93),
+    "key": Parameter(str, _KEY, "master"),
+    "pair": Parameter(
+        str, "The hashes of both, as the `diff` of a result's output has them.", f"{'0' * 64}-{'1' * 64}.srt"
+    ),
+    "platform": Parameter(Platform, "A platform.", paths.PLATFORMS[0], everywhere=True),
+    "reference": Parameter(ReferenceName, "What the run is compared with, as in its comparison.", "main"),
+    "bucket": Parameter(Bucket, "A bucket of the comparison.", "broken"),
+    "part": Parameter(str, "The part's name and digest, as the manifest's `href` has them.", "catalog-0123456789ab"),
+    "platform_key": Parameter(Platform, "A platform.", paths.PLATFORMS[0], everywhere=True),
+    "run_status_key": Parameter(RunStatus, "A run's status.", "pass", everywhere=True),
+    "sample_status_key": Parameter(Literal["active", "inactive"], "A sample's status.", "active", everywhere=True),
+    "active_key": Parameter(Literal["true", "false"], "Whether tests are active.", "true", everywhere=True),
 }
-"""Name of a path's parameter → its type and description."""
+"""Name of a path's parameter → what it is; those named `…_key` are the key of a facet whose values are closed."""
+
+_CLOSED = {
+    paths.facet(paths.RUNS, "platform"): "platform_key",
+    paths.facet(paths.RUNS, "status"): "run_status_key",
+    paths.facet(paths.SAMPLES, "status"): "sample_status_key",
+    paths.facet(paths.REGRESSION_TESTS, "active"): "active_key",
+}
+"""Facet whose values every store has lists of → the parameter that is their key."""
 
 
 class Published(NamedTuple):
@@ -82,6 +115,7 @@ def published() -> Iterator[Published]:
     yield Published("manifest.json", ManifestDocument, "What is published", "Manifests")
     yield Published("pending.json", PendingDocument, "What is just being published", "Manifests")
     yield Published("manifests/{part}.json", ManifestPartDocument, "The documents of one part", "Manifests")
+    yield Published(paths.SCHEMA_INDEX, SchemaIndex, "The JSON Schema of each kind of document", "Manifests")
     yield from _runs()
     yield from _grid()
     yield from _samples()
@@ -208,16 +242,7 @@ def openapi() -> dict[str, Any]:
                     "description": "The ETag of what is known already.",
                     "schema": {"type": "string"},
                 },
-                **{
-                    name: {
-                        "name": name,
-                        "in": "path",
-                        "required": True,
-                        "description": description,
-                        "schema": schemas.of(type_),
-                    }
-                    for name, (type_, description) in _PARAMETERS.items()
-                },
+                **{name: _parameter(name, one, schemas) for name, one in _PARAMETERS.items()},
             },
             "headers": {
                 "ETag": {"description": "Names these bytes; for `If-None-Match`.", "schema": {"type": "string"}},
@@ -230,8 +255,22 @@ def openapi() -> dict[str, Any]:
     }
 
 
+def _parameter(name: str, one: Parameter, schemas: Schemas) -> dict[str, Any]:
+    """A parameter; its example is named by whether there is such a document everywhere."""
+    summary = "Every store has it." if one.everywhere else "Its form; take values from documents."
+    return {
+        "name": "key" if name.endswith("_key") else name,
+        "in": "path",
+        "required": True,
+        "description": one.description,
+        "schema": schemas.of(one.type),
+        "examples": {"everywhere" if one.everywhere else "form": {"summary": summary, "value": one.example}},
+    }
+
+
 def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
-    names = re.findall(r"{(\w+)}", one.path)
+    facet = one.path.partition("/{key}")[0]
+    names = [_CLOSED.get(facet, name) if name == "key" else name for name in re.findall(r"{(\w+)}", one.path)]
     caching = cache_control(paths.API_ROOT + re.sub(r"{\w+}", "1", one.path))
     return {
         "operationId": re.sub(r"\W+", "_", one.path.removesuffix(".json")).strip("_"),
@@ -264,10 +303,25 @@ def json_schemas() -> dict[str, Schema]:
     return {name_of(one.shape): document(one.shape) for one in published() if one.shape}
 
 
+def schema_index() -> SchemaIndex:
+    """The kinds of documents, by name."""
+    found: dict[str, list[str]] = {}
+    for one in published():
+        if one.shape:
+            found.setdefault(name_of(one.shape), []).append(one.path)
+    return {
+        "schemas": [
+            {"name": name, "href": paths.relative(paths.SCHEMA_INDEX, paths.schema(name)), "documents": found[name]}
+            for name in sorted(found)
+        ]
+    }
+
+
 @functools.cache
 def documents() -> tuple[Document, ...]:
     """The documents of the contract: the same for every export of this version."""
     return (
         (paths.OPENAPI, encode(openapi())),
+        (paths.SCHEMA_INDEX, encode(schema_index())),
         *((paths.schema(name), encode(schema)) for name, schema in json_schemas().items()),
     )

@@ -15,6 +15,7 @@ class DocumentOptions:
         files: whether there is a sample repository.
         redaction: whether secrets are taken out of free text.
         junit: what the JUnit XML of a run lists: `failures`, `all`, or `none` for no such documents.
+        public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
     """
 
     result_documents: str = "all"
@@ -22,3 +23,4 @@ class DocumentOptions:
     files: bool = False
     redaction: bool = True
     junit: str = "failures"
+    public_url: str | None = None

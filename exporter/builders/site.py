@@ -33,10 +33,6 @@ def pages(main: MainLine) -> Iterator[Document]:
         yield paths.site_asset(name, path), data
     icon = source("site/favicon.svg")
     yield paths.site_page("favicon.svg"), icon
-    entries = sorted(map(paths.stored, (paths.MANIFEST, *paths.entry_documents().values())))
-    for page in ("robots.txt", "llms.txt"):
-        text = templates().get_template(f"site/{page}").render(main=main, entries=entries)
-        yield paths.site_page(page), text.encode()
     missing = templates().get_template("site/404.html")
     yield paths.site_page("404.html"), missing.render(policy=content_policy(style_source(missing))).encode()
     index = templates().get_template("site/index.html")

@@ -76,7 +76,7 @@ def of_document(path: str) -> str | None:
         return name if name.startswith(_RUN_LISTS) else None  # a further page of an index begins like a list
     if path == paths.REGRESSIONS_FEED:
         return paths.REGRESSIONS
-    if path == paths.OPENAPI or path.startswith((paths.SCHEMAS, paths.ROOTED)):
+    if path in (paths.OPENAPI, paths.SCHEMA_INDEX) or path.startswith((paths.SCHEMAS, paths.ROOTED)):
         return CODE
     found = _OTHERS.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None

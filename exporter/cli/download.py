@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter import logs
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @options.option("--snapshot", metavar="ID", help="The snapshot to download.  [default: the newest]")
 @options.credentials_option
-@options.limits_options("6h")
+@reader_options.limits_options("6h")
 @options.logging_options
 def download(
     base: str, folder: pathlib.Path, snapshot: str | None, credentials: pathlib.Path | None, limits: "Limits"

@@ -6,7 +6,7 @@ import click
 import orjson
 
 from exporter import paths
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import printable, unread_is_no_error
 from exporter.errors import ExporterError, FetchError
@@ -21,9 +21,9 @@ from exporter.errors import ExporterError, FetchError
     docs="docs/consumers.md",
 )
 @click.argument("path", metavar="PATH")
-@options.base_options
+@reader_options.base_options
 @options.logging_options
-def get(path: str, reader: options.Reader) -> None:
+def get(path: str, reader: reader_options.Reader) -> None:
     """Print the document at PATH, such as runs/12.json, as it is published; indented on a terminal.
 
     The suffix .json may be left out.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
 from exporter.errors import ExporterError, UsageError
@@ -35,10 +35,10 @@ _COLUMNS = (
     docs="docs/consumers.md",
 )
 @click.argument("sample", metavar="SAMPLE")
-@options.list_options
-@options.base_options
+@reader_options.list_options
+@reader_options.base_options
 @options.logging_options
-def history(sample: str, reader: options.Reader, shown: Shown) -> int:
+def history(sample: str, reader: reader_options.Reader, shown: Shown) -> int:
     """List every result with a sample, newest run first: a table on a terminal, else JSON lines.
 
     SAMPLE is the sample's id, its hash, or its name.

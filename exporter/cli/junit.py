@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:  # httpx takes a tenth of a second
 @click.command(cls=Command, examples=("junit 9301 --base site",), docs="docs/consumers.md")
 @click.argument("run", metavar="RUN", type=click.IntRange(1))
 @options.option("--passes", is_flag=True, help="List results that pass as well; else they are counted alone.")
-@options.base_options
+@reader_options.base_options
 @options.logging_options
-def junit(run: int, passes: bool, reader: options.Reader) -> None:
+def junit(run: int, passes: bool, reader: reader_options.Reader) -> None:
     """Print a run as JUnit XML, for tools that show test results.
 
     Of a run that has not ended, too. Links are URLs.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter import logs
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.duration import Duration
 from exporter.cli.help import Command
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
     help="How long to wait in all while the source is being published.",
 )
 @options.credentials_option
-@options.limits_options("6h")
+@reader_options.limits_options("6h")
 @options.logging_options
 def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path | None, limits: "Limits") -> None:
     """Copy a published API to a folder, or bring the copy up to date.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 from exporter.cli.runs import commit_hash
@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # httpx takes a tenth of a second
     show_default=True,
     help="Markdown for a pull request comment or $GITHUB_STEP_SUMMARY, JSON for scripts, text for a terminal.",
 )
-@options.base_options
+@reader_options.base_options
 @options.logging_options
-def report(pr: int | None, run: int | None, commit: str | None, form: str, reader: options.Reader) -> None:
+def report(pr: int | None, run: int | None, commit: str | None, form: str, reader: reader_options.Reader) -> None:
     """Say what a pull request, run or commit breaks: one headline, and its failures with links.
 
     Of each platform the newest run that ended with results is reported.

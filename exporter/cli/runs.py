@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from exporter.cli import options
+from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
 from exporter.paths import PLATFORMS
@@ -46,10 +46,10 @@ def commit_hash(_context: click.Context, _option: click.Parameter, value: str | 
 @options.option("--repository", metavar="NAME", help="Of this fork, as OWNER/NAME.")
 @options.option("--platform", type=click.Choice(PLATFORMS), help="On this platform.")
 @options.option("--status", "-s", type=click.Choice(RUN_STATUSES), help="With this status.")
-@options.list_options
-@options.base_options
+@reader_options.list_options
+@reader_options.base_options
 @options.logging_options
-def runs(reader: options.Reader, shown: Shown, **wanted: Any) -> int:
+def runs(reader: reader_options.Reader, shown: Shown, **wanted: Any) -> int:
     """List the runs that meet all conditions, newest first: a table on a terminal, else JSON lines."""
     with reader.open() as api, unread_is_no_error():
         return show(api.runs(**wanted), shown, _COLUMNS)

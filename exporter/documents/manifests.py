@@ -37,6 +37,7 @@ class ManifestPartition(TypedDict):
     bytes: Annotated[Count, "Their size, uncompressed.", Keywords(x_unit="B")]
 
 
+RelatedName = Annotated[str, Keywords(enum=list(paths.RELATED))]
 EntryName = Annotated[str, Keywords(enum=list(paths.entry_documents()))]
 
 
@@ -55,6 +56,11 @@ class ManifestDocument(TypedDict):
     ]
     partitions: Annotated[list[ManifestPartition], "Those that hold a run, ascending."]
     links: Annotated[dict[EntryName, Link], "The entry documents."]
+    related: Annotated[
+        dict[RelatedName, Link],
+        "What is beside them, and need not be there: snapshots, if such are published; what to read first, if the host "
+        "serves more than the API.",
+    ]
 
 
 class ManifestPartDocument(TypedDict):
@@ -71,3 +77,17 @@ class PendingDocument(TypedDict):
     owner: Annotated[str, "Tells exporters apart, and means nothing else."]
     expires_at: Annotated[Time, "When nobody is at it any more (UTC)."]
     manifests: Annotated[list[Link], "The manifests of what is being published."]
+
+
+class SchemaEntry(TypedDict):
+    """A kind of documents."""
+
+    name: Annotated[str, "The shape's.", Keywords(examples=["RunDocument"])]
+    href: Annotated[Link, "Its JSON Schema, which needs no other one."]
+    documents: Annotated[list[str], "The paths, with parameters as in OpenAPI, of its documents."]
+
+
+class SchemaIndex(TypedDict):
+    """The kinds of documents that are published."""
+
+    schemas: Annotated[list[SchemaEntry], "By name."]

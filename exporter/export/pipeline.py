@@ -58,6 +58,7 @@ class Settings:
         redaction: take secrets out of free text.
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
+        public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
     """
 
     database_url: str
@@ -72,12 +73,13 @@ class Settings:
     redaction: bool = True
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
+    public_url: str | None = None
 
     @property
     def document_options(self) -> DocumentOptions:
         """The options that documents depend on."""
         files = self.sample_repository is not None
-        return DocumentOptions(self.result_documents, self.main, files, self.redaction, self.junit)
+        return DocumentOptions(self.result_documents, self.main, files, self.redaction, self.junit, self.public_url)
 
 
 @dataclass(frozen=True, slots=True)

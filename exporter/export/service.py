@@ -36,6 +36,7 @@ class Export:
         redaction: whether secrets are taken out of free text; if not, a warning says so.
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
+        public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
     """
 
     database_url: str
@@ -49,6 +50,7 @@ class Export:
     redaction: bool = True
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
+    public_url: str | None = None
 
     def perform(
         self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
@@ -75,6 +77,7 @@ class Export:
             redaction=self.redaction,
             database_timeout=self.database_timeout,
             junit=self.junit,
+            public_url=self.public_url,
         )
         if not self.redaction:
             log.warning(NO_REDACTION)

@@ -202,7 +202,7 @@ def _builder(export: Export, dirty: DirtyTargets) -> Aggregate:
     job, state = export.job, export.state
     return Aggregate(
         job.catalog,
-        job.options.main,
+        job.options,
         state.lists,
         dirty,
         state.partitions.matrix,

@@ -134,6 +134,7 @@ class Manifest:
                 "site": self.site.shown() if self.site else None,
                 "partitions": [part.shown() for part in self.partitions],
                 "links": paths.entry_documents(),
+                "related": paths.RELATED,
             }
         )
 

@@ -23,10 +23,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
+from exporter.builders.discovery import API_CATALOG
 from exporter.cache_control import cache_control
 from exporter.errors import StoreError, UsageError
 from exporter.media_types import HTML, is_compressible, media_type
@@ -44,6 +45,9 @@ PAGE_POLICY = content_policy(SITE_SOURCES) + _UNFRAMED
 
 # 404.html stands where nothing beside it can be loaded: its own policy names its style.
 MISSING_POLICY = content_policy("style-src 'unsafe-inline'") + _UNFRAMED
+
+WELL_KNOWN = ".well-known/api-catalog"
+"""Where clients look for the descriptions of a host's APIs (RFC 9727)."""
 
 REFUSED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -172,6 +176,8 @@ def application(root: Path) -> Starlette:
     def respond(request: Request) -> Response:
         # Not the route's parameter, which lacks a final newline.
         path = request.scope["path"].removeprefix("/")
+        if path == WELL_KNOWN:
+            return RedirectResponse(f"/{API_CATALOG}", 302)
         published = path if path and not path.endswith("/") else path + "index.html"
         if file := locate(root, published):
             with contextlib.suppress(FileNotFoundError):  # an export has just deleted it

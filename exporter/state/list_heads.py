@@ -5,6 +5,7 @@ history, and each new run would read and write it whole. The heads that any run 
 others are spread over many by the commit, pull request or branch that they belong to.
 """
 
+import hashlib
 import pathlib
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
@@ -16,6 +17,25 @@ from exporter.documents.encoding import digest
 from exporter.publish.store import Store
 from exporter.state.partition_store import StateLostError
 from exporter.state.posting_lists import ListHead
+from exporter.state.state_file import LIST_HEAD_SHARDS
+
+_MANY = (
+    *(f"{paths.RUNS}/by-{name}/" for name in ("commit", "pr", "branch", "repository")),
+    paths.DIFFS,
+    "commits/",
+    "lines/",
+)
+
+
+def list_head_shard(name: str) -> int:
+    """The shard that holds the list head of a posting list.
+
+    Shard 0 has the lists of which there are about as many however long the history is, the main lines among them; the
+    others have those that come with commits, pull requests, branches and outputs, those of the same one together.
+    """
+    if not name.startswith(_MANY) or name.endswith("/main"):
+        return 0
+    return 1 + hashlib.blake2b(name.rpartition("/")[2].encode(), digest_size=1).digest()[0]
 
 
 class ListHeads(MutableMapping[str, ListHead]):
@@ -30,29 +50,29 @@ class ListHeads(MutableMapping[str, ListHead]):
     """
 
     def __init__(self, store: Store | None, remembered: Sequence[str]) -> None:
-        self._store, self._remembered = store, remembered or ("",) * paths.LIST_HEAD_SHARDS
+        self._store, self._remembered = store, remembered or ("",) * LIST_HEAD_SHARDS
         self._shards: dict[int, dict[str, ListHead]] = {}
         self._changed: set[int] = set()
 
     def __getitem__(self, name: str) -> ListHead:
-        return self._shard(paths.list_head_shard(name))[name]
+        return self._shard(list_head_shard(name))[name]
 
     def __setitem__(self, name: str, head: ListHead) -> None:
-        number = paths.list_head_shard(name)
+        number = list_head_shard(name)
         self._shard(number)[name] = head
         self._changed.add(number)
 
     def __delitem__(self, name: str) -> None:
-        number = paths.list_head_shard(name)
+        number = list_head_shard(name)
         del self._shard(number)[name]
         self._changed.add(number)
 
     def __iter__(self) -> Iterator[str]:
-        for number in range(paths.LIST_HEAD_SHARDS):
+        for number in range(LIST_HEAD_SHARDS):
             yield from self._shard(number)
 
     def __len__(self) -> int:
-        return sum(len(self._shard(number)) for number in range(paths.LIST_HEAD_SHARDS))
+        return sum(len(self._shard(number)) for number in range(LIST_HEAD_SHARDS))
 
     def save(self, folder: pathlib.Path) -> tuple[tuple[str, ...], dict[str, pathlib.Path]]:
         """Write the changed shards to files in `folder`, which holds nothing else.

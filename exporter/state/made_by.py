@@ -64,6 +64,7 @@ def _settings(options: DocumentOptions) -> dict[str, str]:
         "--main-branch": options.main.branch,
         "--no-redaction": "not given" if options.redaction else "given",
         "--junit": options.junit,
+        "--public-url": options.public_url or "not given",
     }
 
 

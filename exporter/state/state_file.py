@@ -26,6 +26,9 @@ summaries of its own runs, of each lineage that it has runs of; the state of tho
 KINDS: tuple[Kind, ...] = ("node", "matrix", "own_lineages", "lineages_after", "summary")
 """Those that are remembered."""
 
+LIST_HEAD_SHARDS = 257
+"""Shards of the list heads of all posting lists."""
+
 
 class PartitionState(NamedTuple):
     """What is remembered of a partition.
@@ -96,7 +99,7 @@ def decode(data: bytes) -> State | None:
         del value["layout"]
         partitions = {int(number): _partition(one) for number, one in value.pop("partitions").items()}
         list_heads, incomplete = tuple(value.pop("list_heads")), tuple(value.pop("incomplete"))
-        if len(list_heads) != paths.LIST_HEAD_SHARDS:
+        if len(list_heads) != LIST_HEAD_SHARDS:
             return None
         return State(partitions=partitions, list_heads=list_heads, incomplete=incomplete, **value)
     except (ValueError, TypeError, KeyError, AttributeError):

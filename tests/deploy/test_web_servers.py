@@ -239,3 +239,12 @@ def test_a_mirror_of_it_is_whole(server: str, store: pathlib.Path, tmp_path: pat
     assert run(["mirror", server + base, str(tmp_path / "copy")]) == 0
     copy = tmp_path / "copy/v1/manifest.json"
     assert orjson.loads(copy.read_bytes()) == orjson.loads((store / "v1/manifest.json").read_bytes())
+
+
+def test_the_well_known_api_catalog_is_the_published_one(server: str, store: pathlib.Path) -> None:
+    found = httpx.get(f"{server}/.well-known/api-catalog", follow_redirects=True)
+    assert found.content == (store / "api-catalog.linkset").read_bytes()
+    assert found.headers["content-type"].startswith("application/linkset+json;")
+    assert str(found.url) == f"{server}/api-catalog.linkset"  # what its relative links are relative to
+    ours = asyncio.run(_preview(store, "/.well-known/api-catalog"))
+    assert (ours.status_code, ours.headers["location"]) == (302, "/api-catalog.linkset")
