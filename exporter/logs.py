@@ -43,6 +43,12 @@ def hide_url(url: str) -> None:
         hide(urllib.parse.unquote(found[1]))
 
 
+def has_password(url: str) -> bool:
+    """Whether a database's URL holds a password."""
+    found = _PASSWORD.match(url)
+    return bool(found and found[1]) or "pass" in url.partition("?")[2].lower()
+
+
 def clean(text: str) -> str:
     """A message without secrets and on one line."""
     return " ".join(_without_secrets(text).split()).encode("utf-8", "backslashreplace").decode()

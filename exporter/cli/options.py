@@ -252,6 +252,7 @@ def redaction_option(command: Command) -> Command:
 
 def export_options(command: Command) -> Command:
     """Add what an export takes; the command gets it as one `Export`, its first argument."""
+    from exporter.cli.cluster_options import cluster_options  # which imports this module
 
     @publishing_options
     @access_options
@@ -262,6 +263,7 @@ def export_options(command: Command) -> Command:
         show_default="the number of processors",
         help="Worker processes; 0 does everything in this one.",
     )
+    @cluster_options
     @option(
         "--result-documents",
         type=click.Choice(["all", "failures", "none"]),

@@ -1,4 +1,4 @@
-"""Where tasks run: in this process, or in worker processes, behind one `concurrent.futures.Executor`."""
+"""Where tasks run: in this process, in worker processes or on a cluster, behind one `concurrent.futures.Executor`."""
 
 import collections
 import contextlib
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from exporter.errors import ExporterError
+from exporter.export.dask_cluster import DaskCluster
 from exporter.export.job import Job
 from exporter.export.worker import Worker
 
@@ -48,12 +49,18 @@ class Workers:
 
 
 @contextlib.contextmanager
-def start(job: Job, workers: int) -> Iterator[Workers]:
-    """Workers for a job: `workers` processes, or this one for 0.
+def start(job: Job, workers: int, cluster: DaskCluster | None = None) -> Iterator[Workers]:
+    """Workers for a job: those of a cluster, else `workers` processes, or this one for 0.
 
     On an error or Ctrl-C the worker processes are killed, which is as safe at any moment as a power cut; waiting for
     their tasks, or even for their start, could take long.
     """
+    if cluster is not None:
+        from exporter.export.dask_executor import on_cluster
+
+        with on_cluster(job, cluster) as dask:
+            yield Workers(dask, dask.ahead)
+        return
     if workers:
         from exporter.export.process_pool import can_start_processes, processes
 

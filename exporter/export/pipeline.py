@@ -11,12 +11,15 @@ from exporter.builders.document_options import DocumentOptions
 from exporter.documents.encoding import digest
 from exporter.errors import ConflictError
 from exporter.export import stages
+from exporter.export.changed_rows import build_all
+from exporter.export.dask_cluster import DaskCluster
 from exporter.export.dependencies import partition_fingerprints, target_fingerprints
 from exporter.export.executor import start
 from exporter.export.input_warnings import report_problems, warn_of_empty_main_line
 from exporter.export.job import Job
 from exporter.export.plan import Examined, Plan, make_plan
 from exporter.export.room import check_room, estimate
+from exporter.export.shrink_guard import guard, guard_plan
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Manifest
@@ -59,6 +62,7 @@ class Settings:
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
         public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
+        cluster: where several partitions are built, in the place of `workers`; None: on this machine.
     """
 
     database_url: str
@@ -74,6 +78,7 @@ class Settings:
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
     public_url: str | None = None
+    cluster: DaskCluster | None = None
 
     @property
     def document_options(self) -> DocumentOptions:
@@ -154,16 +159,22 @@ def _attempt(
         )
         plan = make_plan(base, state.state, state.lists, examined)
         if settings.store is not None and not settings.dry_run:
-            check_room(estimate(plan, base, database, settings.result_documents), settings.store, folder)
+            needed = estimate(plan, base, database, settings.result_documents)
+            if settings.cluster is not None:  # whose workers have the documents
+                needed = needed._replace(work_dir=0)
+            check_room(needed, settings.store, folder)
         job = _job(settings, catalog, folder, state, publisher)
         # A process takes longer to start than a partition to build.
-        with start(job, min(settings.workers, len(plan.build)) if len(plan.build) > 1 else 0) as workers:
+        several = len(plan.build) > 1
+        with start(
+            job, min(settings.workers, len(plan.build)) if several else 0, settings.cluster if several else None
+        ) as workers:
             shared = stages.Export(job, base, state, workers, progress)
             if not settings.allow_shrink:
-                stages.guard_plan(shared, plan)
+                guard_plan(shared, plan)
             read = stages.read(shared, plan)
             warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
-            built = stages.build(shared, read.plan)
+            read, built = build_all(shared, read)
             of_targets = {**target_fingerprints(catalog), **stages.badges_fingerprint(shared)}
             dirty = stages.dirty_targets(shared, read, built, of_targets)
             aggregated = stages.aggregate(shared, built.parts, dirty)
@@ -172,7 +183,7 @@ def _attempt(
             )
             changes = stages.changes(shared, finished, examined.shown, of_targets, quick=chosen is not None)
             if not settings.allow_shrink:
-                stages.guard(shared, changes.gone)
+                guard(shared, changes.gone)
             written = changes.writes
             if publisher and not settings.dry_run:
                 stages.write_manifests(shared, finished)

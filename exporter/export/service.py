@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter import logs
+from exporter.export.dask_cluster import DaskCluster
 from exporter.publish.open_store import StoreAccess
 from exporter.source import DATABASE_TIMEOUT
 
@@ -37,6 +38,7 @@ class Export:
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
         public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
+        cluster: the Dask cluster that takes the place of `workers`; None: there is none.
     """
 
     database_url: str
@@ -51,6 +53,7 @@ class Export:
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
     public_url: str | None = None
+    cluster: DaskCluster | None = None
 
     def perform(
         self, runs: tuple[int, ...] | None = None, *, dry_run: bool = False, allow_shrink: bool = False
@@ -66,7 +69,7 @@ class Export:
         logs.hide_url(self.database_url)
         settings = pipeline.Settings(
             self.database_url,
-            self.access.open(self.store, self.workers),
+            self.access.open(self.store, self.workers if self.cluster is None else 1),
             self.workers,
             self.result_documents,
             MainLine(self.main_repository, self.main_branch),
@@ -78,6 +81,7 @@ class Export:
             database_timeout=self.database_timeout,
             junit=self.junit,
             public_url=self.public_url,
+            cluster=self.cluster,
         )
         if not self.redaction:
             log.warning(NO_REDACTION)

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
 from exporter.errors import ShrinkError
+from exporter.export.collect import published_part
 from exporter.export.job import Job
+from exporter.export.plan import Plan
+from exporter.export.stages import Export
+from exporter.publish.manifest import CATALOG
 
 MINIMUM = 10
 """A kind with fewer published documents is not guarded: half of them is a handful."""
@@ -134,3 +138,36 @@ def _reason(one: Shrinkage, job: Job) -> str:
     if one.kind == "logs":
         return f"{job.sample_repository} no longer has them"
     return "no result shows these contents any more"
+
+
+def guard(export: Export, gone: Iterable[str]) -> None:
+    """See that these paths can be deleted without a second look.
+
+    Raises:
+        ShrinkError: more than half of the published documents of a kind are among them.
+    """
+    job, base = export.job, export.base
+    if job.store is None or base.manifest is None:
+        return
+    partitions = (_paths(export, part.name) for part in reversed(base.manifest.partitions))
+    if found := shrinkages(gone, lambda: _paths(export, CATALOG), partitions):
+        raise refusal(found, job.store.name, job)
+
+
+def guard_plan(export: Export, plan: Plan) -> None:
+    """The same before any row is read, of the paths that the plan and the options alone delete.
+
+    Raises:
+        ShrinkError: as `guard`.
+    """
+    names = [str(number) for number in plan.gone]
+    gone = [path for name in names for path in _paths(export, name)]
+    if export.base.manifest is not None and "--" in export.state.differences:
+        every = (path for name in export.base.manifest.parts for path in _paths(export, name))
+        gone += [path for path in every if not is_made(path, export.job.options)]
+    guard(export, gone)
+
+
+def _paths(export: Export, name: str) -> Iterable[str]:
+    """The paths that a part publishes."""
+    return published_part(export.job, name, export.base.part_manifests(name)).contents.published

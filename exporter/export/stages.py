@@ -6,7 +6,7 @@ partitions that were read into them, building adds what only documents show.
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter import paths
@@ -29,9 +29,8 @@ from exporter.export.input_warnings import report_problems
 from exporter.export.job import Job
 from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
-from exporter.export.shrink_guard import is_made, refusal, shrinkages
 from exporter.export.work_dir import WritePhase
-from exporter.export.worker import BuildTask, Compared, CompareTask, ReadPartition, Worker, WriteTask
+from exporter.export.worker import BuildTask, Compared, CompareTask, ReadPartition, RowsChanged, Worker, WriteTask
 from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
@@ -90,12 +89,14 @@ class Built:
         priors: partition → the fingerprint of its prior history.
         dirty: the targets that their documents have changed, as far as that is known.
         problems: number of invalid rows.
+        changed: partitions that were not built, because their rows were lost and are others now.
     """
 
     parts: Mapping[int, BuiltPart]
     priors: Mapping[int, str]
     dirty: frozenset[str]
     problems: int
+    changed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +116,24 @@ class Aggregated:
     problems: int
 
 
-def read(export: Export, plan: Plan) -> Read:
+def read(export: Export, plan: Plan, again: Collection[int] | None = None) -> Read:
     """Read the rows of all partitions of the plan, and scan the posting lists and lineages.
 
     A partition that was not planned, but whose archive page of a feed now links to another page, or whose prior history
     has changed, is added to the plan and read in another round.
+
+    Args:
+        export: the export.
+        plan: what must be built.
+        again: read only these of it, because all of it has been read before; None: all.
     """
     lists, remembered = export.state.lists, export.state.remembered
     scan = PrefixScan(lists, export.state.partitions)
     reasons, priors, problems = dict(plan.build), dict[int, str](), 0
-    to_read, to_remove = sorted(reasons), {number for number in plan.gone if number in lists.nodes}
+    to_read, to_remove = (
+        sorted(reasons if again is None else again),
+        {number for number in plan.gone if number in lists.nodes},
+    )
     while to_read or to_remove:
         answers = iter(export.progress("reading", export.workers.map(Worker.read, to_read), len(to_read)))
         first = min((*to_read, *to_remove))
@@ -173,13 +182,17 @@ def build(export: Export, plan: Plan) -> Built:
         for number in plan.build
     )
     parts, priors, dirty, problems = dict[int, BuiltPart](), dict[int, str](), set[str](), 0
+    changed = set[int]()
     for one in export.progress("building", export.workers.map(Worker.build, tasks), len(plan.build)):
+        if isinstance(one, RowsChanged):
+            changed.add(one.number)
+            continue
         parts[one.number], priors[one.number] = one.part, one.prior
         state.partitions.invalidate(one.number)
         state.lists.extend(one.number, one.shown)
         dirty |= one.dirty
         problems += report_problems(one.problems)
-    return Built(parts, priors, frozenset(dirty), problems)
+    return Built(parts, priors, frozenset(dirty), problems, frozenset(changed))
 
 
 def dirty_targets(export: Export, found: Read, built: Built, fingerprints: DependencyFingerprints) -> DirtyTargets:
@@ -341,39 +354,6 @@ def changes(
         ),
         state=state.new_state(manifest.snapshot, new, remembered, quick=quick),
     )
-
-
-def guard(export: Export, gone: Iterable[str]) -> None:
-    """See that these paths can be deleted without a second look.
-
-    Raises:
-        ShrinkError: more than half of the published documents of a kind are among them.
-    """
-    job, base = export.job, export.base
-    if job.store is None or base.manifest is None:
-        return
-    partitions = (_paths(export, part.name) for part in reversed(base.manifest.partitions))
-    if found := shrinkages(gone, lambda: _paths(export, CATALOG), partitions):
-        raise refusal(found, job.store.name, job)
-
-
-def guard_plan(export: Export, plan: Plan) -> None:
-    """The same before any row is read, of the paths that the plan and the options alone delete.
-
-    Raises:
-        ShrinkError: as `guard`.
-    """
-    names = [str(number) for number in plan.gone]
-    gone = [path for name in names for path in _paths(export, name)]
-    if export.base.manifest is not None and "--" in export.state.differences:
-        every = (path for name in export.base.manifest.parts for path in _paths(export, name))
-        gone += [path for path in every if not is_made(path, export.job.options)]
-    guard(export, gone)
-
-
-def _paths(export: Export, name: str) -> Iterable[str]:
-    """The paths that a part publishes."""
-    return published_part(export.job, name, export.base.part_manifests(name)).contents.published
 
 
 def write_manifests(export: Export, finished: Finished) -> None:

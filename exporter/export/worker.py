@@ -83,6 +83,12 @@ class BuiltPartition(NamedTuple):
     problems: list[InvalidRow]
 
 
+class RowsChanged(NamedTuple):
+    """A partition that was not built: its rows were lost with their worker, and others were read in their place."""
+
+    number: int
+
+
 class Compared(NamedTuple):
     """A comparison of contents: its document, whether a content was missing, and what was invalid."""
 
@@ -115,6 +121,11 @@ class Worker:
         self._templates = Templates(job.catalog)
         self._partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
 
+    @property
+    def partitions(self) -> PartitionStore:
+        """The partition store that it reads and fills."""
+        return self._partitions
+
     def close(self) -> None:
         """Close the connections to the database."""
         self._database.close()
@@ -131,8 +142,8 @@ class Worker:
         self._partitions.put("own_lineages", number, partition_lineages(runs, results, self._job.options.main))
         return ReadPartition(partition_stats(number, runs, self._job.catalog, self._job.options), problems)
 
-    def build(self, task: BuildTask) -> BuiltPartition:
-        """Build a partition from its rows in the work dir."""
+    def build(self, task: BuildTask) -> BuiltPartition | RowsChanged:
+        """Build a partition from its rows in the work dir, which are there as `read` put them."""
         number, problems = task.partition, list[InvalidRow]()
         self._partitions.invalidate(number)
         rows = self._take_rows(number)

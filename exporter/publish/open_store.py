@@ -1,5 +1,6 @@
 """A store by its name, as the command line gives it."""
 
+import dataclasses
 import pathlib
 import re
 from dataclasses import dataclass
@@ -78,3 +79,32 @@ class StoreAccess:
 def open_store(name: str, credentials: pathlib.Path | None = None) -> Store:
     """The store of this name, to be read; as `StoreAccess.open`."""
     return StoreAccess(credentials).open(name)
+
+
+def on_this_machine(store: Store, credentials: pathlib.Path | None) -> Store:
+    """A store that another machine has opened, as this one reaches it.
+
+    Args:
+        store: the store.
+        credentials: this machine's file; None: the one that the other machine named, if it is here as well, else the
+            application default credentials.
+
+    Raises:
+        UsageError: only the machine that opened the store can reach it.
+    """
+    if isinstance(store, LocalStore):
+        raise UsageError(f"{store.name} is a folder of one machine; to export on a cluster, name a bucket: gs://BUCKET")
+    from exporter.publish.gcs.bucket_store import GcsStore
+
+    assert isinstance(store, GcsStore)
+    named = store.credentials if store.credentials is not None and store.credentials.is_file() else None
+    return dataclasses.replace(store, credentials=credentials or named)
+
+
+def limit(store: Store, share: float) -> None:
+    """Let a store write at most a share, above 0 and up to 1, of what it may write a second: others write too."""
+    if not isinstance(store, LocalStore):
+        from exporter.publish.gcs.bucket_store import GcsStore
+
+        assert isinstance(store, GcsStore)
+        store.limit(share)

@@ -57,6 +57,23 @@ class PartitionStore:
         for kind in (*KINDS, "lineages_before"):
             self._cache.pop((kind, number), None)
 
+    def get_files(self, values: Iterable[tuple[int, Kind]]) -> dict[str, bytes]:
+        """The files of those of these values that this export has put here, by name, for another machine."""
+        files = (self._file(kind, number) for number, kind in values)
+        return {file.name: file.read_bytes() for file in files if file.exists()}
+
+    def put_files(self, files: Mapping[str, bytes]) -> None:
+        """Take files from `get_files` of another machine in the place of those that are here."""
+        for name, data in files.items():
+            (self._folder / name).write_bytes(data)
+            self.invalidate(int(name.partition(".")[0]))
+
+    def drop_files(self, kind: Kind) -> None:
+        """Remove all values of a kind that this export has put here."""
+        for file in self._folder.glob(f"*.{kind}"):
+            file.unlink()
+            self._cache.pop((kind, int(file.stem)), None)
+
     def node(self, number: int) -> PartitionNode:
         """The partition on its posting lists."""
         return self._get("node", number)  # type: ignore[no-any-return]

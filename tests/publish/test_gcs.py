@@ -25,7 +25,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from exporter.cache_control import cache_control
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.gcs import bucket_store, bulk_upload, session
+from exporter.publish.gcs import bucket_store, bulk_upload, objects, session
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.gcs.objects import upload_of
 from exporter.publish.store import ABSENT
@@ -262,9 +262,9 @@ def test_memory_is_bounded() -> None:
         for number in itertools.count():
             yield f"{number}", bytes(1_000_000)
 
-    windows = bucket_store._windows(endless())
+    windows = objects.windows(endless())
     assert len(next(windows)) == 16
-    small = bucket_store._windows((str(number), b"") for number in range(4001))
+    small = objects.windows((str(number), b"") for number in range(4001))
     assert [len(window) for window in small] == [2000, 2000, 1]
 
 

@@ -28,7 +28,7 @@ from google.cloud import storage
 from exporter import paths
 from exporter.errors import ConflictError, StoreError
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
-from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url
+from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url, windows
 from exporter.publish.gcs.reply_checks import CheckedSession, written_generation
 from exporter.publish.gcs.session import (
     FAILURES,
@@ -47,8 +47,6 @@ T = TypeVar("T")
 GRACE = 86_400
 """Seconds: what a mirror or a cache may hold on to, over night and over a failure of its own."""
 _THREADS = 64
-_WINDOW, _WINDOW_BYTES = 2_000, 16_000_000
-"""What `write` holds in memory at once."""
 _PAGE = 1000
 _PAGE_PAYS = 12
 """A listing page costs as much as so many reads, in money and, roughly, in time."""
@@ -96,6 +94,7 @@ class GcsStore:
     deadline: float = 300.0
     plain: bool = False
     _linked: _Link | None = field(default=None, init=False, repr=False, compare=False)
+    _share: float = field(default=1.0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._root = f"{self.prefix.strip('/')}/".removeprefix("/")
@@ -179,7 +178,7 @@ class GcsStore:
         written = 0
         with contextlib.ExitStack() as stack:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
-            for window in _windows(documents):
+            for window in windows(documents):
                 uploads = self._lacking(window)
                 if uploads:
                     check()
@@ -216,6 +215,16 @@ class GcsStore:
 
     def sweep(self) -> None:
         """Do nothing: an upload that was not finished leaves nothing behind."""
+
+    def limit(self, share: float) -> None:
+        """Take this share of `max_writes_per_second` from now on, above 0 and up to 1: others take the rest."""
+        self._share = share
+        if self._linked is not None:
+            self._linked.rate.change(self._rate)
+
+    @property
+    def _rate(self) -> float:
+        return max(1.0, self.max_writes_per_second * self._share)
 
     def fence(self) -> None:
         """Do nothing: each write names the generation that it replaces, seen before its check."""
@@ -255,7 +264,7 @@ class GcsStore:
             next(bucket.list_blobs(max_results=1, timeout=self.timeout, retry=retry).pages, None)
         except FAILURES as error:
             raise explain(self.name, error) from error
-        return _Link(os.getpid(), trusted, http, bucket, Rate(self.max_writes_per_second))
+        return _Link(os.getpid(), trusted, http, bucket, Rate(self._rate))
 
     def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
         """Call until it succeeds or fails for good; `failed` is called with each failure before another."""
@@ -388,17 +397,3 @@ class GcsStore:
 
 def _seen(blob: storage.Blob) -> tuple[int, str | None]:
     return int(blob.generation), (blob.metadata or {}).get("sha256")
-
-
-def _windows(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
-    """The documents in portions that fit into memory."""
-    window: dict[str, bytes] = {}
-    size = 0
-    for path, data in documents:
-        window[path] = data
-        size += len(data)
-        if len(window) >= _WINDOW or size >= _WINDOW_BYTES:
-            yield window
-            window, size = {}, 0
-    if window:
-        yield window

@@ -48,6 +48,11 @@ class Rate:
         self._next = 0.0
         self._lock = threading.Lock()
 
+    def change(self, per_second: float) -> None:
+        """Go on at another rate."""
+        with self._lock:
+            self._step = 1 / per_second
+
     def take(self) -> float:
         """Take the next place; return the seconds to wait for it."""
         with self._lock:

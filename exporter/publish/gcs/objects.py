@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ _GZIP_FROM = 1024
 """Bytes from which compression pays."""
 _GZIP_LEVEL = 1
 """Of ISA-L; docs/bucket.md has sizes and times."""
+_WINDOW, _WINDOW_BYTES = 2_000, 16_000_000
+"""What is held in memory at once to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,17 @@ def upload_of(name: str, path: str, data: bytes, generation: int, digest: str) -
     if compressed:
         resource["contentEncoding"] = "gzip"
     return Upload(resource, body, generation)
+
+
+def windows(documents: Iterable[tuple[str, bytes]]) -> Iterator[dict[str, bytes]]:
+    """The documents in portions that fit into memory."""
+    window: dict[str, bytes] = {}
+    size = 0
+    for path, data in documents:
+        window[path] = data
+        size += len(data)
+        if len(window) >= _WINDOW or size >= _WINDOW_BYTES:
+            yield window
+            window, size = {}, 0
+    if window:
+        yield window

@@ -1,0 +1,344 @@
+"""An executor on a Dask cluster: tasks of one job, done by workers that share no disk and may be lost at any moment.
+
+Dask carries tasks and answers, and knows which workers there are. Where a task runs is decided here: those of a
+partition go to the worker that has its rows and documents, its *home*. If that worker is lost, or too slow, another one
+makes them anew (`dask_worker.py`).
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import logging
+import pathlib
+import pickle
+import secrets
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+import distributed
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from exporter import logs
+from exporter.errors import ExporterError
+from exporter.export.dask_cluster import DaskCluster
+from exporter.export.dask_worker import Errand, Parcel, Reply, SentJob, perform, versions
+from exporter.export.job import Job
+from exporter.export.work_dir import WorkDir
+from exporter.export.worker import BuildTask, RowsChanged, WriteTask
+from exporter.export.write_shares import WriteShares
+from exporter.publish.manifest import Part
+from exporter.publish.open_store import on_this_machine
+from exporter.state.partition_store import PartitionStore
+
+log = logging.getLogger(__name__)
+
+_LOOK = 1.0
+"""Seconds between two looks at which workers there are."""
+_SILENT = 60.0
+"""Seconds that the scheduler may take for an answer."""
+_PATIENCE = 600.0
+"""Seconds after which a cluster without a worker is given up, and a task whose like has never been done."""
+_SLOW, _TIMES = 60.0, 5
+"""A task is taken from a worker after so many seconds at least, and so many times what its like have taken."""
+_AHEAD = 4
+"""Tasks that are under way for each worker."""
+_LOSSES = 4
+"""How often a task may lose workers as often as Dask allows: it may be the task that kills them."""
+_WRITING = frozenset({"write", "write_manifest"})
+
+
+@contextlib.contextmanager
+def on_cluster(job: Job, cluster: DaskCluster) -> "Iterator[DaskPool]":
+    """An executor of a job on a cluster, as soon as that has a worker.
+
+    Raises:
+        ExporterError: it can't be reached, or no worker comes.
+        UsageError: the job's store cannot be reached from other machines.
+    """
+    if job.store is not None:
+        on_this_machine(job.store, None)
+    with cluster.client() as client:
+        workers = _Workers(client, cluster.name)
+        found = workers.wait()
+        log.info("the Dask cluster %s has %d workers now", cluster.name, len(found))
+        with contextlib.closing(DaskPool(client, job, workers)) as pool:
+            yield pool
+
+
+class DaskPool(Executor):
+    """Does tasks of a job on a cluster.
+
+    Attributes:
+        ahead: as in `executor.Workers`.
+    """
+
+    def __init__(self, client: distributed.Client, job: Job, workers: "_Workers") -> None:
+        self._client, self._job, self._workers = client, job, workers
+        self._partitions = PartitionStore(job.work_dir.state.partition_store, None, {})
+        self._shares = WriteShares()
+        self._seconds: dict[str, list[float]] = {}
+        self._numbers = itertools.count()
+        self._partition: dict[int, _Partition] = {}
+        self._round = 0
+        (job.work_dir.root / "tasks").mkdir(exist_ok=True)
+        self._key = f"exporter-job-{secrets.token_hex(8)}"
+        sent = Parcel("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
+        self._sent = client.submit(_itself, sent, key=self._key, pure=False)
+        self.ahead = _AHEAD * max(8, len(workers.now()))
+        self._threads = ThreadPoolExecutor(self.ahead + 1)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do a task, a method of `Worker` and its argument; `fn`, which calls it, has no place on other machines."""
+        method, task = args
+        return self._threads.submit(self._carry_out, method.__name__, task)
+
+    def close(self) -> None:
+        """Give up what is under way. Workers drop what they have of the job soon after."""
+        self._workers.closed.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._sent.release()
+
+    def _carry_out(self, method: str, task: Any) -> Any:
+        """Have a task done, however many workers are lost meanwhile; return what its method returned."""
+        errand = self._errand(method, task)
+        for loss in itertools.count(1):
+            try:
+                reply = self._write(errand) if method in _WRITING else self._do(errand)
+                break
+            except _LostError as lost:
+                if lost.deadly and loss >= _LOSSES:
+                    raise ExporterError(
+                        f"{errand.label}: the Dask workers that do this die again and again; if memory runs out, give "
+                        "them more"
+                    ) from None
+        if reply.changed:
+            self._round += 1
+            return RowsChanged(task.partition)
+        self._partitions.put_files(reply.files)
+        if method == "read":
+            self._partition[task] = _Partition(reply.worker, reply.rows)
+        elif method == "build":
+            self._task_file(task.partition).write_bytes(pickle.dumps(task))
+            self._partition[task.partition] = _Partition(reply.worker, reply.rows, reply.answer.part.part.digest)
+        return reply.answer
+
+    def _errand(self, method: str, task: Any) -> Errand:
+        """What to send for a task."""
+        number = _partition_of(task)
+        if number is None or method == "read":
+            return Errand(method, task)
+        known = self._partition[number]
+        if method == "build":
+            return Errand(method, task, number, self._files(number), known.rows, round=self._round)
+        return Errand(method, task, number, rows=known.rows, part=known.part, round=self._round)
+
+    def _files(self, number: int) -> Mapping[str, bytes]:
+        """What the building of a partition reads of the partition store, as far as it is known beforehand."""
+        lineages = self._partitions.get_files([(number, "lineages_before")])
+        return {**lineages, **self._partitions.get_files([(number, "matrix"), (number - 1, "matrix")])}
+
+    def _task_file(self, number: int) -> pathlib.Path:
+        """Where a partition's task of building is kept: all that leads to its pages is too much for memory."""
+        return self._job.work_dir.root / "tasks" / str(number)
+
+    def _do(self, errand: Errand) -> Reply:
+        """Have an errand done by the home of its partition while there is one, else by any worker."""
+        reply = self._reply(errand, self._home(errand))
+        if reply.wants:
+            matrices = self._partitions.get_files((number, "matrix") for number in reply.wants)
+            whole = dataclasses.replace(errand, files={**errand.files, **matrices}, whole=True)
+            reply = self._reply(whole, reply.worker)
+        return reply
+
+    def _write(self, errand: Errand) -> Reply:
+        """Have documents written by the home of their partition, else by a worker that makes them anew."""
+        number = errand.partition
+        assert number is not None
+        known = self._workers.wait()
+        home = self._home(errand)
+        worker = home or self._shares.idlest(known)
+        with self._shares.of(worker, len(known)) as share:
+            errand = dataclasses.replace(errand, share=share)
+            reply = self._reply(errand, worker) if home else None
+            if reply is None or reply.missing:
+                log.info("%s: its Dask worker is lost; another one builds it anew", errand.label)
+                task: BuildTask = pickle.loads(self._task_file(number).read_bytes())  # noqa: S301 - our own
+                again = dataclasses.replace(errand, files=self._files(number), remake=task)
+                reply = self._reply(again, worker)
+                if reply.wants:
+                    matrices = self._partitions.get_files((number, "matrix") for number in reply.wants)
+                    again = dataclasses.replace(again, files={**again.files, **matrices}, whole=True)
+                    reply = self._reply(again, worker)
+        self._partition[number] = dataclasses.replace(self._partition[number], home=reply.worker)
+        return reply
+
+    def _home(self, errand: Errand) -> str | None:
+        """The worker that has what an errand needs, if it is still there."""
+        known = self._partition.get(errand.partition) if errand.partition is not None else None
+        return known.home if known and known.home in self._workers.now() else None
+
+    def _reply(self, errand: Errand, worker: str | None) -> Reply:
+        """Send an errand, to one worker or to any; return its reply.
+
+        Raises:
+            _LostError: the worker is lost, or too slow.
+            ExporterError: the errand failed, or the cluster did.
+        """
+        began = time.monotonic()
+        key = f"exporter-{errand.method}-{next(self._numbers)}-{self._key[-8:]}"
+        future = None
+        try:
+            future = self._client.submit(
+                perform,
+                self._sent,
+                Parcel(errand.label, errand),
+                self._key,
+                key=key,
+                workers=[worker] if worker else None,
+                pure=False,
+            )
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    reply: Reply = future.result(timeout=_LOOK).open()
+                    break
+                self._see_to(errand, worker, time.monotonic() - began)
+        except KilledWorker:
+            raise _LostError(deadly=True) from None
+        except FutureCancelledError:
+            raise self._workers.gone() from None
+        except (ExporterError, _LostError):
+            raise
+        except Exception as error:
+            if self._client.status != "running":
+                raise self._workers.gone() from None
+            raise ExporterError(
+                f"the Dask cluster {self._workers.name} cannot do tasks of an export ({type(error).__name__}): is the "
+                "same version of the exporter installed on its scheduler and on all its workers?"
+            ) from error
+        finally:
+            if future is not None:
+                future.release() if future.done() else future.cancel()
+        for line in reply.lines:
+            logging.getLogger(line.logger).log(line.level, "%s", line.message)
+        if reply.error is not None:
+            raise reply.error
+        if not (reply.missing or reply.wants):
+            self._seconds.setdefault(errand.method, []).append((time.monotonic() - began) * errand.share)
+        return reply
+
+    def _see_to(self, errand: Errand, worker: str | None, seconds: float) -> None:
+        """See whether an errand is to be taken from its worker, which has it since so many seconds.
+
+        Raises:
+            _LostError: it is.
+            ExporterError: there is no worker any more.
+        """
+        known = self._workers.wait()
+        if worker is not None and worker not in known:
+            raise _LostError
+        like = self._seconds.get(errand.method)
+        limit = max(_SLOW, _TIMES * statistics.median(like) / errand.share) if like else _PATIENCE
+        if seconds > limit and len(known) > 1:
+            log.warning("%s: a Dask worker has not answered for %.0f s; another one does it", errand.label, seconds)
+            raise _LostError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Partition:
+    """What is known of a partition: the worker that has its rows and documents, their digests."""
+
+    home: str
+    rows: str
+    part: str = ""
+
+
+class _LostError(Exception):
+    """A worker is lost, or too slow; `deadly`: so are all those that had the task before."""
+
+    def __init__(self, *, deadly: bool = False) -> None:
+        super().__init__()
+        self.deadly = deadly
+
+
+class _Workers:
+    """Which workers a cluster has. `closed`: nobody waits for one any more."""
+
+    def __init__(self, client: distributed.Client, name: str) -> None:
+        self._client, self.name = client, name
+        self.closed = threading.Event()
+        self._lock = threading.Lock()
+        self._found: frozenset[str] = frozenset()
+        self._looked = 0.0
+
+    def now(self) -> frozenset[str]:
+        """Their addresses, a second old at most.
+
+        Raises:
+            ExporterError: the scheduler is gone.
+        """
+        with self._lock:
+            if time.monotonic() - self._looked > _LOOK:
+                try:
+                    ask = self._client.scheduler.identity  # type: ignore[union-attr]
+                    found = self._client.sync(ask, n_workers=-1, callback_timeout=_SILENT)
+                except Exception:
+                    raise self.gone() from None
+                self._found, self._looked = frozenset(found["workers"]), time.monotonic()
+            return self._found
+
+    def wait(self) -> frozenset[str]:
+        """Their addresses, as soon as there is one.
+
+        Raises:
+            ExporterError: none comes, or the scheduler is gone.
+        """
+        began = time.monotonic()
+        while not (found := self.now()):
+            if time.monotonic() - began > _PATIENCE:
+                raise ExporterError(f"the Dask cluster {self.name} has had no worker for {_PATIENCE / 60:.0f} minutes")
+            if self.closed.wait(_LOOK):
+                raise self.gone()
+        return found
+
+    def gone(self) -> ExporterError:
+        """The error of a cluster that does not answer any more."""
+        return ExporterError(
+            f"the Dask scheduler {self.name} does not answer any more; what was published is intact, and the next "
+            "export goes on from here"
+        )
+
+
+def _itself(sent: Parcel) -> Parcel:
+    """What is sent; as a task, because what a task returns can be had again when all workers are lost that hold it."""
+    return sent
+
+
+def _outgoing(job: Job, client: distributed.Client) -> Job:
+    """A job as it may leave this machine: without a password if anybody could listen."""
+    encrypted = str(client.scheduler_info()["address"]).startswith(("tls://", "inproc://"))
+    url = "" if logs.has_password(job.database_url) and not encrypted else job.database_url
+    return dataclasses.replace(job, database_url=url, work_dir=WorkDir(job.work_dir.root))
+
+
+def _level() -> int:
+    """The least level of the exporter's logs that this process shows."""
+    return logging.getLogger("exporter").getEffectiveLevel()
+
+
+def _partition_of(task: Any) -> int | None:
+    """The partition whose rows or documents a task needs; None: none's."""
+    match task:
+        case BuildTask():
+            return task.partition
+        case WriteTask():
+            return int(task.part)
+        case Part():
+            return int(task.name)
+        case int():
+            return task
+    return None
