@@ -14,6 +14,7 @@ from exporter import logs
 from exporter.cli.duration import Duration, Seconds
 from exporter.cli.file_mode import FileMode
 from exporter.cli.settings_file import SettingsFile
+from exporter.export.dask_cluster import DaskCluster
 from exporter.export.service import Export
 from exporter.publish.local.folder_store import FILE_MODE
 from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
@@ -250,9 +251,39 @@ def redaction_option(command: Command) -> Command:
     )(command)
 
 
+def cluster_options(command: Command) -> Command:
+    """Add where the workers run; the command gets it as a `DaskCluster` or None, named `cluster`."""
+
+    @option(
+        "--executor",
+        type=click.Choice(["local", "dask"]),
+        default="local",
+        show_default=True,
+        help="Where the workers run: on this machine, or on a Dask cluster, which takes a bucket (docs/scaling.md).",
+    )
+    @option(
+        "--dask-scheduler",
+        metavar="ADDRESS",
+        default="",
+        help="With --executor dask: the scheduler's address, such as tls://HOST:8786; Dask's own configuration has the "
+        "TLS files.",
+    )
+    @option(
+        "--dask-cluster",
+        metavar="MODULE:FUNCTION",
+        default="",
+        help="With --executor dask, for --dask-scheduler: a function without arguments that makes a cluster.",
+    )
+    @functools.wraps(command)
+    def with_cluster(*args: Any, executor: str, dask_scheduler: str, dask_cluster: str, **kwargs: Any) -> Any:
+        cluster = DaskCluster(dask_scheduler, dask_cluster) if executor == "dask" else None
+        return command(*args, cluster=cluster, **kwargs)
+
+    return with_cluster
+
+
 def export_options(command: Command) -> Command:
     """Add what an export takes; the command gets it as one `Export`, its first argument."""
-    from exporter.cli.cluster_options import cluster_options  # which imports this module
 
     @publishing_options
     @access_options

@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import signal
 import sqlite3
 import threading
 import time
@@ -16,8 +14,7 @@ import orjson
 import pytest
 
 from exporter.demo import create_demo
-from exporter.errors import ExporterError
-from exporter.export import changed_rows, dask_executor, pipeline
+from exporter.export import pipeline
 from exporter.export.dask_cluster import DaskCluster
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.local.folder_store import LocalStore
