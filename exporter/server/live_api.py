@@ -7,11 +7,12 @@ platform if an upstream is named, else refused with 501.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +21,27 @@ from starlette.routing import Route
 from exporter.client.http import NotFoundError
 from exporter.errors import FetchError, UsageError
 from exporter.server.cached_tree import CachedTree
-from exporter.server.platform_endpoints import ENDPOINTS, AnswerError, Endpoint, Query
+from exporter.server.platform_api import ENDPOINTS, ROOT, Endpoint, openapi
+from exporter.server.platform_parameters import AnswerError, Query
 from exporter.server.upstream import Upstream
 
-ROOT = "/api/v1"
+DESCRIPTION = "/openapi.json"
+"""Where the app describes itself."""
+
+
+class _Id(Convertor[int]):
+    """A number in a path; all that are too long for an id are the same one, which nothing has."""
+
+    regex = "[0-9]+"
+
+    def convert(self, value: str) -> int:
+        return int(value) if len(value) <= 12 else 10**12
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _Id())
 
 
 def create_app(base: str | None = None, upstream: str | None = None) -> Starlette:
@@ -44,23 +62,30 @@ def create_app(base: str | None = None, upstream: str | None = None) -> Starlett
     onward = Upstream(upstream or os.environ.get("EXPORTER_UPSTREAM"))
 
     def answering(endpoint: Endpoint) -> Callable[[Request], Response]:
+        parameters = {one.name: one for one in endpoint.parameters}
+
         def answer(request: Request) -> Response:
             with tree.lock:
-                return _response(endpoint, tree, request)
+                return _response(endpoint, tree, request.path_params, Query(request.query_params, parameters))
 
         return answer
 
-    routes = [Route(ROOT + path, answering(endpoint), methods=["GET"]) for path, endpoint in ENDPOINTS.items()]
+    described = _json(200, openapi())
+    routes = [
+        Route(ROOT + path.replace("}", ":id}"), answering(endpoint), methods=["GET"])
+        for path, endpoint in ENDPOINTS.items()
+    ]
+    routes.append(Route(DESCRIPTION, lambda _request: described, methods=["GET"]))
     routes.append(Route("/{path:path}", onward.answer, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]))
     app = Starlette(routes=routes)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"], expose_headers=["ETag"])
     return app
 
 
-def _response(endpoint: Endpoint, tree: CachedTree, request: Request) -> Response:
+def _response(endpoint: Endpoint, tree: CachedTree, ids: Mapping[str, int], query: Query) -> Response:
     try:
         tree.refresh()
-        body = endpoint(tree, request.path_params, Query(request.query_params))
+        body = endpoint.answer(tree, ids, query)
     except AnswerError as error:
         return _json(error.status, error.body)
     except NotFoundError:

@@ -34,13 +34,13 @@ ERROR_GROUP = ("key", "group_by", "count", "severity", "sample_ids", "first_seen
 CATEGORY = ("id", "name", "description", "test_count")
 TAG = ("id", "name", "description")
 
-_OFFSET_TIMES = frozenset({"occurred_at", "first_seen_at", "last_seen_at"})
+OFFSET_TIMES = frozenset({"occurred_at", "first_seen_at", "last_seen_at"})
 """Fields whose times the platform ends with `+00:00`, and the published documents with `Z`."""
 
 
 def shown(item: Item, fields: Sequence[str]) -> Body:
     """An item with the platform's fields alone."""
-    return {name: _offset_time(item[name]) if name in _OFFSET_TIMES else item[name] for name in fields}
+    return {name: _offset_time(item[name]) if name in OFFSET_TIMES else item[name] for name in fields}
 
 
 def _offset_time(value: Any) -> Any:
@@ -131,7 +131,10 @@ def within(field: str, after: str | None, before: str | None, *, undated: bool) 
 
 def select(items: Iterable[Item], filters: Sequence[Filter]) -> list[Item]:
     """The items that pass all filters, in their order."""
-    return [item for item in items if all(passes(item) for passes in filters)]
+    found = list(items)
+    for passes in filters:
+        found = list(filter(passes, found))
+    return found
 
 
 IDENTICAL: Body = {

@@ -251,7 +251,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"{port} is no port: it must be 0 to 65535")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family)
+        listener = socket.create_server(address, family=family)
+        # asyncio does so for its own sockets alone; without it each body waits 40 ms until the headers are acknowledged.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except (OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             message = f"port {port} of {host} is taken: choose another one, or 0 for any that is free"

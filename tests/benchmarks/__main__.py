@@ -14,7 +14,14 @@ import platform
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.benchmarks import bench_bucket_export, bench_diffs, bench_export, bench_history, bench_snapshot
+from tests.benchmarks import (
+    bench_bucket_export,
+    bench_diffs,
+    bench_export,
+    bench_history,
+    bench_live_api,
+    bench_snapshot,
+)
 from tests.benchmarks.measure import ROOT, WORKERS, Options, database
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -31,6 +38,7 @@ PARTS = {
     "export": Part("Exports to a folder", bench_export.lines),
     "history": Part("One new run, and the length of history", bench_history.lines),
     "diffs": Part("Diffs and logs", bench_diffs.lines),
+    "live": Part("The live API", bench_live_api.lines),
     "snapshot": Part("Snapshots", bench_snapshot.lines),
     "bucket": Part("Writing to a bucket", bench_bucket_export.lines),
 }

@@ -197,7 +197,7 @@ def test_what_is_kept_is_bounded(tree: pathlib.Path, monkeypatch: pytest.MonkeyP
     kept = cached_tree.CachedTree(str(tree))
     for number in range(1, 75):
         kept.document(f"runs/{number}/samples.json")
-    assert sum(size for _, size in kept._documents.values()) == kept._size
+    assert sum(one.size for one in kept._documents.values()) == kept._size
     assert kept._size <= 50_000 or len(kept._documents) == 1
 
 
