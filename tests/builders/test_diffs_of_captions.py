@@ -54,7 +54,7 @@ def render(cues: Cues, end: str, encoding: str) -> bytes:
     return "".join(f"{line}{end}" for line in lines).encode(encoding)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(300))
 def test_a_diff_is_about_as_small_as_diff_s_and_can_be_applied(seed: int, tmp_path: pathlib.Path) -> None:
     rng = random.Random(seed)
     cues = make(rng, rng.choice([1, 3, 20, 50, 200]))
@@ -73,7 +73,7 @@ def test_a_diff_is_about_as_small_as_diff_s_and_can_be_applied(seed: int, tmp_pa
     ).stdout.split(b"\n")[2:]
     least = sum(line.startswith((b"-", b"+")) for line in printed)
     summary = document["summary"]
-    assert summary["added_lines"] + summary["removed_lines"] <= 1.1 * least + 1
+    assert summary["added_lines"] + summary["removed_lines"] <= 1.1 * least
     assert summary["cues_added"] - summary["cues_removed"] == actual.count(b"-->") - expected.count(b"-->")
     assert (document["patch"] is not None) == ("latin-1" not in (encoding, other) or (expected + actual).isascii())
     if document["patch"] is not None:

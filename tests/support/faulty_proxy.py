@@ -155,11 +155,12 @@ def running(upstream: str, plan: Plan, stall: float = 0.5) -> Iterator[Proxy]:
 
 async def _end(server: asyncio.Server) -> None:
     server.close()
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.sleep(0)  # the connections' transports close
+    # A connection that was just accepted begins its task only now; one that ends closes its transport in the next turn.
+    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 def _length(head: bytes) -> int:
