@@ -1,6 +1,8 @@
 """Exports of a folder that are stopped past their lease, and go on when a successor has published."""
 
+import contextlib
 import datetime
+import fcntl
 import os
 import pathlib
 import shutil
@@ -8,7 +10,9 @@ import signal
 
 import pytest
 
+from exporter.errors import StoreError
 from exporter.publish import publisher
+from exporter.publish.local import tree
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.verify import verify
 from tests.export.test_kill import (  # noqa: F401
@@ -59,12 +63,21 @@ def test_an_export_that_wakes_after_another_has_published_changes_nothing_of_its
         _copy(history.stores[0], root)
         _begin(exports, history.urls[1], root, 0)
         if not _stop(exports, root, Moment(publishing=True, part=number / ROUNDS), effort):
-            os.kill(exports.process, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended
+                os.kill(exports.process, signal.SIGCONT)
             assert exports.exit_code() == 0
             continue
-        slept += 1
         with monkeypatch.context() as patch:
             patch.setattr(publisher, "now", lambda: now() + datetime.timedelta(minutes=11))
+            if _is_locked(root):  # it sleeps within the moment of a replacement
+                patch.setattr(tree, "_LONGEST_LOCK", 1.0)
+                with pytest.raises(StoreError, match="is stuck"):
+                    export(history.urls[0], root)
+                os.kill(exports.process, signal.SIGCONT)
+                assert exports.exit_code() == 0, exports.stderr.read_text()
+                assert _files(root) == history.files[1]
+                continue
+            slept += 1
             export(history.urls[0], root)
         successors, manifest = _files(root), _read(root / "v1/manifest.json")
         assert {path: data for path, data in successors.items() if not path.startswith(".tmp/")} == history.files[0]
@@ -79,6 +92,16 @@ def test_an_export_that_wakes_after_another_has_published_changes_nothing_of_its
         assert _files(root) == history.files[1], "it began again from what the other published"
         shutil.rmtree(root)
     assert slept >= ROUNDS / 2
+
+
+def _is_locked(root: pathlib.Path) -> bool:
+    """Whether a process holds the store's lock."""
+    with (root / tree.LOCK).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _read(path: pathlib.Path) -> bytes | None:

@@ -66,10 +66,7 @@ class Commands:
         One that a test has left behind, because it failed, is killed. So are the temporary files removed of one that
         was killed itself: the next export would remove them only a minute later.
         """
-        if self._running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process, signal.SIGKILL)
-            self.exit_code()
+        self.end()
         shutil.rmtree(self.temporary)
         self.temporary.mkdir()
         for file in (self.stdout, self.stderr):
@@ -85,6 +82,13 @@ class Commands:
         self._stdin.write(json.dumps(asked).encode() + b"\n")
         self.process = int(self._stdout.readline())
         self._running = True
+
+    def end(self) -> None:
+        """Kill the command if it runs, or sleeps."""
+        if self._running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, signal.SIGKILL)
+            self.exit_code()
 
     def ended(self, within: float) -> bool:
         """Wait a while for the command to end; whether it has."""
@@ -148,4 +152,8 @@ def commands(folder: pathlib.Path) -> Iterator[Commands]:
         stdout=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith("EXPORTER_")},
     ) as server:
-        yield Commands(server, folder)
+        one = Commands(server, folder)
+        try:
+            yield one
+        finally:
+            one.end()
