@@ -5,9 +5,10 @@ platform's own holds the token of its run. `Redactor.text` replaces each secret 
 kind; a value is never logged.
 
 A secret is known by its form (prefixes and lengths follow the public rules of gitleaks and detect-secrets), by the name
-before it (`password=`), or by its place (an `Authorization` header, user information in a URL). Nothing is judged by
-its entropy: hashes and commits are what readers look for. A rule's pattern is only tried on lines that hold one of its
-triggers, and for these a log is searched by its distinct lines.
+before it (`password=`), or by its place (an `Authorization` header, user information in a URL); one that stands alone,
+if it is a word of forty letters of both cases and digits in turns. Hashes and commits, which readers want, are none.
+A rule's pattern is only tried on lines that hold one of its triggers, and for these a log is searched by its distinct
+words and lines.
 """
 
 import logging
@@ -89,10 +90,10 @@ def _redacted(text: str, counts: Counter[str]) -> str:
     if _KEY in text:
         text = _without_keys(text, counts)
     lower = text.replace("\u0130", "i").lower()  # the only letter whose lower case is longer: places stay the same
-    distinct = _distinct(lower)
+    distinct = None if len(lower) < _LOG else _distinct(lower)
     found: dict[int, set[int]] = {}
     for trigger, rules in TRIGGERS.items():
-        if trigger.text in lower if distinct is None else trigger.is_in(distinct):
+        if trigger.text in lower if distinct is None else trigger.is_in(*distinct):
             for start in trigger.lines(lower):
                 found.setdefault(start, set()).update(rules)
     if not found:
@@ -110,12 +111,17 @@ def _redacted(text: str, counts: Counter[str]) -> str:
     return "".join((*pieces, text[done:]))
 
 
-def _distinct(lower: str) -> str | None:
-    """The lines of a log that are distinct but for numbers, hashes and times; None for a short text.
+_LOG = 5_000
+"""Characters of a text that is searched by its distinct lines."""
+
+
+def _distinct(lower: str) -> tuple[str, str]:
+    """The words and the lines of a log that are distinct but for numbers, hashes and times.
 
     They are a small part of most logs, and what is not in them is not in the log.
     """
-    return None if len(lower) < 5_000 else "\n".join(set(lower.translate(ALIKE).split("\n")))
+    lines = "\n".join(set(lower.translate(ALIKE).split("\n")))
+    return "\n".join(set(lines.split())), lines
 
 
 def _without_keys(text: str, counts: Counter[str]) -> str:

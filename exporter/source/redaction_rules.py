@@ -22,18 +22,22 @@ class Trigger(NamedTuple):
     """What a line must hold for a rule to be tried on it.
 
     Args:
-        text: a text in lower case.
+        text: a text in lower case, without spaces.
         pattern: a pattern that begins with the text, if not every line that holds it is meant; else empty.
-        alike: the text, or the pattern if there is one, as it stands in distinct lines.
+        alike: the text as it stands in distinct lines.
+        alike_pattern: the pattern, likewise.
     """
 
     text: str
     pattern: str
     alike: str
+    alike_pattern: str
 
-    def is_in(self, distinct: str) -> bool:
-        """Whether a distinct line may hold it."""
-        return _compiled(self.alike).search(distinct) is not None if self.pattern else self.alike in distinct
+    def is_in(self, words: str, lines: str) -> bool:
+        """Whether a distinct line may hold it, and one of the words that these consist of."""
+        if not self.text:
+            return _compiled(self.alike_pattern).search(words) is not None
+        return self.alike in words and (not self.pattern or _compiled(self.alike_pattern).search(lines) is not None)
 
     def lines(self, lower: str) -> Iterator[int]:
         """Where the lines that hold it begin, perhaps repeated."""
@@ -93,9 +97,11 @@ def _rule(
 def _trigger(text: str, rest: str = "", before: str = "") -> Trigger:
     """A text; that `rest`, a pattern without letters, is to follow, with `before` between them outside of `alike`."""
     alike = text.translate(ALIKE)
-    if not rest:
-        return Trigger(text, "", alike)
-    return Trigger(text, text + before + rest, alike + rest)
+    return Trigger(text, text + before + rest, alike, alike + rest) if rest else Trigger(text, "", alike, "")
+
+
+_LONG_WORD = Trigger("", r"(?<![a-z0-9])(?=[a-f0-9]*[g-z])[a-z0-9]{40}", "", r"(?<![0g-z])(?=0*[g-z])[0g-z]{40}")
+"""That is no hash. It has no spaces, either."""
 
 
 def _assignments(*names: str) -> Iterator[Trigger]:
@@ -111,7 +117,15 @@ _START = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 """No letter or digit before, but for those of an escaped character."""
 _SLASH = r"(?:[\\/]{1,2}|%(?:25){0,2}2[Ff])"
 _SECRET = rf"(?P<secret>{_DONE}[^\s\"'`<>&]+)"
-_QUOTED = rf"\\{{0,2}}(?P<q>[\"'`]){_DONE}(?P<quoted>(?:(?!\\{{0,2}}(?P=q)).)+)"
+_QUOTED = (
+    rf"(?P<escape>\\{{1,2}})?(?P<q>[\"'`]){_DONE}(?P<quoted>(?:(?!\\{{0,2}}(?P=q)).)+"
+    r"(?(escape)|(?:\\{1,2}(?P=q)(?:(?!\\{0,2}(?P=q)).)+)*))"
+)
+"""In quotes, which stand for themselves in it where a backslash is before them, or in such as have one themselves."""
+_PREFIXES = (
+    "shpat_|shpca_|shppa_|shpss_|sq0atp-|sq0csp-|rubygems_|glc_|glsa_|lin_api_|ATATT3x|xai-|gsk_|pplx-|figd_|ntn_|NRAK-"
+    "|pul-|phc_|PMAK-|rdme_|sgp_|dapi|GOOG1E|EAACEdEose0cBA|dp\\.pt\\.|atlasv1\\."
+)
 _AWS = "AKIA|ASIA|ABIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA"
 _NAME = (
     r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|(?<![A-Za-z])pass(?==[^=])|pwd|token|secret|credentials?|sess(?:ion[_-]?)?id"
@@ -158,9 +172,19 @@ _PROSE = re.compile(r"(?:expected|near|next|current|end) $")
 
 def _is_address(match: re.Match[str]) -> bool:
     """Whether `name@host.tld` is a mail address, and not that of a Git server or the name of a file or unit."""
-    return match["name"].lower() not in ("git", "hg", "svn") and match["end"].lower() not in _FILE_ENDS
+    return match["name"].lower() not in ("git", "hg", "svn") and (match["end"] or "").lower() not in _FILE_ENDS
 
 
+def _is_random(match: re.Match[str]) -> bool:
+    """Whether a long word may be a token: letters of both cases with numbers among them, unlike a hash or a name."""
+    word = match[0]
+    return len(_NUMBER.findall(word)) > 3 and not word.isupper() and not word.islower() and not _HASH.fullmatch(word)
+
+
+_NUMBER = re.compile(r"\d+")
+_HASH = re.compile(r"[0-9A-Fa-f]+")
+_AT = r"\s?[(\[{<]\s?at\s?[)\]}>]\s?"
+_DOT = r"(?:\s?[(\[{<]\s?dot\s?[)\]}>]\s?|\.)"
 _FILE_ENDS = frozenset(
     ("service", "socket", "timer", "mount", "target", "slice", "png", "jpg", "gif", "svg", "so", "dll", "exe", "txt")
 )
@@ -172,7 +196,11 @@ RULES = (
         rf"progress-reporter{_SLASH}[^\s/%\\\"'<>]+{_SLASH}(?P<secret>[^\s/?#&\"'`<>\\%)]+)",
     ),
     # {"Authorization": "Bearer x"}
-    _rule("authorization", "auth", rf"(?i)authorization\\{{0,2}}[\"']\s*(?:=>|[:=])\s*{_QUOTED}"),
+    _rule(
+        "authorization",
+        "auth cookie",
+        rf"(?i)(?:authorization|(?<![\w-])(?:set-)?cookie)\\{{0,2}}[\"']\s*(?:=>|[:=])\s*{_QUOTED}",
+    ),
     # -H "Authorization: Bearer x"
     _rule(
         "authorization",
@@ -188,6 +216,13 @@ RULES = (
         rf"(?P<secret>{_DONE}\S.*)|%(?:25)?3A(?P<quoted>{_DONE}[^\s&\"']+))",
     ),
     _rule("authorization", "bearer", r"(?i)\bbearer(?:\s+|%20|\+)(?P<secret>(?=\S*\d|\S{20})[\w.~+/=-]{8,})"),
+    # WWW-Authenticate: Negotiate x
+    _rule(
+        "authorization",
+        "negotiate ntlm basic",
+        r"\b(?:Negotiate|NTLM|Basic)\s+(?P<secret>(?=\S+[A-Z])(?=\S*[\d=])[A-Za-z0-9+/]{12,}+={0,2})(?!\S)",
+    ),
+    _rule("authorization", "--cookie", rf"--cookie[\s=]+(?:{_QUOTED}|(?P<secret>{_DONE}[^\s\"']*=[^\s\"']+))"),
     _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]|github_pat)_\w{10,}"),
     _rule(
         "GitLab token",
@@ -217,17 +252,29 @@ RULES = (
     _rule("JWT", "eyj", _START + r"eyJ[\w-]{8,}+(?:\.[\w-]*+){2,4}"),
     _rule(
         "service token",
-        "npm_ hf_ pypi-age k_live_ k_test_ sg. sk-ant- sk-proj- dckr_pat_ _v1_ hvs. /webhooks/",
+        "sk-ant sk-proj sk-svc npm_ hf_ pypi-age k_live_ k_test_ sg. dckr_ _v1_ hvs. hvb. hvr. /webhooks/ .office.com",
         r"(?:npm_|hf_)[A-Za-z0-9]{20,}|pypi-AgE[\w-]{20,}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"
-        r"|(?<!\w)SG\.[\w-]{16,}+\.[\w-]{16,}|sk-(?:ant|proj)-[\w-]{20,}|dckr_pat_[\w-]{10,}|do[op]_v1_[a-f0-9]{20,}"
-        r"|hvs\.[\w-]{20,}|(?<=/api/webhooks/)[\w/-]+",
+        r"|(?<!\w)SG\.[\w-]{16,}+\.[\w-]{16,}|dckr_[po]at_[\w-]{10,}|do[opr]_v1_[a-f0-9]{20,}"
+        r"|hv[sbr]\.[\w-]{20,}|sk-(?:ant|proj|svcacct)-[\w-]{20,}|(?<=/api/webhooks/)[\w/-]+|(?<=\.office\.com/webhookb2/)[\w/@-]+",
+    ),
+    # a prefix of letters, and much that is random
+    _rule(
+        "service token",
+        (_trigger("sk-", r"\w{16}"), *map(_trigger, _PREFIXES.lower().replace("\\", "").split("|"))),
+        rf"{_START}(?:sk-|{_PREFIXES})(?=[\w-]*\d)[A-Za-z0-9]{{16,}}[\w-]*",
+    ),
+    _rule("service token", "age-secret-key-", r"AGE-SECRET-KEY-1[A-Z0-9]{20,}"),
+    _rule(
+        "service token",
+        (_trigger(":aa", r"[\w-]{30}"), _trigger(":apa91b")),
+        r"(?<![\w:])\d{8,10}:AA[\w-]{30,}|(?<=:)APA91b[\w-]{30,}",
     ),
     _rule("private key", "ls0tls1crudjti", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{10,}"),
     _rule(
         "user information",
         "@",
         # up to the last @ before the path; else, where a password holds a / itself, up to the last one of all
-        r"(?<=://)(?!git@)(?P<secret>[^\s/?#\"'<>]+(?=@)|[^\s/?#@:\"'<>]+:(?!\d{1,5}(?:[/?#]))[^\s\"'<>]*(?=@))",
+        r"(?:(?<=://)|(?<=:\\/\\/)|(?<![\w:/\\])//)(?!git@)(?P<secret>[^\s/?#\"'<>]+(?=@)|[^\s/?#@:\"'<>]+:(?!\d{1,5}(?:[/?#]))[^\s\"'<>]*(?=@))",
     ),
     _rule(
         "user information",
@@ -240,13 +287,24 @@ RULES = (
         rf"(?i)(?<![\w-])--?(?:[\w-]*?)(?:{_NAME})\s+(?![=:-]|(?:to|is|are|or|and|for|in|with|from|must|not)\s)"
         rf"(?:{_QUOTED}|{_SECRET})",
     ),
+    _rule("password", "@tcp( @unix(", rf"(?<=:){_SECRET}(?=@(?:tcp|unix)\()"),
     _rule("password", "login", rf"(?i)\blogin\s+\S+\s+password\s+{_SECRET}"),
     _rule("password", "sshpass", rf"sshpass\s+-p\s*[\"']?{_SECRET}"),
-    _rule("password", "mysql mariadb", rf"(?<!\S)-p{_SECRET}"),
+    _rule("password", "mysql mariadb", rf"(?<!\S)-p(?:{_QUOTED}|{_SECRET})"),
+    _rule(
+        "password",
+        (_trigger("login", r"\s"), _trigger("7z", r"\s")),
+        rf"(?:\b(?:docker|podman|buildah|skopeo|helm|az|oc)\s+login|7z)\s(?:.*?\s)?-p[\s=]*(?:{_QUOTED}|{_SECRET})",
+    ),
+    _rule("password", "plink pscp psftp winscp", rf"(?<!\S)-pw\s+(?:{_QUOTED}|{_SECRET})"),
+    _rule("password", "unzip sqlcmd", rf"(?<!\S)-P\s*(?:{_QUOTED}|{_SECRET})"),
+    _rule("password", "redis-cli", rf"(?<!\S)(?:-a|--pass)\s+(?:{_QUOTED}|{_SECRET})"),
+    _rule("password", "smbclient", rf"-U\s*[^\s%]+%{_SECRET}"),
+    _rule("password", "echo", rf"\becho\s+(?:-n\s+)?(?:{_QUOTED}|{_SECRET})\s*\|\s*(?:sudo|.*--password-stdin)"),
     _rule("password", "-pass", rf"-pass(?:in|out)?\s+pass:{_SECRET}"),
     _rule(
         "password",
-        (_trigger("-u", r"[\s=]"), _trigger("-user", r"[\s=]")),
+        (_trigger("-u", r"[\s=]"), _trigger("-user", r"[\s=]"), _trigger("curl")),
         rf"(?<!\S)(?:-u|--(?:proxy-)?user)[\s=]*[\"']?[^\s:\"'/]+:(?!\d|/){_SECRET}",
     ),
     _rule("password", _NAMES, rf"(?i)<[\w.:-]*?(?:{_NAME})>{_DONE}(?P<secret>[^<>\s][^<>]*+)(?=</)"),
@@ -255,24 +313,44 @@ RULES = (
     # Using token x: what looks like a token and not like a word
     _rule(
         "password",
-        tuple(_trigger(name, r"\s") for name in ("password", "token", "secret")),
-        r"(?i)(?:password|token|secret)(?:\s+(?:->\s*)?)[\"']?(?P<secret>(?=[\w+=~-]*\d)[\w+=~-]{16,})(?![\w./])",
+        tuple(_trigger(name, r"\s") for name in ("password", "token", "secret", "key")),
+        r"(?i)(?:password|token|secret|(?:access|api|private|account|client)[_-]?key)(?:\s+(?:->\s*|is\s+)?)[\"']?(?P<secret>(?=[\w+=~-]*\d)[\w+=~-]{16,})(?![\w./])",
     ),
+    # password is 'x1'
+    _rule(
+        "password",
+        tuple(_trigger(name, r"\s") for name in ("password", "passwd", "passphrase")),
+        rf"(?i)(?:password|passwd|passphrase)\s+(?:is\s+)?[\"']{_DONE}(?P<secret>(?=[^\s\"']*\d)[^\s\"']{{6,}})(?=[\"'])",
+    ),
+    _rule("password", "_auth=", rf"(?<=:_auth=)[\"']?{_SECRET}"),
     _rule("password", "auth", r"(?<=[\"']auth[\"'])\s*:\s*[\"'](?P<secret>[A-Za-z0-9+/=]{8,})"),
     _rule(
         "password",
         _NAMES,
-        rf"(?i)(?P<name>{_NAME})(?:[_-]?(?:id|key|base|value|hash|base64|b64|data|raw|\d)){{0,2}}(?:\[\w{{0,20}}\])?\\{{0,2}}[\"'`\])]{{0,2}}"
-        r"(?P<gap>\s{0,20})(?:(?:=>|:=|[=:](?![=:~>]))(?P<space>\s{0,20})|%(?:25)?3[AD](?:%(?:25)?20|\+)?)"
-        rf"(?:{_QUOTED}|(?P<secret>{_DONE}(?:(?!%(?:25)?26|&(?:amp;)?[\w.-]{{1,40}}=|[,;]\s?[\w.-]{{1,40}}\s?[=:]"
+        rf"(?i)(?P<name>{_NAME})(?:[_-]?(?:id|key|base|value|hash|base64|b64|data|raw|\d)){{0,2}}(?:\[\w{{0,20}}\])?"
+        rf"(?:\\{{0,2}}[\"'`\])]{{0,2}}|%(?:25)?22)"
+        r"(?P<gap>\s{0,20})(?:(?:=>|:=|[=:](?![=:~>]))(?P<space>\s{0,20})|%(?:25)?3[AD](?:%(?:25)?2[02]|\+){0,2})"
+        rf"(?:{_QUOTED}|(?P<secret>{_DONE}(?:(?!%(?:25)?2[26]|&(?:amp;)?[\w.-]{{1,40}}=|[,;]\s?[\w.-]{{1,40}}\s?[=:]"
         r"|[,;)\]}]{1,3}(?:\s|$)|\\{1,2}[\"'])[^\s\"'`<>])+))",
         accepts=_is_assigned_secret,
     ),
     _rule(
+        "token",
+        (_LONG_WORD,),
+        r"(?<![^\s\"'`<>()\[\]=,;|])[A-Za-z0-9]{40,}+(?![^\s\"'`<>()\[\],;|&.]|\.\w)",
+        accepts=_is_random,
+    ),
+    _rule(
         "mail address",
-        "@ %40",
-        r"(?<![\w.+-])(?P<name>[\w.+-]++)(?:@|%40)(?!\dx\.)(?:\w[\w-]*+\.)+(?P<end>[A-Za-z]{2,}+)(?!\w)",
+        "@ %40 &#64; u0040",
+        r"(?<![\w.+-])(?P<name>[\w.+-]++|(?<!\w)\"[^\"\s]+(?: [^\"\s]+)?\")(?:@|%40|&#64;|\\{1,2}u0040)(?!\dx\.)"
+        r"(?:(?:\w[\w-]*+\.)+(?P<end>[A-Za-z]{2,}+)(?!\w)|\[[\d.]{7,15}\])",
         accepts=_is_address,
+    ),
+    _rule(
+        "mail address",
+        (_trigger("at", r"\s?[)\]}>]"),),
+        rf"(?i)(?<![\w.+-])[\w.+-]++{_AT}[\w-]++(?:{_DOT}[\w-]++)*{_DOT}[a-z]{{2,}}(?!\w)",
     ),
 )
 """Applied in this order: what one rule has redacted, later ones leave alone."""

@@ -1,6 +1,8 @@
 """Texts that hold a secret in every shape that redaction knows. Each secret contains the word CANARY."""
 
 C = "CANARY0123456789abcdefCANARY0123456789"
+BARE = "CANARYq7Vw9S81Vp7Hb1DX8pPd5khxE3pyIgKpaUnArl63Xykw2eiNNcIia3anXn"
+"""As random as tokens are that have no prefix."""
 
 SHAPES: dict[str, list[str]] = {
     "reporting URL": [
@@ -23,6 +25,19 @@ SHAPES: dict[str, list[str]] = {
         f"Cookie: session={C}; a={C}",
         f"bearer {C}",
         f"Bearer%20{C}",
+        "'Cookie': 'session=CANARY'",
+        "curl --cookie 'session=CANARY' https://x.org",
+        f"WWW-Authenticate: Negotiate {C}==",
+        "Basic dXNlcjpDCANARY012==",
+    ],
+    "token": [
+        BARE,
+        f"2026-06-01 12:00:00 INFO {BARE}",
+        f"run 74: {BARE}, and",
+        f"got '{BARE}'",
+        f"[{BARE}]",
+        f"id={BARE};",
+        "CANARY0000007491b7e0c85ad2f64e3a9b1c7d50e8f2a6",
     ],
     "GitHub token": [f"ghp_{C}", f"x=gho_{C}y", f"ghu_{C}", f"%3Dghs_{C}", f"ghr_{C}", f"github_pat_{C}_{C}"],
     "GitLab token": [f"glpat-{C}", f"glrt-{C}"],
@@ -36,7 +51,14 @@ SHAPES: dict[str, list[str]] = {
         f"eyJhbGciOiJIUzI1NiJ9.eyJ{C}.",
         f"%20eyJhbGciOiJIUzI1NiJ9.eyJ{C}.{C}",
     ],
-    "service token": [f"npm_{C}", f"SG.{C}.{C}", f"sk-ant-{C}", f"hvs.{C}", f"sk_live_{C}"],
+    "service token": [f"npm_{C}", f"SG.{C}.{C}", f"sk-ant-{C}", f"hvs.{C}", f"sk_live_{C}"]
+    + [f"{prefix}{C}" for prefix in ("sk-", "sk-svcacct-", "shpat_", "sq0atp-", "rubygems_", "glsa_", "lin_api_")]
+    + [f"{prefix}{C}" for prefix in ("xai-", "gsk_", "NRAK-", "PMAK-", "dapi", "dp.pt.", "dckr_oat_", "hvb.")]
+    + [
+        "AGE-SECRET-KEY-1CANARY0123456789QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
+        f"123456789:AA{C}",
+        f"https://x.webhook.office.com/webhookb2/{C}@x/IncomingWebhook/{C}/x",
+    ],
     "private key": [
         f'"private_key": "-----BEGIN PRIVATE KEY-----\\n{C}\\n-----END PRIVATE KEY-----\\n"',
         f"-----BEGIN RSA PRIVATE KEY-----\n{C}\nCANARY==\n-----END RSA PRIVATE KEY-----",
@@ -56,6 +78,9 @@ SHAPES: dict[str, list[str]] = {
         f"remote: https://x-access-token:{C}@github.com/a/b.git",
         f"https%3A%2F%2Fuser%3A{C}%40host%2Fx",
         f"redis://:{C}@host:1/",
+        f"//user:{C}@host/x",
+        f'"url":"https:\\/\\/user:{C}@host\\/x"',
+        f"git+https://user:{C}@host/x",
     ],
     "password": [
         "password=CANARY",
@@ -111,6 +136,21 @@ SHAPES: dict[str, list[str]] = {
         f"ENV GITHUB_TOKEN {C}",
         f"token -> {C}",
         f"pass={C}",
+        f'"password": "{C}\\"CANARY"',
+        f"%7B%22token%22%3A%22{C}%22%7D",
+        f"aws configure set aws_secret_access_key {C}",
+        f"password is '{C}'",
+        f"user:{C}@tcp(127.0.0.1:3306)/x",
+        f"docker login -u x -p {C} host",
+        f"mysqldump -uroot -p'{C} x' y",
+        f"7z x -p{C} a.7z",
+        f"unzip -P {C} a.zip",
+        f"plink -pw {C} user@host",
+        f"redis-cli -a {C}",
+        f"smbclient -U user%{C} //host",
+        f"curl -uuser:{C} x",
+        f"echo {C} | docker login --password-stdin",
+        f"//registry.npmjs.org/:_auth={C}",
         f"SECRET_KEY_BASE={C}",
         f'<password value="{C}"/>',
         f'<add key="DbPassword" value="{C}"/>',
@@ -122,6 +162,13 @@ SHAPES: dict[str, list[str]] = {
         "Name <CANARY+x@mail.example.co.uk>",
         "mailto:CANARY@example.org?subject=x",
         "CANARY%40example.com",
+        "CANARY&#64;example.com",
+        '{"to": "CANARY\\u0040example.com"}',
+        "CANARY (at) example (dot) com",
+        "CANARY [at] example.com",
+        "CANARY[at]mail.example[dot]com",
+        '"John CANARY"@example.com',
+        "CANARY@[127.0.0.1]",
         "Ask CANARY@example.org.",
         "CANARY@example.org: over quota",
         "Signed-off-by: Name <CANARY@users.noreply.example.com>",
