@@ -53,6 +53,8 @@ def templates() -> "jinja2.Environment":
 
 def printable(text: str) -> str:
     """A text without what XML cannot hold, not even escaped."""
+    if text.isprintable():
+        return text
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 

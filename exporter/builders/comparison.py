@@ -109,6 +109,7 @@ class ComparisonBuilder:
         outcome, verdict = self._here.get(test), self._verdicts.get(test)
         sample = sample_of(self._catalog, test)
         reference = compared.run.run_id if compared.run else None
+        run_id, status, _ = there or (None, None, None)
         return {
             "regression_test_id": test,
             "sample_id": sample.id if sample else None,
@@ -117,9 +118,9 @@ class ComparisonBuilder:
             "code": outcome.code if outcome else None,
             "verdict": verdict.code if verdict else None,
             "href": self._link(self._run["run_id"], test, outcome.status, source) if outcome else None,
-            "reference_status": there.status if there else None,
-            "reference_run_id": there.run_id if there and there.run_id != reference else None,
-            "reference_href": self._link(there.run_id, test, there.status, source) if there else None,
+            "reference_status": status,
+            "reference_run_id": run_id if run_id != reference else None,
+            "reference_href": self._link(run_id, test, status, source) if run_id is not None and status else None,
         }
 
     def _link(self, run_id: int, test: int, status: ResultStatus, source: str) -> str | None:

@@ -50,12 +50,12 @@ def _after(platform: str, before: int | None) -> str | None:
 
 def _document(path: str, parts: Iterable[Columns], pagination: FeedPagination) -> Document:
     found = [
-        (run, {one.test_id: LETTERS[one.status] for one in part.matrix.outcomes_of(run["run_id"]).values()})
+        (run, {test: LETTERS[one.status] for test, one in part.matrix.outcomes_of(run["run_id"]).items()})
         for part in parts
         for run in part.runs
     ]
     tests = sorted({test for _, letters in found for test in letters})
-    data = [_item(run, "".join(letters.get(test, NO_RESULT) for test in tests), path) for run, letters in found]
+    data = [_item(run, "".join([letters.get(test, NO_RESULT) for test in tests]), path) for run, letters in found]
     after = pagination["next"]
     pagination["next"] = None if after is None else paths.relative(path, after)
     return path, encode({"data": data, "pagination": pagination, "meta": {"tests": tests}})

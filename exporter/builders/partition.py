@@ -9,45 +9,22 @@ from exporter.builders import build_log, comparison, error_items, grid, junit, r
 from exporter.builders.build_log import LogLines
 from exporter.builders.comparison import ComparisonBuilder
 from exporter.builders.document_options import DocumentOptions
+from exporter.builders.evaluated_runs import EvaluatedRun
 from exporter.builders.feeds import archive_page, linked, run_feeds
 from exporter.builders.partition_summary import PartitionSummary
 from exporter.builders.results import Context, ResultBuilder, Templates
 from exporter.documents.analysis import Change
 from exporter.documents.encoding import Document, encode
-from exporter.documents.runs import Run, RunBase
+from exporter.documents.runs import Run
 from exporter.paths import PLATFORMS
 from exporter.rules.comparison import ComparedTests
-from exporter.rules.lineage import RunFacts
 from exporter.rules.lineage_state import Lineages
-from exporter.rules.outcomes import Result, Results, sample_of
+from exporter.rules.outcomes import Result, sample_of
 from exporter.rules.prior_history import Assessment, PriorHistory
 from exporter.rules.result_matrix import Matrix
 from exporter.source.catalog import Catalog
-from exporter.source.partitions import RunRows
 from exporter.source.redaction import Redactor
-from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import Log
-
-
-class EvaluatedRun(NamedTuple):
-    """A run's rows, what documents show and the rules know of the run, its results by ascending regression test id."""
-
-    rows: RunRows
-    item: RunBase
-    facts: RunFacts
-    results: list[Result]
-
-
-def evaluate(
-    rows: Iterable[RunRows], catalog: Catalog, evaluator: Results, problems: list[InvalidRow] | None = None
-) -> list[EvaluatedRun]:
-    """Evaluate the rows of runs; invalid rows are added to `problems`."""
-    found = []
-    for run in rows:
-        of_run = evaluator.of(run, problems)
-        item = runs.item(run, of_run, catalog)
-        found.append(EvaluatedRun(run, item, runs.facts(run, item, len(of_run), catalog), of_run))
-    return found
 
 
 class Prior(NamedTuple):

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from exporter import paths
 from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined
 from exporter.documents.lists import listing
-from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail, PreviousResult
+from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail
 from exporter.documents.results import Verdict as VerdictDocument
 from exporter.documents.runs import Run, RunIdentity
 from exporter.rules.outcomes import Outcome, Pair, Result, category_names, sample_of
-from exporter.rules.status import ResultStatus
+from exporter.rules.status import RESULT_STATUSES, ResultStatus
 from exporter.rules.verdicts import MainStanding, Verdict
 from exporter.source.catalog import Catalog, OutputRow
 
@@ -217,70 +217,63 @@ class ResultBuilder:
         self._run, self._templates, self._result_documents = run, templates, result_documents
         self._folder = paths.run_results(run["run_id"])
         self._pr_number = encode(run["pr_number"])
-        self._folders: dict[int, str] = {}
+        self._documented = {status for status in RESULT_STATUSES if documented(status, result_documents)}
+        self._previous_results: dict[tuple[int, ResultStatus], tuple[Template, bytes]] = {}
 
     def documents(self, results: list[Result], context: Context) -> Iterator[Document]:
         """One document for each result, then the lists of all and of those that did not pass."""
         run_id, folder = self._run["run_id"], self._folder
         identity = encode(run_identity(self._run, folder))
-        for outcome, runtime in results:
-            if documented(outcome.status, self._result_documents):
-                test, templates = outcome.test_id, self._templates.of(outcome)
-                verdict = context.verdicts.get(test)
+        shown = [(outcome, self._templates.of(outcome), _number(runtime)) for outcome, runtime in results]
+        for outcome, templates, runtime in shown:
+            if outcome.status in self._documented:
+                test = outcome.test_id
+                verdict, previous = context.verdicts.get(test), context.previous.get(test)
                 filled = templates.document.fill(
-                    _number(runtime),
+                    runtime,
                     self._pr_number,
                     b"null" if verdict is None else self._verdict(verdict, test, folder),
-                    self._previous(context.previous.get(test), templates.file),
+                    b"null" if previous is None else self._previous(previous, templates.file.encode()),
                     context.excerpts.get(test, b"null"),
                     identity,
                 )
-                yield f"{folder}{templates.file}", filled
+                yield folder + templates.file, filled
         for page in paths.pages(paths.run_list(run_id, "samples"), len(results)):
-            to = paths.relative(page.path, folder)
-            items = joined(self._listed(result, to) for result in results[page.items])
+            to = paths.relative(page.path, folder).encode()
+            items = joined([self._listed(result, to) for result in shown[page.items]])
             yield page.path, encode(listing(items, page.pagination))
-        failures = [result for result in results if result[0].status != "pass"]
+        failures = [result for result in shown if result[0].status != "pass"]
         for page in paths.pages(paths.run_list(run_id, "failures"), len(failures)):
-            to = paths.relative(page.path, folder)
+            to = paths.relative(page.path, folder).encode()
             items = joined(
                 b"%b%b%b}"
                 % (
                     self._listed(result, to)[:-1],
-                    self._templates.of(result[0]).failure,
+                    result[1].failure,
                     self._verdict(context.verdicts[result[0].test_id], result[0].test_id, page.path),
                 )
                 for result in failures[page.items]
             )
             yield page.path, encode(listing(items, page.pagination))
 
-    def _listed(self, result: Result, to: str) -> bytes:
+    def _listed(self, result: "_Shown", to: bytes) -> bytes:
         """A result as an item of a list that leads `to` the folder of the documents."""
-        outcome, runtime = result
-        templates = self._templates.of(outcome)
-        linked = documented(outcome.status, self._result_documents)
-        href = f'"{to}{templates.file}"'.encode() if linked else b"null"
-        return templates.listed.fill(_number(runtime), self._pr_number, href)
+        outcome, templates, runtime = result
+        href = b'"%b%b"' % (to, templates.file.encode()) if outcome.status in self._documented else b"null"
+        return templates.listed.fill(runtime, self._pr_number, href)
 
-    def _previous(self, found: tuple[int, ResultStatus] | None, file: str) -> bytes:
-        """The newest earlier result of a test as the result's document shows it."""
-        if found is None:
-            return b"null"
-        run_id, status = found
-        linked = documented(status, self._result_documents)
-        shown: PreviousResult = {
-            "run_id": run_id,
-            "status": status,
-            "href": self._folder_of(run_id) + file if linked else None,
-        }
-        return encode(shown)
+    def _previous(self, found: tuple[int, ResultStatus], file: bytes) -> bytes:
+        """The newest earlier result of a test, run and status, as the result's document shows it.
 
-    def _folder_of(self, run_id: int) -> str:
-        """The relative reference from this run's results to the folder of another run's."""
-        found = self._folders.get(run_id)
-        if found is None:
-            found = self._folders[run_id] = paths.relative(self._folder, paths.run_results(run_id))
-        return found
+        Most results of a run share it, and only the `file` of the test differs.
+        """
+        known = self._previous_results.get(found)
+        if known is None:
+            shape = {"run_id": found[0], "status": found[1], "href": PLACEHOLDER}
+            folder = paths.relative(self._folder, paths.run_results(found[0])).encode()
+            known = self._previous_results[found] = Template(shape), folder
+        template, folder = known
+        return template.fill(b'"%b%b"' % (folder, file) if found[1] in self._documented else b"null")
 
     def _verdict(self, verdict: Verdict, test: int, source: str) -> bytes:
         """A verdict as the document at `source` shows it."""
@@ -308,6 +301,10 @@ class ResultBuilder:
             "same_failure_run_id": standing.same_failure_run_id,
             "worse": standing.worse,
         }
+
+
+_Shown = tuple[Outcome, OutcomeTemplates, bytes]
+"""A result, its templates, its runtime encoded."""
 
 
 def _number(value: int | None) -> bytes:

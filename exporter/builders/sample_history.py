@@ -66,9 +66,10 @@ def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: Ma
     """The `least` newest results of a test on a platform, or all, newest first; and as many that count."""
     found = NewestResults([], [])
     for number in index.partitions(paths.recent_chain(test, platform)):
-        results = matrix_of(number).of_test(test, platform)
+        matrix = matrix_of(number)
+        results, counted = matrix.of_test(test, platform), matrix.counted
         found.all.extend(results)
-        found.counted.extend(one for one in results if one[0].is_counted)
+        found.counted.extend([one for one in results if one[0].run_id in counted])
         if len(found.counted) >= least:
             break
     return NewestResults(found.all[:least], found.counted[:least])

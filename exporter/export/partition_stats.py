@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
+from exporter.builders.evaluated_runs import EvaluatedRun
 from exporter.builders.feeds import facet_values, run_feeds, run_lists
-from exporter.builders.partition import EvaluatedRun
 from exporter.builders.results import documented
 from exporter.builders.runs import listed_repositories
 from exporter.export.dependencies import shown

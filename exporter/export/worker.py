@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from exporter import paths
 from exporter.builders import diffs
-from exporter.builders.partition import EvaluatedRun, Partition, Prior, evaluate
+from exporter.builders.evaluated_runs import EvaluatedRun, WrittenRuns, dump, evaluate, load, written_runs
+from exporter.builders.partition import Partition, Prior
 from exporter.builders.partition_summary import PartitionSummary, changed_lists
 from exporter.builders.results import Templates
 from exporter.builders.runs import listed_repositories
-from exporter.documents.encoding import Document, digest, encode
+from exporter.documents.encoding import Document, encode
 from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents, write_manifest
 from exporter.export.dependencies import name_key
 from exporter.export.job import Job
@@ -29,7 +30,7 @@ from exporter.rules.lineage_state import Lineages, fingerprint, tests_of
 from exporter.rules.outcomes import Pair, Results
 from exporter.rules.result_matrix import matrix
 from exporter.source.database import Database
-from exporter.source.partitions import dump, find_result_file, load, read_partition
+from exporter.source.partitions import find_result_file, read_partition
 from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
 from exporter.source.sample_repository import SampleRepository, log_name
@@ -135,8 +136,8 @@ class Worker:
         redactor = Redactor(self._job.options.redaction)
         rows, problems = read_partition(self._database, number, self._job.catalog.forks, redactor)
         redactor.report(f"rows of partition {number}")
-        self._job.work_dir.rows(number).write_bytes(dump(rows))
         runs = evaluate(rows, self._job.catalog, self._evaluator, problems)
+        self._job.work_dir.rows(number).write_bytes(dump(runs))
         results = matrix((run.facts, run.results) for run in runs)
         self._partitions.put("matrix", number, results)
         self._partitions.put("own_lineages", number, partition_lineages(runs, results, self._job.options.main))
@@ -146,10 +147,10 @@ class Worker:
         """Build a partition from its rows in the work dir, which are there as `read` put them."""
         number, problems = task.partition, list[InvalidRow]()
         self._partitions.invalidate(number)
-        rows = self._take_rows(number)
+        written = self._take_runs(number)
         lineages, results = self._partitions.lineages_before(number), self._partitions.matrix(number)
         repository, redactor = self._repository(problems), Redactor(self._job.options.redaction)
-        fingerprints = _run_fingerprints(results.runs, rows, repository)
+        fingerprints = _run_fingerprints(results.runs, written.fingerprints, repository)
         published = published_part(self._job, str(number), task.manifests)
         previous = self._partitions.previous_summary(number) if task.state_valid else None
         reused = PartitionSummary()
@@ -165,7 +166,7 @@ class Worker:
             repository.log if repository else None,
             redactor,
         )
-        evaluated = evaluate(load(rows[len(reused.runs) :]), self._job.catalog, self._evaluator)
+        evaluated = load(written.keys, written.lines[len(reused.runs) :], self._evaluator)
         with PartCollector(self._job, published) as collector:
             summary = _add_documents(collector, partition, reused, evaluated)
             kept = frozenset(str(run["run_id"]) for run in reused.runs)
@@ -227,12 +228,12 @@ class Worker:
         root = self._job.sample_repository
         return None if root is None else SampleRepository(root, problems)
 
-    def _take_rows(self, number: int) -> list[bytes]:
-        """The encoded rows of each run of a partition, oldest run first; the file is removed."""
+    def _take_runs(self, number: int) -> WrittenRuns:
+        """The runs of a partition that was read; the file is removed."""
         file = self._job.work_dir.rows(number)
-        rows = file.read_bytes().splitlines()
+        found = written_runs(file.read_bytes())
         file.unlink()
-        return rows
+        return found
 
 
 def _add_documents(
@@ -253,10 +254,8 @@ def _add_documents(
     return summary
 
 
-def _run_fingerprints(
-    runs: Iterable[int], rows: Iterable[bytes], repository: SampleRepository | None
-) -> dict[int, str]:
-    """Run id → the fingerprint of its rows and its log, by ascending id."""
+def _run_fingerprints(runs: Iterable[int], rows: Iterable[str], repository: SampleRepository | None) -> dict[int, str]:
+    """Run id → the fingerprint of its rows and its log, by ascending id; `rows` are the fingerprints of rows."""
     ids = sorted(runs)
     logs = repository.log_fingerprints(ids) if repository else {}
-    return {run: f"{digest(line)[:16]}{logs.get(run, '')}" for run, line in zip(ids, rows, strict=True)}
+    return {run: f"{of_rows}{logs.get(run, '')}" for run, of_rows in zip(ids, rows, strict=True)}

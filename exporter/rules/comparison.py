@@ -14,12 +14,8 @@ Bucket = Literal["broken", "fixed", "failing_identically", "failing_differently"
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 
 
-class Newest(NamedTuple):
-    """A test's newest result in a lineage: its run, status and output."""
-
-    run_id: int
-    status: ResultStatus
-    output: str
+Newest = tuple[int, ResultStatus, str]
+"""A test's newest result in a lineage: its run, status and output. There are too many to wrap each."""
 
 
 class ComparedTests(NamedTuple):
@@ -53,19 +49,21 @@ def compare(
     unchanged = not_asked = 0
     for test, one in here.items():
         other = there.get(test)
+        if other is None:
+            if one.status != "pass":
+                buckets["no_reference"].append((test, None))
+            continue
+        _, status, output = other
         if one.status == "pass":
-            if other is not None:
-                if other.status == "pass" or other.output == one.output:
-                    unchanged += 1
-                else:
-                    buckets["fixed"].append((test, other))
-        elif other is None:
-            buckets["no_reference"].append((test, None))
-        elif other.output == one.output:
+            if status == "pass" or output == one.output:
+                unchanged += 1
+            else:
+                buckets["fixed"].append((test, other))
+        elif output == one.output:
             buckets["failing_identically"].append((test, other))
         else:
-            buckets["broken" if other.status == "pass" else "failing_differently"].append((test, other))
-    for test in sorted(test for test, other in there.items() if other.status != "pass" and test not in here):
+            buckets["broken" if status == "pass" else "failing_differently"].append((test, other))
+    for test in sorted(test for test, (_, status, _) in there.items() if status != "pass" and test not in here):
         if test in asked:
             buckets["not_rerun"].append((test, there[test]))
         else:

@@ -8,7 +8,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from exporter.rules.history import UNKNOWN_COMMIT, Entry, entries
+from exporter.rules.history import UNKNOWN_COMMIT, Entry, entries, is_steady
 
 _FLAKY_CHANGES = 4
 _FLAKY_COMMITS = 2
@@ -28,7 +28,7 @@ def _changes(window: Sequence[Entry], *, within_commits: bool) -> list[int]:
 
 def state_changes(newest: str) -> int:
     """How often the newest results (`HistorySummary.newest`) changed between pass and a failure of another output."""
-    return len(_changes(entries(newest), within_commits=False))
+    return 0 if is_steady(newest) else len(_changes(entries(newest), within_commits=False))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -43,6 +43,8 @@ def is_flaky(newest: str, *, within_commits: bool = False) -> bool:
         within_commits: count only changes between results of one commit: the lineage of a pull request or branch,
             whose author breaks and repairs a test.
     """
+    if is_steady(newest):  # as most are
+        return False
     window = entries(newest)
     changes = _changes(window, within_commits=within_commits)
     if changes and len(window) - changes[-1] >= _LASTING:

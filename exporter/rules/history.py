@@ -337,6 +337,12 @@ def entries(newest: str) -> list[Entry]:
     ]
 
 
+def is_steady(newest: str) -> bool:
+    """Whether all of `HistorySummary.newest` passed, or none did."""
+    letters = newest[::_ENTRY]
+    return letters.count("p") in (0, len(letters))
+
+
 def with_result(newest: str, commit: str, one: Evaluated) -> str:
     """The newest results, with one more."""
     return (newest + _entry(one.code, commit, one.output))[-WINDOW * _ENTRY :]

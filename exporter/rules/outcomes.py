@@ -42,6 +42,10 @@ class Written(NamedTuple):
     pair: Pair | None
 
 
+OutcomeKey = tuple[Any, ...]
+"""What an outcome is evaluated from: test, exit code, expected code, and the row of each result file as a tuple."""
+
+
 class ErrorFacts(NamedTuple):
     """One way in which a result is not what was expected, as an error item shows it; `suffix` is of its id."""
 
@@ -56,6 +60,7 @@ class Outcome:
     """A result evaluated: everything about it that its runtime and its run do not change; hashed by identity.
 
     Args:
+        key: what it was evaluated from.
         test_id: of the regression test.
         status: the result's.
         exit_code: of the test.
@@ -69,6 +74,7 @@ class Outcome:
         errors: its error items.
     """
 
+    key: OutcomeKey
     test_id: int
     status: ResultStatus
     exit_code: int | None
@@ -122,7 +128,7 @@ class Results:
         self._expected: dict[int, tuple[OutputRow, ...]] = {
             test.id: tuple(output for output in test.outputs if not output.ignore) for test in catalog.tests.values()
         }
-        self._outcomes: dict[tuple[object, ...], Outcome] = {}
+        self._outcomes: dict[OutcomeKey, Outcome] = {}
         self._variants = {
             output.id: frozenset(hash_ for _, hash_ in output.variants if hash_ is not None)
             for output in catalog.outputs.values()
@@ -136,18 +142,11 @@ class Results:
                 files[row[0]].append(tuple(row))
             else:
                 files[row[0]] = [tuple(row)]
-        outcomes = self._outcomes
-        if len(outcomes) > _MOST_OUTCOMES:
-            outcomes.clear()
-        results = []
+        known, results = self._outcomes, []
         for test_id, runtime, exit_code, expected_rc in run.results:
             key = (test_id, exit_code, expected_rc, *files.pop(test_id, ()))
-            outcome = outcomes.get(key)
-            if outcome is None:
-                outcome = outcomes[key] = self._outcome(
-                    test_id, exit_code, expected_rc, [ResultFile(*row[1:]) for row in key[3:]]
-                )
-            results.append((outcome, runtime))
+            outcome = known.get(key)
+            results.append((self.outcome(key) if outcome is None else outcome, runtime))
         if problems is not None:
             problems += [
                 InvalidRow("test_result", f"{run.run_id}/{row[0]}", f"regression_test_id {DANGLING}")
@@ -161,9 +160,18 @@ class Results:
             ]
         return results
 
-    def _outcome(
-        self, test_id: int, exit_code: int | None, expected_rc: int | None, files: list[ResultFile]
-    ) -> Outcome:
+    def outcome(self, key: OutcomeKey) -> Outcome:
+        """The outcome with this key."""
+        found = self._outcomes.get(key)
+        if found is None:
+            if len(self._outcomes) >= _MOST_OUTCOMES:
+                self._outcomes.clear()
+            found = self._outcomes[key] = self._evaluated(key)
+        return found
+
+    def _evaluated(self, key: OutcomeKey) -> Outcome:
+        test_id, exit_code, expected_rc, *rows = key
+        files = [ResultFile(*row[1:]) for row in rows]
         test = self._catalog.tests.get(test_id)
         matches = [output_match(file.got, self._variants.get(file.output_id, frozenset())) for file in files]
         produced = {file.output_id for file in files}
@@ -189,6 +197,7 @@ class Results:
         failure = classification(status, exit_code, expected_rc, len(missing), len(different))
         lacking = [SENTINEL_OUTPUT_ID] if sentinel_only else [output.id for output in missing]
         return Outcome(
+            key=key,
             test_id=test_id,
             status=status,
             exit_code=exit_code,

@@ -117,7 +117,7 @@ class PriorHistory:
         if own == main_lineage(platform) and not self._commits(platform).extend(run.commit_sha):
             names.remove(own)
         row = Row(run.run_id, commit_key(run.commit_sha), results)
-        newest = {test: Newest(run.run_id, one.status, one.output) for test, one in results.items()}
+        newest = {test: (run.run_id, one.status, one.output) for test, one in results.items()}
         for name in names:
             self._within.setdefault(name, []).append(row)
             self._newest_in(name).update(newest)
@@ -142,7 +142,7 @@ class PriorHistory:
         if name not in self._newest:
             before = self._before.get(name, _NOTHING)
             self._newest[name] = {
-                test: Newest(one.last_run, one.status, before.output_of(test)) for test, one in before.tests.items()
+                test: (one.last_run, one.status, before.output_of(test)) for test, one in before.tests.items()
             }
         return self._newest[name]
 
@@ -151,7 +151,7 @@ class PriorHistory:
         newest = self._newest_in(main)
         for test, one in here.items():
             before = newest.get(test)
-            if before is not None and (before.status == "pass") != (one.status == "pass"):
+            if before is not None and (before[1] == "pass") != (one.status == "pass"):
                 past = self._state(main, test)
                 assert past is not None
                 if (kind := turn(past, one)) is not None:
@@ -194,9 +194,9 @@ class PriorHistory:
         for before in reversed(self._before.get(name, _NOTHING).runs):
             run_id = before.reference.run_id
             outcomes = matrix_of(paths.partition_of(run_id)).outcomes_of(run_id)
-            there |= {test: Newest(run_id, one.status, one.output) for test, one in outcomes.items()}
+            there |= {test: (run_id, one.status, one.output) for test, one in outcomes.items()}
             reference = preferred(reference, before.reference)
         for within, of_run in self._of_commit.get(name, ()):
-            there |= {test: Newest(within.run_id, one.status, one.output) for test, one in of_run.items()}
+            there |= {test: (within.run_id, one.status, one.output) for test, one in of_run.items()}
             reference = preferred(reference, reference_run(within))
         return there, reference

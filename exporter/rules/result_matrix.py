@@ -1,7 +1,7 @@
 """All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -40,7 +40,15 @@ class Matrix:
 
     outcomes: list[ResultOutcome]
     runs: dict[int, MatrixRow]
-    _newest: list["_Column"] = field(default_factory=list)
+    _counted: frozenset[int] | None = field(default=None, compare=False, repr=False)
+    _of_test: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def counted(self) -> frozenset[int]:
+        """The runs that count."""
+        if self._counted is None:
+            self._counted = frozenset(run_id for run_id, row in self.runs.items() if row.run.is_counted)
+        return self._counted
 
     def outcomes_of(self, run_id: int) -> dict[int, ResultOutcome]:
         """Regression test id → its outcome in one run."""
@@ -56,24 +64,12 @@ class Matrix:
 
     def of_test(self, test_id: int, platform: str | None = None) -> list["Found"]:
         """A test's results, on one platform or all, newest run first."""
-        if not self._newest:
-            self._newest = list(self._columns())
-        outcomes = self.outcomes
-        return [
-            (run, outcomes[places[at]], runtimes[at])
-            for on, positions, (run, places, runtimes) in self._newest
-            if (platform is None or on == platform) and (at := positions.get(test_id)) is not None
-        ]
-
-    def _columns(self) -> Iterator["_Column"]:
-        """Its runs, newest first. Most have run the same tests, and share where to find each."""
-        test_of = [outcome.test_id for outcome in self.outcomes]
-        shared: dict[tuple[int, ...], dict[int, int]] = {}
-        for _, row in sorted(self.runs.items(), reverse=True):
-            tests = tuple(map(test_of.__getitem__, row.places))
-            if tests not in shared:
-                shared[tests] = {test: at for at, test in enumerate(tests)}
-            yield row.run.platform, shared[tests], row
+        if not self._of_test:  # most are asked for every test, one after the other
+            for _, (run, places, runtimes) in sorted(self.runs.items(), reverse=True):
+                for outcome, runtime in zip(map(self.outcomes.__getitem__, places), runtimes, strict=True):
+                    self._of_test.setdefault(outcome.test_id, []).append((run, outcome, runtime))
+        found = self._of_test.get(test_id, [])
+        return found if platform is None else [one for one in found if one[0].platform == platform]
 
     def digest(self, run_id: int) -> str:
         """The same for two runs if and only if other runs say the same of them."""
@@ -90,9 +86,6 @@ class Matrix:
         """As JSON."""
         return {"outcomes": self.outcomes, "runs": list(self.runs.values())}
 
-
-_Column = tuple[str | None, Mapping[int, int], MatrixRow]
-"""A run's platform, regression test id → place in the row's lists, and the row."""
 
 Found = tuple[RunFacts, ResultOutcome, int | None]
 """One result: its run, its outcome, its runtime in ms. There are too many to wrap each."""

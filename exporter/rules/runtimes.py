@@ -32,7 +32,7 @@ def runtime_bucket(runtime: int) -> int:
 
 def bucket_quantile(counts: Sequence[tuple[int, int]], percent: int) -> int | None:
     """The nearest-rank quantile in ms, to within 1 %, of ascending buckets with their counts; None of nothing."""
-    rank = max(1, -(-sum(count for _, count in counts) * percent // 100))
+    rank = max(1, -(-sum([count for _, count in counts]) * percent // 100))
     for bucket, count in counts:
         rank -= count
         if rank <= 0:

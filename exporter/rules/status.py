@@ -4,13 +4,14 @@ The rules are those of `docs/contract.md`, "Status rules"; the functions take ro
 """
 
 from collections.abc import Collection, Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 ResultStatus = Literal["pass", "fail", "missing_output"]
+RESULT_STATUSES: tuple[ResultStatus, ...] = get_args(ResultStatus)
 RunStatus = Literal["queued", "running", "canceled", "error", "fail", "pass", "incomplete"]
 Match = Literal["exact", "variant", "different", "missing"]
 
-RUN_STATUSES: tuple[RunStatus, ...] = ("queued", "running", "canceled", "error", "fail", "pass", "incomplete")
+RUN_STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 SENTINEL_OUTPUT_ID = -1
 SENTINEL_GOT = "error"

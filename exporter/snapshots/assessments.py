@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from exporter.builders.partition import EvaluatedRun
+from exporter.builders.evaluated_runs import EvaluatedRun
 from exporter.export.partition_stats import partition_lineages
 from exporter.rules import lineage_state
 from exporter.rules.lineage import MainLine, RunFacts, compared_lineages, is_all_results, lineages_of

@@ -14,7 +14,7 @@ import orjson
 
 from exporter import paths
 from exporter.builders import regression_tests, runs, samples
-from exporter.builders.partition import EvaluatedRun, evaluate
+from exporter.builders.evaluated_runs import EvaluatedRun, evaluate
 from exporter.builders.results import Templates
 from exporter.builders.targets import AllTargets
 from exporter.documents.encoding import PLACEHOLDER, Document, encode

@@ -68,16 +68,6 @@ class PartitionRows(NamedTuple):
     problems: list[InvalidRow]
 
 
-def dump(rows: Iterable[RunRows]) -> bytes:
-    """Runs as bytes for the work dir, a line each."""
-    return b"\n".join(orjson.dumps(run, default=list) for run in rows)
-
-
-def load(lines: Iterable[bytes]) -> list[RunRows]:
-    """The runs in lines that `dump` wrote."""
-    return [RunRows(**orjson.loads(line)) for line in lines]
-
-
 def partition_number(run: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The partition of a run's id as `paths.partition_of` has it: databases divide negative numbers otherwise."""
     rest = (run % PARTITION_SIZE + PARTITION_SIZE) % PARTITION_SIZE

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter import paths
-from exporter.builders.partition import EvaluatedRun
+from exporter.builders.evaluated_runs import EvaluatedRun
 from exporter.export.partition_stats import partition_lineages
 from exporter.export.prefix_scan import PrefixScan
 from exporter.rules.history import Row, commit_key, summary_of

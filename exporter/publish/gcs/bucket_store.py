@@ -300,25 +300,21 @@ class GcsStore:
     def _sender(self) -> Iterator[Callable[[Sequence[Upload]], Sequence[Upload]]]:
         """A function that sends uploads and returns those that were refused."""
         if self.plain:
-            send = functools.partial(self._send_plain, failed=threading.Event())
+            send = functools.partial(self._send_plain, failed=threading.Event())  # set when one fails for good
             with ThreadPoolExecutor(_THREADS) as threads:
                 yield lambda uploads: [one for one in threads.map(send, uploads) if one]
         else:
-            link = self._link()
-            with Bulk(
-                self.name, self.bucket, link.trusted, link.rate, timeout=self.timeout, deadline=self.deadline
-            ) as bulk:
+            link, limits = self._link(), {"timeout": self.timeout, "deadline": self.deadline}
+            with Bulk(self.name, self.bucket, link.trusted, link.rate, **limits) as bulk:
                 yield bulk
 
     def _send_plain(self, upload: Upload, failed: threading.Event) -> Upload | None:
-        """Send an upload unless another has `failed` for good; return it if it was refused."""
-        if failed.is_set():
-            return None
         try:
-            self._patiently(lambda: self._put(upload))
+            if not failed.is_set():
+                self._patiently(lambda: self._put(upload))
         except ConflictError:
             return upload
-        except BaseException:
+        except StoreError:
             failed.set()
             raise
         return None
