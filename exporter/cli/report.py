@@ -1,5 +1,6 @@
 """The command `report`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,7 +48,9 @@ def report(pr: int | None, run: int | None, commit: str | None, form: str, reade
     with reader.open() as api, unread_is_no_error():
         title, runs = _runs(api, pr, run, commit)
         chosen = tuple(
-            reports.run_report(one, api.failures(one["run_id"]), lambda path: api.name + path)
+            reports.run_report(
+                one, api.failures(one["run_id"]), lambda path: api.name + path, lambda item: _diff(api, item)
+            )
             for one in reports.newest_by_platform(runs)
         )
         found = reports.Report(title, chosen)
@@ -68,3 +71,11 @@ def _runs(api: "Api", pr: int | None, run: int | None, commit: str | None) -> tu
         return f"Pull request {pr}", list(api.runs(pr=pr))
     assert commit is not None
     return f"Commit {commit[:10]}", list(api.runs(commit=commit))
+
+
+def _diff(api: "Api", item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first difference of a failure that has one."""
+    if item["href"] is None:
+        return None
+    links = (output["diff"] for output in api.get(item["href"])["outputs"])
+    return next((api.get(link) for link in links if link is not None), None)

@@ -14,12 +14,18 @@ from exporter.templating import printable
 MOST = 65_000
 """Characters of a report in Markdown: GitHub refuses comments of more than 65,536."""
 
+HUNKS = 5
+"""Tests that a run breaks of which the first difference is shown."""
+_HUNK_LINES = 12
+_LINE = 200
+"""Lines of a difference that are shown, and characters of each."""
+
 _PLATFORM = {"linux": "Linux", "windows": "Windows", None: "an unknown platform"}
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure that is listed; `kind` is `broken`, `flaky` or `on_main`."""
+    """A failure that is listed; `kind` is `broken`, `flaky` or `on_main`, `hunk` the first lines that differ."""
 
     kind: str
     regression_test_id: int
@@ -31,6 +37,7 @@ class Failure:
     worse: bool
     base_is_old: bool
     url: str | None
+    hunk: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,10 @@ class Report:
 
 
 def run_report(
-    run: Mapping[str, Any], failures: Iterable[Mapping[str, Any]], url_of: Callable[[str], str]
+    run: Mapping[str, Any],
+    failures: Iterable[Mapping[str, Any]],
+    url_of: Callable[[str], str],
+    diff_of: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = lambda _: None,
 ) -> RunReport:
     """One run of a report.
 
@@ -86,10 +96,18 @@ def run_report(
         run: as `runs/ID.json` has it.
         failures: as `runs/ID/failures.json` has them.
         url_of: gives the absolute URL of a path below the API root.
+        diff_of: gives the document of a difference of a failure, if it has one; asked for `HUNKS` failures.
     """
     suspect, summary = run["failures"].get("suspect"), run["summary"]
-    found = [_failure(one, url_of) for one in failures]
     order = {"broken": 0, "flaky": 1, "on_main": 2}
+    items = {item["regression_test_id"]: item for item in failures}
+    found = sorted(
+        (_failure(item, url_of) for item in items.values()), key=lambda one: (order[one.kind], one.regression_test_id)
+    )
+    for place, one in enumerate(found[:HUNKS]):
+        diff = diff_of(items[one.regression_test_id]) if one.kind == "broken" else None
+        if diff is not None:
+            found[place] = dataclasses.replace(one, hunk=first_hunk(diff))
     return RunReport(
         run["run_id"],
         run["status"],
@@ -98,7 +116,7 @@ def run_report(
         sum(summary[name] for name in ("pass_count", "fail_count", "missing_output_count")),
         summary["total_samples"],
         (suspect["code"], suspect["count"]) if suspect else None,
-        tuple(sorted(found, key=lambda one: (order[one.kind], one.regression_test_id))),
+        tuple(found),
         url_of(f"runs/{run['run_id']}.json"),
     )
 
@@ -124,6 +142,19 @@ def _failure(item: Mapping[str, Any], url_of: Callable[[str], str]) -> Failure:
         bool(main and main.get("same_failure_run_id") is not None),
         url_of(item["href"]) if item["href"] else None,
     )
+
+
+_SIGN = {"added": "+", "removed": "-", "context": " "}
+
+
+def first_hunk(diff: Mapping[str, Any]) -> tuple[str, ...]:
+    """The first lines that differ in a published difference, as `diff -u` shows lines."""
+    if not diff["hunks"]:
+        return ()
+    lines = diff["hunks"][0]["lines"]
+    shown = [f"{_SIGN[line['kind']]}{printable(line['text'])[:_LINE]}" for line in lines[:_HUNK_LINES]]
+    more = len(lines) - len(shown)
+    return (*shown, *([f"… {more} more lines"] if more else []))
 
 
 def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -199,7 +230,15 @@ def _run_lines(run: RunReport) -> list[str]:
     if run.failures:
         lines += ["", "| | test | command | failure |", "|---|---|---|---|"]
         lines += [_row(one) for one in run.failures]
+        lines += [_difference(one) for one in run.failures if one.hunk]
     return lines
+
+
+def _difference(one: Failure) -> str:
+    """The first lines that differ, in a fence that no line of them can close."""
+    longest = max((len(ticks) for line in one.hunk for ticks in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join(["", f"Test {one.regression_test_id}:", "", f"{fence}diff", *one.hunk, fence])
 
 
 _KIND = {"broken": "breaks", "flaky": "flaky", "on_main": "on main too"}
@@ -222,6 +261,7 @@ def as_text(report: Report) -> str:
         lines += [
             f"  {_KIND[one.kind]:12} {one.regression_test_id:>5} {one.code:18} "
             f"ccextractor {printable(one.command or '')} {printable(one.sample_name or '')}"
+            + "".join(f"\n        {line}" for line in one.hunk)
             for one in run.failures
         ]
     return "\n".join(lines) + "\n"

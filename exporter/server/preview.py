@@ -252,7 +252,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address, family=family)
-        # asyncio does so for its own sockets alone; without it each body waits 40 ms for the headers to be acknowledged.
+        # asyncio does so for its own sockets alone; without it each body waits 40 ms for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except (OSError, UnicodeError) as error:

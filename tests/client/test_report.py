@@ -120,6 +120,37 @@ def test_hostile_text_is_shown_and_does_nothing(command: str, name: str, title: 
     assert "@" not in markdown and not re.search(r"(?<!&)#(?!\d*;|## )\d", markdown)
 
 
+TICKS = st.text(st.sampled_from([*"`~<>@\n\r #|", "\u202e"]), max_size=30) | HOSTILE
+
+
+@given(st.lists(TICKS, min_size=1, max_size=20))
+def test_hostile_lines_of_a_difference_stay_in_their_fence(texts: list[str]) -> None:
+    diff = {"hunks": [{"lines": [{"kind": "added", "text": text} for text in texts]}]}
+    failures = [failure(1)]
+    markdown = as_markdown(Report("x", (run_report(run(), failures, url_of, lambda _: diff),)))
+    html = RENDERER.render(markdown)
+    (code,) = re.findall(r'<pre><code class="language-diff">(.*?)</code></pre>', html, re.DOTALL)
+    assert code.count("\n") == min(len(texts), 12) + (len(texts) > 12)
+    assert not re.search(r"<(script|img|em|del|h1|h2|ul|blockquote)\b", html.replace(code, ""))
+    assert html.endswith("</code></pre>\n") and "<" not in code
+
+
+def test_the_first_difference_is_shown_of_the_first_tests_that_break() -> None:
+    asked = []
+
+    def diff_of(item: Any) -> Any:
+        asked.append(item["regression_test_id"])
+        lines = [{"kind": kind, "text": kind} for kind in ("context", "removed", "added")]
+        return {"hunks": [{"lines": lines}]} if item["regression_test_id"] > 1 else None
+
+    failures = [*(failure(number) for number in range(9, 0, -1)), failure(10, "flaky")]
+    found = run_report(run(), failures, url_of, diff_of)
+    assert asked == [1, 2, 3, 4, 5]
+    assert [bool(one.hunk) for one in found.failures] == [False, True, True, True, True] + [False] * 5
+    assert found.failures[1].hunk == (" context", "-removed", "+added")
+    assert "\n        -removed\n" in as_text(Report("x", (found,)))
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=100))
 def test_escaped_text_reads_as_it_was(text: str) -> None:
     html = RENDERER.renderInline("x" + escape(text) + "x")
