@@ -24,7 +24,10 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from exporter.cache_control import cache_control
+from exporter.cli.main import run
+from exporter.demo import create_demo
 from exporter.errors import ConflictError, StoreError
+from exporter.export import pipeline
 from exporter.publish.gcs import bucket_store, bulk_upload, objects, session
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.gcs.objects import upload_of
@@ -731,3 +734,34 @@ def test_a_check_comes_between_looking_and_writing(store: GcsStore) -> None:
         store.write([("v1/a.json", b"ours")], lambda: other.write([("v1/a.json", b"theirs")]) and None)
     found = store.get("v1/a.json")
     assert found is not None and found.data == b"theirs"
+
+
+def test_the_check_before_exports_reads_the_bucket_and_its_settings(
+    emulator: Emulator,  # noqa: F811
+    bucket: str,  # noqa: F811
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    database = f"sqlite:///{tmp_path}/platform.sqlite"
+    create_demo(database, runs=4, tests=2, seed=1)
+
+    def check(store: str) -> tuple[int, dict[str, tuple[str, str]]]:
+        code = run(["check", "--database-url", database, "--store", store, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        return code, {one["check"]: (one["state"], one["detail"]) for one in told["checks"]}
+
+    store = GcsStore(bucket, "api")
+    code, found = check(store.name)
+    assert code == 0 and found["store"] == (
+        "ok",
+        f"{store.name} can be written, and is empty: the first export fills it",
+    )
+    state, settings = found["bucket settings"]
+    assert state == "warning" and "CORS" in settings and "readers" in settings and "soft delete" not in settings
+    assert list(store.list("")) == []
+    pipeline.export(pipeline.Settings(database, store, 0))
+    assert "holds 4 runs" in check(store.name)[1]["store"][1]
+    code, found = check("gs://no-such-bucket")
+    assert code == 1 and "check the name of the bucket" in found["store"][1] and "bucket settings" not in found
