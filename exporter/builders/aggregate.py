@@ -76,14 +76,17 @@ class Aggregate:
             return found.status if found else None
 
         yield from samples.documents(catalog, dirty, status)
-        yield from regression_tests.documents(catalog, dirty, regression_tests.Histories(self._recent, whole, main))
+        histories = regression_tests.Histories(self._recent, whole, main, self.options.main)
+        yield from regression_tests.documents(catalog, dirty, histories)
         for sample_id in catalog.samples:
             if targets.sample(sample_id) in dirty:
-                yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of)
+                yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of, self.options.main)
         for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
         if paths.REGRESSIONS in dirty:
-            yield from regressions.heads(lambda number: self.summary_of(number).changes, self.feeds, self.options.main)
+            yield from regressions.heads(
+                lambda number: self.summary_of(number).changes, self.feeds, self.options.main, self.main_now()
+            )
         yield search.document(catalog)
         for platform in PLATFORMS:
             if paths.grid(platform) in dirty:
@@ -101,7 +104,7 @@ class Aggregate:
         if paths.BADGES in self.dirty:
             yield from site.badges(self.options.main.branch, self.main_now())
 
-    def main_now(self) -> dict[str, tuple[int, int]]:
+    def main_now(self) -> regressions.MainCounts:
         """Platform → how many active tests fail on the main line now, and how many have a result there."""
         found: dict[str, tuple[int, int]] = {}
         for platform, lineage in self._lineages(main_lineage).items():

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from exporter import paths
 from exporter.cache_control import cache_control
-from exporter.documents.analysis import Change, ComparedResult, ReferenceName, RunComparison, Standing
+from exporter.documents.analysis import Change, ChangeFeedHead, ComparedResult, ReferenceName, RunComparison, Standing
 from exporter.documents.encoding import Document, encode
 from exporter.documents.fields import Platform, RegressionTestId, RunId, SampleId
 from exporter.documents.files import Diff, LogPage
@@ -167,7 +167,7 @@ def _runs() -> Iterator[Published]:
     yield Published("diffs/{pair}.json", Diff, "Expected against actual output", tag)
     yield from _feed(
         "regressions",
-        FeedHead[Change],
+        ChangeFeedHead,
         FeedPage[Change],
         "What broke and what was fixed on the main line",
         tag,

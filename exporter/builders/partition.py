@@ -132,7 +132,7 @@ class Partition:
             if columns := summary.on(platform):
                 next_partition = pages.get(paths.grid(platform))
                 yield grid.archive(platform, self.number, grid.Columns(columns, self.matrix), next_partition)
-        yield from sample_history.archive(self.number, self.catalog, self.matrix, pages)
+        yield from sample_history.archive(self.number, self.catalog, self.matrix, pages, self.options.main)
 
     def _excerpts(self, lines: LogLines, listed: list[Result]) -> dict[int, bytes]:
         """Regression test id → what the log says of its sample."""

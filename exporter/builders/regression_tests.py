@@ -7,15 +7,17 @@ from exporter import paths
 from exporter.builders import targets
 from exporter.builders.facets import Facet, lists, numbered
 from exporter.builders.sample_history import NewestResults, entry
+from exporter.documents.analysis import Slowdown as SlowdownDocument
 from exporter.documents.analysis import Stability as StabilityDocument
 from exporter.documents.analysis import Window as WindowDocument
 from exporter.documents.encoding import Document, encode
 from exporter.documents.regression_tests import ExpectedOutput, RegressionTest
 from exporter.paths import PLATFORMS
 from exporter.rules.history import HistorySummary
+from exporter.rules.lineage import MainLine
 from exporter.rules.lineage_state import Lineage
 from exporter.rules.outcomes import category_names, sample_of
-from exporter.rules.stability import Stability, Window, stability
+from exporter.rules.stability import Slowdown, Stability, Window, stability
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
 
 RECENT = 50
@@ -62,17 +64,20 @@ class Histories(NamedTuple):
         recent: returns newest results.
         all_results: platform → all counted results there.
         main: platform → the main lineage there.
+        main_line: which runs it is made of.
     """
 
     recent: Recent
     all_results: Mapping[str, Lineage]
     main: Mapping[str, Lineage]
+    main_line: MainLine
 
 
 NO_HISTORIES = Histories(
     lambda test, platform: NewestResults([], []),
     {platform: Lineage() for platform in PLATFORMS},
     {platform: Lineage() for platform in PLATFORMS},
+    MainLine(),
 )
 """Of a catalogue without results."""
 
@@ -115,7 +120,10 @@ def _document(item: RegressionTest, test: TestRow, histories: Histories) -> Docu
                 "outputs": [_output(output) for output in test.outputs],
                 "last_passed_on_linux": test.last_passed_on_linux,
                 "last_passed_on_windows": test.last_passed_on_windows,
-                "recent": {platform: list(map(entry, newest.all[:RECENT])) for platform, newest in found.items()},
+                "recent": {
+                    platform: [entry(one, histories.main_line) for one in newest.all[:RECENT]]
+                    for platform, newest in found.items()
+                },
                 "stability": {
                     platform: _stability(test.id, newest, histories.all_results[platform], histories.main[platform])
                     for platform, newest in found.items()
@@ -143,7 +151,12 @@ def _stability(test: int, newest: NewestResults, whole: Lineage, main: Lineage) 
         "first_failure_run": summary.first_failure if summary else None,
         "last_failure_run": summary.last_failure if summary else None,
         "slower": found.slower,
+        "slowdown": found.slowdown and _slowdown(found.slowdown),
     }
+
+
+def _slowdown(found: Slowdown) -> SlowdownDocument:
+    return {"before_ms": found.before, "after_ms": found.after, "since_run": found.since_run}
 
 
 def _window(window: Window) -> WindowDocument:

@@ -77,7 +77,13 @@ def archive(partition: int, changes: Sequence[Change], before: int | None) -> It
         following = path
 
 
-def heads(changes_of: Callable[[int], Sequence[Change]], index: FeedIndex, main: MainLine) -> Iterator[Document]:
+MainCounts = Mapping[str, tuple[int, int]]
+"""Platform → how many active tests fail on the main line now, and how many have a result there."""
+
+
+def heads(
+    changes_of: Callable[[int], Sequence[Change]], index: FeedIndex, main: MainLine, main_now: MainCounts
+) -> Iterator[Document]:
     """The head of the feed, with the changes of its newest pages, and the same as Atom.
 
     Of a page in parts the head has the first one. `changes_of` returns the changes of a partition, newest first.
@@ -96,7 +102,8 @@ def heads(changes_of: Callable[[int], Sequence[Change]], index: FeedIndex, main:
         "total": index.total(paths.REGRESSIONS),
         "next": None if following is None else paths.relative(path, following),
     }
-    yield path, encode(listing(_linked(items, path), pagination))
+    now = {platform: {"failing": failing, "results": results} for platform, (failing, results) in main_now.items()}
+    yield path, encode({**listing(_linked(items, path), pagination), "meta": {"main_now": now}})
     shown = [change for change in items if change["kind"] != "expectation"][:MOST_ENTRIES]
     yield paths.REGRESSIONS_FEED, _atom(_linked(shown, paths.REGRESSIONS_FEED), main)
 
@@ -112,6 +119,8 @@ def _atom(changes: list[Change], main: MainLine) -> bytes:
             changes=[change | {"at": change["at"] or epoch} for change in changes],
             updated=max((change["at"] for change in changes if change["at"]), default=epoch),
             self_href=paths.relative(paths.REGRESSIONS_FEED, paths.REGRESSIONS_FEED),
+            # Of the store's root; the feed stands below `v1/`, as all documents do.
+            site_href=paths.relative(paths.stored(paths.REGRESSIONS_FEED), "index.html"),
             json_href=paths.relative(paths.REGRESSIONS_FEED, paths.document(paths.REGRESSIONS)),
         )
     )

@@ -130,8 +130,8 @@ class Templates:
             paths.result_file(outcome.test_id),
             Template({**shown, "outputs": brief, "href": PLACEHOLDER}),
             Template(document),
-            b',"classification":%b,"accepted_today":%b,"verdict":'
-            % (encode(classified), encode(outcome.accepted_today)),
+            b',"classification":%b,"accepted_today":%b,"fingerprint":%b,"verdict":'
+            % (encode(classified), encode(outcome.accepted_today), encode(outcome.output)),
         )
 
     def _outputs(self, outcome: Outcome) -> list[OutputDetail]:

@@ -7,11 +7,12 @@ from exporter import paths
 from exporter.builders.feeds import FeedIndex, archive_page, head_page
 from exporter.documents.encoding import Document
 from exporter.documents.results import HistoryEntry
+from exporter.rules.lineage import MainLine
 from exporter.rules.result_matrix import Found, Matrix
 from exporter.source.catalog import Catalog
 
 
-def entry(found: Found) -> HistoryEntry:
+def entry(found: Found, main: MainLine) -> HistoryEntry:
     """A result as histories show it."""
     run, outcome, runtime = found
     return {
@@ -26,27 +27,30 @@ def entry(found: Found) -> HistoryEntry:
         "runtime_ms": runtime,
         "exit_code": outcome.exit_code,
         "pr_number": run.pr_number,
+        "main_line": run.platform is not None and main.holds(run),
     }
 
 
-def merged(tests: Iterable[int], matrix: Matrix) -> list[HistoryEntry]:
+def merged(tests: Iterable[int], matrix: Matrix, main: MainLine) -> list[HistoryEntry]:
     """A partition's results of some tests in the order of a sample's history: newest run first, then by test."""
     lists = [found for test in tests if (found := matrix.of_test(test))]
     if len(lists) == 1:
-        return list(map(entry, lists[0]))
+        return [entry(found, main) for found in lists[0]]
     return sorted(
-        (entry(found) for one in lists for found in one),
+        (entry(found, main) for one in lists for found in one),
         key=lambda entry: (-entry["run_id"], entry["regression_test_id"]),
     )
 
 
-def archive(partition: int, catalog: Catalog, matrix: Matrix, next_pages: Mapping[str, int]) -> Iterator[Document]:
+def archive(
+    partition: int, catalog: Catalog, matrix: Matrix, next_pages: Mapping[str, int], main: MainLine
+) -> Iterator[Document]:
     """The archive pages of one partition of all samples' histories.
 
     `next_pages`: name of a history → the partition of its next older page, where there is one.
     """
     for sample_id, tests in catalog.tests_of_sample.items():
-        if items := merged(tests, matrix):
+        if items := merged(tests, matrix, main):
             name = paths.sample_history(sample_id)
             yield archive_page(name, partition, items, next_pages.get(name))
 
@@ -75,10 +79,10 @@ def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: Ma
     return NewestResults(found.all[:least], found.counted[:least])
 
 
-def head(sample_id: int, catalog: Catalog, index: FeedIndex, matrix_of: MatrixOf) -> Document:
+def head(sample_id: int, catalog: Catalog, index: FeedIndex, matrix_of: MatrixOf, main: MainLine) -> Document:
     """The head of a sample's history."""
     name = paths.sample_history(sample_id)
     newest_partitions = index.head(name)
     tests = catalog.tests_of_sample.get(sample_id, [])
-    items = [entry for number in newest_partitions.partitions for entry in merged(tests, matrix_of(number))]
+    items = [entry for number in newest_partitions.partitions for entry in merged(tests, matrix_of(number), main)]
     return head_page(name, items, index.total(name), newest_partitions.next)

@@ -5,6 +5,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ _PLATFORM = {"linux": "Linux", "windows": "Windows", None: "an unknown platform"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure that is listed; `kind` is `broken`, `flaky` or `on_main`, `hunk` the first lines that differ."""
+    """A failure that is listed; `kind` is one of `KINDS`, `hunk` the first lines that differ."""
 
     kind: str
     regression_test_id: int
@@ -98,11 +99,11 @@ def run_report(
         url_of: gives the absolute URL of a path below the API root.
         diff_of: gives the document of a difference of a failure, if it has one; asked for `HUNKS` failures.
     """
-    suspect, summary = run["failures"].get("suspect"), run["summary"]
-    order = {"broken": 0, "flaky": 1, "on_main": 2}
+    suspect, summary = run["suspect"], run["summary"]
     items = {item["regression_test_id"]: item for item in failures}
     found = sorted(
-        (_failure(item, url_of) for item in items.values()), key=lambda one: (order[one.kind], one.regression_test_id)
+        (_failure(item, url_of) for item in items.values()),
+        key=lambda one: (KINDS.index(one.kind), one.regression_test_id),
     )
     for place, one in enumerate(found[:HUNKS]):
         diff = diff_of(items[one.regression_test_id]) if one.kind == "broken" else None
@@ -124,14 +125,8 @@ def run_report(
 def _failure(item: Mapping[str, Any], url_of: Callable[[str], str]) -> Failure:
     verdict = item["verdict"]
     main = verdict.get("main")
-    if verdict["code"] == "flaky":
-        kind = "flaky"
-    elif main is None:
-        kind = "broken" if verdict["code"] == "new_regression" else "on_main"
-    else:
-        kind = "broken" if main["state"] == "broken" else "on_main"
     return Failure(
-        kind,
+        _kind(verdict["code"], main and main["state"]),
         item["regression_test_id"],
         item["sample_name"],
         item["command"],
@@ -157,6 +152,15 @@ def first_hunk(diff: Mapping[str, Any]) -> tuple[str, ...]:
     return (*shown, *([f"… {more} more lines"] if more else []))
 
 
+def _kind(verdict: str, state: str | None) -> str:
+    if state == "no_reference":
+        return "not_on_main"
+    news = state == "broken" or (state is None and verdict in ("new_regression", "flaky"))
+    if not news:
+        return "on_main"
+    return "flaky" if verdict == "flaky" else "broken"
+
+
 def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Of runs, newest first, the newest that ended with results on each platform; else the newest there."""
     chosen: dict[str | None, Mapping[str, Any]] = {}
@@ -167,8 +171,19 @@ def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, A
     return [chosen[platform] for platform in sorted(chosen, key=lambda name: name or "~")]
 
 
+KINDS = ("broken", "flaky", "on_main", "not_on_main")
+"""How a failure stands to the main line, the gravest first.
+
+Of a pull request or a branch as the run's `failures.main` counts it: `on_main` is `same` and `different`, `not_on_main`
+is `no_reference`. Of a run of the main line `broken` is what is newly broken, and `on_main` what failed before.
+"""
+
+
 def headline(report: Report) -> str:
-    """The answer in one sentence: "Breaks 6 tests on Linux, 2 on Windows; 3 flaky; 11 fail on the main line too"."""
+    """The answer in one sentence: "Breaks 6 tests on Linux, 2 on Windows; 3 flaky; 11 fail on the main line too".
+
+    What is broken is counted on each platform. Of the others each test counts once, as the gravest that it is anywhere.
+    """
     if not report.runs:
         return "No run is published"
     finished = [run for run in report.runs if run.finished]
@@ -180,14 +195,35 @@ def headline(report: Report) -> str:
         word = "test " if broken[0][1] == 1 else "tests "
         parts = ["Breaks " + ", ".join([first.format(word), *(one.format("") for one in rest)])]
     else:
-        parts = [
-            "Breaks nothing on " + " and ".join(str(_PLATFORM.get(run.platform, run.platform)) for run in finished)
-        ]
-    if flaky := sum(run.count("flaky") for run in finished):
-        parts.append(f"{flaky} flaky")
-    if same := sum(run.count("on_main") for run in finished):
+        parts = ["Breaks nothing on " + " and ".join(_name(run) for run in finished)]
+    counts = Counter(gravest(finished).values())
+    if counts["flaky"]:
+        parts.append(f"{counts['flaky']} flaky")
+    if same := counts["on_main"]:
         parts.append(f"{same} {'fails' if same == 1 else 'fail'} on the main line too")
+    if new := counts["not_on_main"]:
+        parts.append(f"{new} {'fails' if new == 1 else 'fail'}, not run on the main line")
+    newest = max(report.runs, key=lambda run: run.run_id)
+    parts += [
+        f"{_name(run)} of the earlier commit {(run.commit_sha or 'unknown')[:8]}"
+        if run.finished
+        else f"{_name(run)} {run.status}"
+        for run in report.runs
+        if not run.finished or run.commit_sha != newest.commit_sha
+    ]
     return "; ".join(parts)
+
+
+def gravest(runs: Iterable[RunReport]) -> dict[int, str]:
+    """Regression test → the gravest kind of its failures in some runs."""
+    found: dict[int, str] = {}
+    for one in (failure for run in runs for failure in run.failures):
+        found[one.regression_test_id] = min(one.kind, found.get(one.regression_test_id, one.kind), key=KINDS.index)
+    return found
+
+
+def _name(run: RunReport) -> str:
+    return _PLATFORM.get(run.platform, str(run.platform))
 
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+.!|~$:/@&^=-])")
@@ -241,7 +277,7 @@ def _difference(one: Failure) -> str:
     return "\n".join(["", f"Test {one.regression_test_id}:", "", f"{fence}diff", *one.hunk, fence])
 
 
-_KIND = {"broken": "breaks", "flaky": "flaky", "on_main": "on main too"}
+_KIND = {"broken": "breaks", "flaky": "flaky", "on_main": "on main too", "not_on_main": "not on main"}
 
 
 def _row(one: Failure) -> str:

@@ -16,6 +16,7 @@ from exporter.documents.fields import (
     SampleName,
     Time,
 )
+from exporter.documents.lists import FeedHead
 from exporter.documents.runs import RunIdentity
 from exporter.rules.comparison import Bucket
 from exporter.rules.failures import FailureCode
@@ -111,6 +112,25 @@ class Change(TypedDict):
     href: Annotated[Link | None, "The result's document, if it has one."]
 
 
+class MainNow(TypedDict):
+    """What the active tests' newest counted results on the main line say, on one platform: what a badge says."""
+
+    failing: Annotated[Count, "Those that are not `pass`: as many as `failing.json` has."]
+    results: Annotated[Count, "All."]
+
+
+class ChangesMeta(TypedDict):
+    """What the newest changes add up to."""
+
+    main_now: Annotated[dict[Platform, MainNow], "The main line now."]
+
+
+class ChangeFeedHead(FeedHead[Change]):
+    """The newest changes of the main line, and where it stands."""
+
+    meta: ChangesMeta  # type: ignore[misc]
+
+
 class Runtimes(TypedDict):
     """Runtimes of those results that have one; over all results to within one percent."""
 
@@ -125,6 +145,18 @@ class Window(TypedDict):
     passed: Annotated[Count, "Those that are `pass`."]
     pass_rate: Annotated[float | None, "`passed` / `results`; null without results.", Keywords(minimum=0, maximum=1)]
     runtime_ms: Runtimes
+
+
+class Slowdown(TypedDict):
+    """By how much a test has become slower, and since when."""
+
+    before_ms: Annotated[Milliseconds, "Median of the (at most) 80 runtimes before the newest 20."]
+    after_ms: Annotated[Milliseconds, "Median of the newest 20 runtimes."]
+    since_run: Annotated[
+        RunId,
+        "The first of the slow runs: it parts the newest 100 runtimes so that most of those since are nearer to "
+        "`after_ms` than to `before_ms`, and most others are not.",
+    ]
 
 
 class Stability(TypedDict):
@@ -144,6 +176,7 @@ class Stability(TypedDict):
         bool | None,
         "Whether the newest 20 runtimes are longer than the 80 before them; null with fewer than 20 of either.",
     ]
+    slowdown: Annotated[Slowdown | None, "By how much, and since when; null unless `slower` is true."]
 
 
 class Standing(TypedDict):

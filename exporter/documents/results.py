@@ -141,6 +141,7 @@ class FailureItem(ResultItem):
 
     classification: Classification
     accepted_today: Annotated[bool, "Whether one of its outputs is: it fails because of today's catalogue."]
+    fingerprint: Annotated[str, "Equal for two failures of a test with the same exit code and the same outputs."]
     verdict: Verdict
 
 
@@ -223,3 +224,4 @@ class HistoryEntry(TypedDict):
     runtime_ms: Annotated[Milliseconds | None, "How long it took, in milliseconds."]
     exit_code: Annotated[int | None, "What the test exited with."]
     pr_number: Annotated[PullRequest | None, "The run's pull request."]
+    main_line: Annotated[bool, "Whether the run is one of the main line, counted or not."]

@@ -175,7 +175,7 @@ def _attempt(
             read = stages.read(shared, plan)
             warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
             read, built = build_all(shared, read)
-            of_targets = {**target_fingerprints(catalog), **stages.badges_fingerprint(shared)}
+            of_targets = {**target_fingerprints(catalog), **stages.main_now_fingerprints(shared)}
             dirty = stages.dirty_targets(shared, read, built, of_targets)
             aggregated = stages.aggregate(shared, built.parts, dirty)
             finished = stages.Finished(

@@ -206,9 +206,9 @@ def dirty_targets(export: Export, found: Read, built: Built, fingerprints: Depen
     return dirty | built.dirty | changed(state.targets, fingerprints)
 
 
-def badges_fingerprint(export: Export) -> DependencyFingerprints:
-    """Dependency fingerprint of the badges: what they show of the main line now."""
-    return {paths.BADGES: repr(sorted(_builder(export, set()).main_now().items()))}
+def main_now_fingerprints(export: Export) -> DependencyFingerprints:
+    """Dependency fingerprints of what shows where the main line stands now: the badges and the head of the changes."""
+    return dict.fromkeys((paths.BADGES, paths.REGRESSIONS), repr(sorted(_builder(export, set()).main_now().items())))
 
 
 def _builder(export: Export, dirty: DirtyTargets) -> Aggregate:

@@ -51,3 +51,17 @@ def is_slower(newest: Sequence[int], before: Sequence[int]) -> bool | None:
         return None
     deviation = median([abs(value - then) for value in before]) or 0
     return now > then * 1.25 and now - then > 3 * deviation
+
+
+def slower_since(times: Sequence[int], before: int, after: int) -> int:
+    """Where among runtimes, newest first, a test began to be slower: the place of the first slow one.
+
+    It is the place that sets most runtimes nearer to `after` than to `before` on the newer side, and most others on the
+    older one; of several the newest.
+    """
+    best, place, gain = 0, 0, 0
+    for index, time in enumerate(times):
+        gain += 1 if 2 * time > before + after else -1
+        if gain > best:
+            best, place = gain, index
+    return place

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from exporter.rules.flakiness import is_flaky, state_changes
 from exporter.rules.history import WINDOW, HistorySummary
 from exporter.rules.result_matrix import Found
-from exporter.rules.runtimes import bucket_quantile, is_slower, quantile
+from exporter.rules.runtimes import bucket_quantile, is_slower, median, quantile, slower_since
 
 NEWEST = 100
 """Results of a test on a platform that its stability looks at one by one."""
@@ -29,6 +29,14 @@ class Window(NamedTuple):
         return round(self.passed / self.results, 4) if self.results else None
 
 
+class Slowdown(NamedTuple):
+    """How much slower a test has become: medians in ms of the runtimes before and now; the first slow run."""
+
+    before: int
+    after: int
+    since_run: int
+
+
 class Stability(NamedTuple):
     """How steady results are.
 
@@ -37,12 +45,14 @@ class Stability(NamedTuple):
         state_changes_20: changes among the newest 20.
         flaky: whether the test is flaky on the main lineage.
         slower: whether its runtimes have become longer; None: there are too few.
+        slowdown: by how much and since when; None unless it has become slower.
     """
 
     windows: Mapping[str, Window]
     state_changes_20: int
     flaky: bool
     slower: bool | None
+    slowdown: Slowdown | None
 
 
 def stability(
@@ -57,6 +67,7 @@ def stability(
         runtimes: `runtime_bucket` → number of them.
     """
     times, buckets = _times(newest), sorted(runtimes.items())
+    slower = is_slower(times[:WINDOW], times[WINDOW:NEWEST])
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
     return Stability(
         {
@@ -66,8 +77,18 @@ def stability(
         },
         state_changes(whole.newest) if whole else 0,
         main is not None and is_flaky(main.newest),
-        is_slower(times[:WINDOW], times[WINDOW:NEWEST]),
+        slower,
+        _slowdown(newest) if slower else None,
     )
+
+
+def _slowdown(newest: Sequence[Found]) -> Slowdown:
+    """By how much and since when a test is slower that is; from its newest results, newest first."""
+    timed = [(run.run_id, runtime) for run, _, runtime in newest if runtime is not None]
+    times = [runtime for _, runtime in timed]
+    before, after = median(times[WINDOW:NEWEST]), median(times[:WINDOW])
+    assert before is not None and after is not None
+    return Slowdown(before, after, timed[slower_since(times, before, after)][0])
 
 
 def _times(results: Sequence[Found]) -> list[int]:

@@ -51,7 +51,7 @@ def _valid(data: bytes) -> ET.Element:
     """The feed's root; what RFC 4287, 4.1, says must be there is there, once where it must be."""
     root = ET.fromstring(data)
     assert root.tag == f"{ATOM}feed" and len(root.findall(f"{ATOM}author")) == 1
-    assert [link.get("rel") for link in root.findall(f"{ATOM}link")] == ["self", "alternate"]
+    assert [link.get("rel") for link in root.findall(f"{ATOM}link")] == ["self", "alternate", "alternate"]
     ids = []
     for element in (root, *root.findall(f"{ATOM}entry")):
         for name in ("id", "title", "updated"):
@@ -61,7 +61,7 @@ def _valid(data: bytes) -> ET.Element:
         assert re.fullmatch(r"tag:[a-z.]+,\d{4}:[!-~]+", ids[-1])  # RFC 4151
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(element.findtext(f"{ATOM}updated")))
         for link in element.findall(f"{ATOM}link"):
-            assert link.get("href") and link.get("type") in ("application/json", "application/atom+xml")
+            assert link.get("href") and link.get("type") in ("application/json", "application/atom+xml", "text/html")
     assert len(set(ids)) == len(ids)
     # An entry needs an author (the feed has one) and, without a link that is its alternate, content.
     assert all(len(entry.findall(f"{ATOM}content")) == 1 for entry in root.findall(f"{ATOM}entry"))
@@ -101,7 +101,11 @@ def test_the_feed_tells_what_its_json_twin_does(small: Platform) -> None:
     for entry, change in zip(found.entries, changes, strict=True):
         assert entry.id.endswith(f"/{change['run_id']}/{change['regression_test_id']}")
         assert entry.updated == change["at"] and entry.tags[0].term == change["kind"]
-        assert entry.links[0].href == f"../{change['href']}"
+        place = f"../../index.html#/runs/{change['run_id']}/results/1"
+        assert [(link.rel, link.href) for link in entry.links] == [
+            ("alternate", place),
+            ("enclosure", f"../{change['href']}"),
+        ]
         broke = "broke" if change["kind"] == "regression" else "was fixed"
         assert entry.title == f"Test 1 (first) {broke} on {change['platform']}"
         (content,) = entry.content

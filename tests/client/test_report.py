@@ -27,14 +27,16 @@ def url_of(path: str) -> str:
     return "https://host/v1/" + path
 
 
-def run(platform: str | None = "linux", status: str = "fail", run_id: int = 7, **failures: Any) -> dict[str, Any]:
+def run(
+    platform: str | None = "linux", status: str = "fail", run_id: int = 7, suspect: Any = None, commit: str = "a" * 40
+) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "status": status,
         "platform": platform,
-        "commit_sha": "a" * 40,
+        "commit_sha": commit,
         "summary": {"pass_count": 200, "fail_count": 4, "missing_output_count": 1, "total_samples": 228},
-        "failures": {"suspect": None, **failures},
+        "suspect": suspect,
     }
 
 
@@ -57,24 +59,41 @@ def report(*runs: tuple[dict[str, Any], list[dict[str, Any]]], title: str = "Pul
 
 
 BROKEN, FLAKY, SAME = failure(1), failure(2, "flaky"), failure(3, "still_failing", "same")
+NEW = failure(6, "no_history", "no_reference")
+
+HEADLINES: list[tuple[list[Any], str]] = [
+    ([], "No run is published"),
+    ([(run(status="running"), [BROKEN])], "No run has finished; newest: running"),
+    ([(run(), [BROKEN])], "Breaks 1 test on Linux"),
+    (
+        [(run(), [BROKEN, failure(4), FLAKY, SAME]), (run("windows"), [BROKEN])],
+        "Breaks 2 tests on Linux, 1 on Windows; 1 flaky; 1 fails on the main line too",
+    ),
+    (
+        [(run(), [SAME, failure(4, "still_failing", "different")]), (run("windows"), [SAME])],
+        "Breaks nothing on Linux and Windows; 2 fail on the main line too",
+    ),
+    # A test counts once, as the gravest that it is on any platform.
+    ([(run(), [failure(1, "flaky")]), (run("windows"), [BROKEN])], "Breaks 1 test on Windows"),
+    ([(run(), [NEW]), (run("windows"), [])], "Breaks nothing on Linux and Windows; 1 fails, not run on the main line"),
+    # A flaky test that fails on the main line just now fails there too, as `failures.main` counts it.
+    ([(run(), [failure(5, "flaky", "same")])], "Breaks nothing on Linux; 1 fails on the main line too"),
+    ([(run(), [failure(5, "still_failing", "broken")])], "Breaks 1 test on Linux"),
+    ([(run(), [BROKEN]), (run("windows", "running"), [])], "Breaks 1 test on Linux; Windows running"),
+    (
+        [(run(), [BROKEN]), (run("windows", run_id=5, commit="b" * 40), [])],
+        "Breaks 1 test on Linux; Windows of the earlier commit bbbbbbbb",
+    ),
+    ([(run(None), [BROKEN])], "Breaks 1 test on an unknown platform"),
+]
 
 
 @pytest.mark.parametrize(
     ("runs", "expected"),
     [
-        ([], "No run is published"),
-        ([(run(status="running"), [BROKEN])], "No run has finished; newest: running"),
-        ([(run(), [BROKEN])], "Breaks 1 test on Linux"),
-        (
-            [(run(), [BROKEN, failure(4), FLAKY, SAME]), (run("windows"), [BROKEN])],
-            "Breaks 2 tests on Linux, 1 on Windows; 1 flaky; 1 fails on the main line too",
-        ),
-        (
-            [(run(), [SAME]), (run("windows"), [SAME])],
-            "Breaks nothing on Linux and Windows; 2 fail on the main line too",
-        ),
-        ([(run(), [failure(5, "still_failing", "broken")])], "Breaks 1 test on Linux"),
+        *HEADLINES,
         ([(run(), [failure(5, "new_regression", None)])], "Breaks 1 test on Linux"),
+        ([(run(), [failure(5, "flaky", None)])], "Breaks nothing on Linux; 1 flaky"),
     ],
 )
 def test_the_headline_counts_by_platform(runs: list[Any], expected: str) -> None:

@@ -31,6 +31,20 @@ def test_is_slower(newest: list[int], before: list[int], expected: bool | None) 
     assert runtimes.is_slower(newest, before) is expected
 
 
+@pytest.mark.parametrize(
+    ("times", "place"),
+    [
+        ([200] * 30 + [100] * 70, 29),
+        ([200] * 30 + [100] + [200] * 5 + [100] * 64, 35),  # one fast run among slow ones
+        ([200] * 30 + [100] * 10 + [200] * 3 + [100] * 57, 29),  # a few slow ones before
+        ([100, 200] + [200] * 20 + [100] * 20, 21),
+        ([150] * 40, 0),
+    ],
+)
+def test_when_a_test_became_slower(times: list[int], place: int) -> None:
+    assert runtimes.slower_since(times, 100, 200) == place
+
+
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300), st.sampled_from([1, 50, 95, 100]))
 def test_counted_runtimes_give_quantiles_within_one_percent(times: list[int], percent: int) -> None:
     exact = sorted(times)[math.ceil(len(times) * percent / 100) - 1]

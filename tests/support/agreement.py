@@ -41,9 +41,10 @@ def check(api: Published, truth: Recomputation) -> None:
         stability = api(f"regression-tests/{test}.json")["stability"]
         for platform in PLATFORMS:
             _check_stability(stability[platform], truth.stability(platform, test))
-    numbers = {run.id: run.pr_number for run in truth.runs}
+    runs = {run.id: run for run in truth.runs}
     for entry in api.items("samples/1/history.json"):
-        assert entry["pr_number"] == numbers[entry["run_id"]]
+        run = runs[entry["run_id"]]
+        assert (entry["pr_number"], entry["main_line"]) == (run.pr_number, run.lineage == "main")
     for commit in {run.commit for run in truth.runs if run.commit is not None}:
         assert by_commit(api, commit) == truth.commit_platforms(commit)
 
@@ -150,6 +151,9 @@ def _check_main_now(api: Published, truth: Recomputation) -> None:
     for platform in (*PLATFORMS, None):
         found = [one["passes"] for one in now if platform in (one["platform"], None)]
         message = f"{found.count(False)} failing of {len(found)}" if False in found else "passing"
+        if platform:
+            said = api("regressions.json")["meta"]["main_now"][platform]
+            assert said == {"failing": found.count(False), "results": len(found)}
         assert api.badge(f"master-{platform}" if platform else "master") == (message if found else "no results")
     for name, wanted in (("flaky", "flaky"), ("failing", "since_run")):
         said = [item | {"flaky": None} for item in api.items(f"regression-tests/{name}.json")]

@@ -304,6 +304,7 @@ class Recomputation:
             "first_failure_run": failures[0] if failures else None,
             "last_failure_run": failures[-1] if failures else None,
             "slower": slower(newest[:20], newest[20:]),
+            "slowdown": _slowdown([(one.run, one.runtime) for one in results[-100:] if one.runtime is not None][::-1]),
         }
 
     def main_now(self) -> list[dict[str, Any]]:
@@ -399,6 +400,18 @@ def slower(newest: list[int], before: list[int]) -> bool | None:
     deviation = _rank([abs(value - then) for value in before], 50)
     assert deviation is not None
     return now > 1.25 * then and now - then > 3 * deviation
+
+
+def _slowdown(timed: list[tuple[int, int]]) -> dict[str, int] | None:
+    """Every place is tried at which the runtimes, newest first, may be parted."""
+    times = [runtime for _, runtime in timed]
+    if not slower(times[:20], times[20:]):
+        return None
+    after, before = _rank(times[:20], 50), _rank(times[20:], 50)
+    assert after is not None and before is not None
+    slow = [abs(time - after) < abs(time - before) for time in times]
+    right = [slow[:size].count(True) + slow[size:].count(False) for size in range(1, len(slow) + 1)]
+    return {"before_ms": before, "after_ms": after, "since_run": timed[right.index(max(right))][0]}
 
 
 def classify(status: str, exit_code: int | None, expected: int | None) -> str | None:
