@@ -103,4 +103,4 @@ def test_a_run_that_looks_like_the_machines_fault_says_so(visit: Visit, store: p
     document = Api(store)(f"runs/{run['run_id']}.json") | {"suspect": {"code": "KILLED", "count": 25}}
     visit.page.route(f"**/v1/runs/{run['run_id']}.json", lambda route: route.fulfill(json=document))
     page = visit.open(f"runs/{run['run_id']}")
-    expect(page.locator("main")).to_contain_text('Perhaps the machine: 25 tests newly failed with "killed".')
+    expect(page.locator("main")).to_contain_text('Perhaps the machine: 25 tests newly failed with "killed" on')

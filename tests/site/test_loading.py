@@ -67,7 +67,9 @@ def test_quick_moves_on_a_slow_network_end_where_one_went(visit: Visit) -> None:
 # A page, what does not load there, a text that must stand all the same, and one that stands when it is tried again.
 SECONDARY = [
     ("", r"regressions\.json", "Commits and pull requests", "What changed last"),
-    ("", r"failing\.json", "What changed last", "Linux"),
+    ("pr/1990", r"failures\.json", "Pushes", "Breaks 5 tests"),
+    ("compare?a=292&b=295", r"samples\.json", "Before", "newly failing"),
+    ("tests/15", r"failing\.json", "Expected outputs", "on master since"),
     ("runs/295", r"comparison\.json", "Progress", "What is different"),
     ("samples/3", r"history\.json", "Tests", "results"),
     ("tests/15", r"history\.json", "Expected outputs", "results"),

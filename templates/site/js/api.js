@@ -53,9 +53,17 @@ async function fetchJson(path, options) {
   }
 }
 
+let manifest = null;
+
 /** The manifest as it is now, whatever the browser keeps. */
 export function readManifest() {
-  return fetchJson("manifest.json", { cache: "no-cache" });
+  manifest = fetchJson("manifest.json", { cache: "no-cache" });
+  return manifest;
+}
+
+/** The manifest as it was read last. */
+export function lastManifest() {
+  return manifest ?? readManifest();
 }
 
 /** Forget what was read: there is something newer. */

@@ -62,6 +62,6 @@ function options(Plot, known, width) {
     { label: platformName(platform), stroke: colour(`series-${platform}`), width: 1.5, dash: platform === "windows" ? [5, 3] : [], spanGaps: true, points: { show: false }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
     { label: `${platformName(platform)} failed`, stroke: colour("fail"), paths: () => null, points: { show: true, size: 7, width: 2, fill: colour("ground") }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
   ]);
-  return { width, height: 180, legend: { live: true }, cursor: { points: { size: 6 } }, scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+  return { width, height: 180, legend: { live: true }, cursor: { points: { size: 6 } }, scales: { x: { dir: -1 }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
     axes: [{ ...axis, values: (_, times, place, space, step) => times.map((at) => (step < 86_400 ? hourText(at) : dayText(new Date(at * 1000).toISOString()))) }, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{ label: "When", value: (_, at) => (at === null ? "—" : momentText(new Date(at * 1000).toISOString())) }, ...series] };
 }

@@ -6,16 +6,19 @@ import { runtimeChart } from "./chart.js";
 import { el, nothing, whenSeen } from "./dom.js";
 import { duration, momentText, plural, shortSha } from "./format.js";
 import { More } from "./loading.js";
-import { PLATFORMS, platformName } from "./project.js";
+import { mainLine, PLATFORMS, platformName } from "./project.js";
 import { resultHref, testHref } from "./router.js";
 import { mark, statusWord } from "./status.js";
+import { lineText } from "./tested.js";
 
 const DRAWN = 120;
 
 /** The history at the feed `path`, of these tests (`{id, label}`); all are of one sample. */
 export async function historyView(visit, path, tests) {
   const walk = new Walk(path);
-  const strips = tests.flatMap((test) => PLATFORMS.map((platform) => new Strip(test, platform, tests.length > 1)));
+  // One test has room for a strip of the main line, and one of all else.
+  const lines = tests.length === 1 ? [true, false] : [null];
+  const strips = tests.flatMap((test) => lines.flatMap((main) => PLATFORMS.map((platform) => new Strip({ test, platform, main, named: tests.length > 1 }))));
   const state = el("p", { class: "quiet", role: "status" });
   const charts = el("div", { class: "charts" });
   let count = 0;
@@ -25,7 +28,7 @@ export async function historyView(visit, path, tests) {
   async function older() {
     const { document } = await walk.next();
     for (const entry of document.data) {
-      const strip = strips.find((one) => one.test.id === entry.regression_test_id && one.platform === entry.platform);
+      const strip = strips.find((one) => one.holds(entry));
       strip?.add(entry);
       count += Boolean(strip);
     }
@@ -36,26 +39,39 @@ export async function historyView(visit, path, tests) {
   }
 
   function chart(test) {
-    const series = strips.filter((strip) => strip.test.id === test.id);
+    const series = PLATFORMS.map((platform) => ({ platform, entries: strips.filter((strip) => strip.test.id === test.id && strip.platform === platform)
+      .flatMap(({ entries }) => entries).sort((a, b) => b.run_id - a.run_id) }));
     return series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null)) ? runtimeChart(visit, series, `Runtimes of test ${test.id}`) : null;
   }
 
-  for (const strip of strips) whenSeen(strip.end, () => strip.wants(), visit.signal, { root: strip.scroller, rootMargin: "0px 200px" });
+  // A short strip beside a full one does not ask for older results by itself.
+  const wants = (strip) => (strip.isFull || !strips.some((one) => one.isFull) ? strip.wants() : null);
+  for (const strip of strips) whenSeen(strip.end, () => wants(strip), visit.signal, { root: strip.scroller, rootMargin: "0px 200px" });
   await more.first();
   if (!count && more.done) return nothing("No results.");
   return [el("div", { class: "strips" }, strips.map((strip) => strip.element)), state, more.element, charts];
 }
 
-/** One test's results on one platform, newest left. */
+/** One test's results on one platform, newest left: of the main line, of all else, or (`main` is null) of both. */
 class Strip {
-  constructor(test, platform, named) {
-    Object.assign(this, { test, platform, entries: [], shown: 0, more: null });
+  constructor({ test, platform, main, named }) {
+    Object.assign(this, { test, platform, main, entries: [], shown: 0, more: null });
+    const line = main === null ? "" : main ? `, ${mainLine().branch}` : ", PRs and branches";
     this.cells = el("span", { class: "cells" });
     this.end = el("span", { class: "end" });
-    this.scroller = el("div", { class: "strip", tabindex: 0, role: "region", "aria-label": `Results of test ${test.id} on ${platformName(platform)}, newest first` }, this.cells, this.end);
+    this.scroller = el("div", { class: "strip", tabindex: 0, role: "region", "aria-label": `Results of test ${test.id} on ${platformName(platform)}${line}, newest first` }, this.cells, this.end);
     const name = named ? el("a", { href: testHref(test.id), class: "clip", title: test.label }, `#${test.id} ${test.label}`) : null;
-    this.element = el("div", { class: "strip-row" }, el("div", { class: "strip-name" }, name, el("span", { class: "quiet" }, platformName(platform))), this.scroller);
+    this.element = el("div", { class: main === false ? "strip-row aside" : "strip-row" }, el("div", { class: "strip-name" }, name, el("span", { class: main ? null : "quiet" }, platformName(platform), line)), this.scroller);
     this.element.hidden = true;
+  }
+
+  /** Whether there is more than fits its place. */
+  get isFull() {
+    return this.scroller.scrollWidth > this.scroller.clientWidth;
+  }
+
+  holds(entry) {
+    return entry.regression_test_id === this.test.id && entry.platform === this.platform && (this.main === null || entry.main_line === this.main);
   }
 
   add(entry) {
@@ -66,13 +82,18 @@ class Strip {
     this.more = more;
     this.element.hidden = !this.entries.length;
     if (this.shown < DRAWN) this.drawMore();
-    this.end.textContent = more ? "…" : "";
+    this.end.replaceChildren(...(more ? [el("button", { type: "button", class: "quiet", title: "Older results", "aria-label": "Older results", onclick: () => this.wants() }, "…")] : []));
   }
 
   drawMore() {
     const next = this.entries.slice(this.shown, this.shown + DRAWN);
-    this.cells.append(...next.map((entry, i) => cell(entry, this.entries[this.shown + i + 1])));
+    this.cells.append(...next.map((entry, i) => cell(entry, this.#before(this.shown + i))));
     this.shown += next.length;
+  }
+
+  /** The result before one of the main line, there; those of pull requests have none in common. */
+  #before(place) {
+    return this.entries[place].main_line ? this.entries.slice(place + 1, place + 1 + DRAWN).find((one) => one.main_line) : null;
   }
 
   /** Its end came into sight: draw what is there, else ask for older results. */
@@ -84,6 +105,6 @@ class Strip {
 
 function cell(entry, older) {
   const broke = entry.status !== "pass" && older?.status === "pass";
-  const text = `${statusWord(entry.status)}${broke ? ", broke here" : ""}: run ${entry.run_id}, ${shortSha(entry.commit_sha)}, ${momentText(entry.tested_at)}, ${duration(entry.runtime_ms)}`;
+  const text = `${statusWord(entry.status)}${broke ? ", broke here" : ""}: run ${entry.run_id}, ${lineText(entry)}, ${shortSha(entry.commit_sha)}, ${momentText(entry.tested_at)}, ${duration(entry.runtime_ms)}`;
   return el("a", { href: resultHref(entry.run_id, entry.regression_test_id), class: broke ? "broke" : null, title: text, "aria-label": text }, mark(entry.status, null));
 }

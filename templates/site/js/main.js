@@ -2,12 +2,15 @@
 
 import { forget, NotPublished, readManifest } from "./api.js";
 import { apiPage } from "./api-page.js";
+import { comparePage } from "./compare.js";
 import { el } from "./dom.js";
+import { downloadPage } from "./download.js";
 import { agoText, momentText, number } from "./format.js";
 import { gridPage } from "./grid-page.js";
 import { samplesPage, testsPage } from "./lists.js";
 import { failure, loadingLine, nodes, settled } from "./loading.js";
 import { overviewPage } from "./overview.js";
+import { pullRequestPage } from "./pull-request.js";
 import { resultPage } from "./result.js";
 import { followScroll, href, scrollBefore, Visit } from "./router.js";
 import { runPage } from "./run.js";
@@ -21,12 +24,15 @@ const ROUTES = [
   [["grid"], gridPage],
   [["runs", ID], runPage],
   [["runs", ID, "results", ID], resultPage],
+  [["pr", ID], pullRequestPage],
+  [["compare"], comparePage],
   [["samples"], samplesPage],
   [["samples", ID], samplePage],
   [["tests"], testsPage],
   [["tests", ID], testPage],
   [["search"], searchPage],
   [["api"], apiPage],
+  [["download"], downloadPage],
 ];
 
 const main = document.getElementById("main");

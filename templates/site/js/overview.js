@@ -1,12 +1,14 @@
 // The overview: where the main line stands, what broke on it, and the newest commits on both platforms side by side.
 
-import { facetList, follow, NotPublished, read, readAll, readIfThere, Walk } from "./api.js";
-import { choice, el, nothing, section, textField } from "./dom.js";
-import { plural, shortSha, time } from "./format.js";
+import { API, facetList, follow, lastManifest, NotPublished, read, readIfThere, Walk } from "./api.js";
+import { CommitList } from "./commits.js";
+import { choice, codeBlock, el, facts, nothing, section, textField } from "./dom.js";
+import { plural, time } from "./format.js";
 import { More, part } from "./loading.js";
 import { mainLine, onMainLine, PLATFORMS, platformName } from "./project.js";
 import { href, resultHref, runHref, testHref } from "./router.js";
-import { mark, newsBadges, RUN_STATUSES, statusBadge, statusWord } from "./status.js";
+import { mark, newsBadges, RUN_STATUSES, statusWord } from "./status.js";
+import { commitLink, tally } from "./tested.js";
 
 const FIELDS = ["branch", "repository", "platform", "status", "pr", "commit"];
 const PAGES_AT_A_TIME = 5;
@@ -25,12 +27,14 @@ export async function overviewPage(visit) {
 
   function start() {
     const commits = new Commits(visit, { ...filters });
-    rows.replaceChildren(commits.list, commits.more.element);
+    rows.replaceChildren(commits.list.element, commits.more.element);
     return commits.more.first();
   }
 
   const head = await read("runs.json");
   const shown = start();
+  const footer = further();
+  freshness(footer).catch(() => null); // the frame says when the data cannot be reached
   return [
     el("h1", { class: "hidden" }, "Overview"),
     section(`${mainLine().branch} now`, part(visit, () => lines(head.data))),
@@ -39,12 +43,13 @@ export async function overviewPage(visit) {
       await shown;
       return section("Commits and pull requests", filterForm(filters, set, head.data), rows);
     }),
+    footer,
   ];
 }
 
 async function lines(newest) {
-  const failing = await failingNow();
-  return el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, newest, failing))));
+  const now = (await readIfThere("regressions.json"))?.meta.main_now;
+  return el("div", { class: "lines" }, await Promise.all(PLATFORMS.map((platform) => lineCard(platform, newest, now?.[platform]))));
 }
 
 async function lastChanges() {
@@ -57,12 +62,8 @@ function tells(run, platform) {
   return run.platform === platform && run.test_type === "commit" && onMainLine(run) && ["pass", "fail"].includes(run.status);
 }
 
-/** The tests that fail on the main line now, as badges and the list of tests count them: each by its own newest result. */
-async function failingNow() {
-  return (await readIfThere("regression-tests/failing.json")) ? readAll("regression-tests/failing.json") : [];
-}
-
-async function lineCard(platform, newest, failing) {
+/** The newest run of the main line on a platform that ended with results. */
+async function newestRun(platform, newest) {
   let run = newest.find((one) => tells(one, platform));
   const list = run ? null : await facetList("branch", mainLine().branch);
   for (let path = list, i = 0; path && !run && i < PAGES_AT_A_TIME; i++) {
@@ -70,30 +71,59 @@ async function lineCard(platform, newest, failing) {
     run = document?.data.find((one) => tells(one, platform));
     path = document?.pagination.next ? follow(path, document.pagination.next) : null;
   }
+  return run;
+}
+
+/** Where the main line stands on a platform, as badges and the list of failing tests count it: each test by its own newest result. */
+async function lineCard(platform, newest, now) {
+  const run = await newestRun(platform, newest);
   const grid = el("a", { href: href(["grid"], { platform }) }, "Grid");
-  if (!run) return el("article", { class: "card" }, el("h3", {}, platformName(platform)), nothing("No finished run."), grid);
-  const count = failing.filter((one) => one.platform === platform).length;
-  const status = count ? "fail" : "pass";
+  if (!run || !now?.results) return el("article", { class: "card" }, el("h3", {}, platformName(platform)), nothing("No finished run."), grid);
+  const status = now.failing ? "fail" : "pass";
   return el("article", { class: `card k-${status}` },
-    el("h3", {}, mark(status), " ", platformName(platform), " ", el("a", { href: href(["tests"]) }, count ? `${count} failing` : "passing")),
-    el("p", {}, tally(run), newsBadges(run)),
-    el("p", { class: "quiet" }, el("a", { href: runHref(run.run_id) }, `Run ${run.run_id}`), " of ", el("code", {}, shortSha(run.commit_sha)), ", ",
-      time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));
+    el("h3", {}, mark(status), " ", platformName(platform), " ", el("a", { href: href(["tests"]) }, now.failing ? `${now.failing} failing` : "passing"), el("span", { class: "quiet" }, ` of ${plural(now.results, "test")}`)),
+    el("p", {}, "Newest ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` (${tally(run)}) `, newsBadges(run)),
+    el("p", { class: "quiet" }, commitLink(run), ", ", time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));
 }
 
-/** What passed of what was to be tested. */
-export function tally({ summary }) {
-  return el("span", { class: "tally" }, `${summary.pass_count}/${summary.total_samples}`, el("span", { class: "hidden" }, " pass"));
-}
+const WORDS = { fix: "fixed", regression: "broken", expectation: "expected otherwise" };
+const MOST_CHANGES = 8;
 
+/** The newest changes: those of flaky tests are noise, and come last, when asked for. */
 function changes(data) {
-  if (!data.length) return nothing("No test has changed yet.");
-  const words = { fix: "fixed", regression: "broken", expectation: "expected otherwise" };
-  return el("ul", { class: "changes" }, data.slice(0, 8).map((change) => el("li", {},
-    mark(change.status, words[change.kind]), el("span", { class: "what" }, words[change.kind] ?? change.kind, " on ", platformName(change.platform), change.flaky ? ", flaky" : ""),
-    el("a", { class: "clip", href: change.href ? resultHref(change.run_id, change.regression_test_id) : testHref(change.regression_test_id) },
-      `#${change.regression_test_id} ${change.sample_name ?? ""}`),
-    el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })))));
+  const news = data.filter((change) => !change.flaky);
+  const noise = data.filter((change) => change.flaky);
+  const list = (some) => el("ul", { class: "changes" }, some.slice(0, MOST_CHANGES).map(changeLine));
+  return [
+    news.length ? list(news) : nothing("No test that is not flaky has changed lately."),
+    noise.length ? el("details", { class: "noise" }, el("summary", {}, `${plural(noise.length, "change")} of flaky tests`), list(noise)) : null,
+  ];
+}
+
+function changeLine(change) {
+  return el("li", {},
+    mark(change.status, WORDS[change.kind]), el("span", { class: "what" }, WORDS[change.kind] ?? change.kind, " on ", platformName(change.platform)),
+    el("a", { class: "clip", href: change.href ? resultHref(change.run_id, change.regression_test_id) : testHref(change.regression_test_id), title: change.sample_name }, `#${change.regression_test_id} ${change.sample_name ?? ""}`),
+    el("span", { class: "quiet" }, el("a", { href: runHref(change.run_id) }, `run ${change.run_id}`), ", ", time(change.at, { ago: true })));
+}
+
+/** How to go on from here: to follow, to download, to write programs, to show a badge. */
+function further() {
+  const root = new URL("..", API).href;
+  const { branch } = mainLine();
+  const badge = /^[a-z0-9._-]+$/.test(branch) ? codeBlock(`[![${branch}](${root}badges/${branch}.svg)](${root})`, "Badge in Markdown") : null;
+  return el("footer", { class: "further" }, facts([
+    ["Follow", el("a", { href: "v1/feeds/regressions.xml", type: "application/atom+xml" }, `What breaks on ${branch} (Atom)`)],
+    ["Download", el("a", { href: href(["download"]) }, "NDJSON, Parquet, SQLite")],
+    ["API", [el("a", { href: href(["api"]) }, "JSON documents"), ", ", el("a", { href: "v1/openapi.json" }, "OpenAPI")]],
+    ["Last change published", el("span", { class: "published" }, "—")],
+    ["Badge", badge],
+  ]));
+}
+
+async function freshness(footer) {
+  const { generated_at: at } = await lastManifest();
+  footer.querySelector(".published").replaceChildren(time(at, { ago: true }));
 }
 
 function filterForm(filters, change, newest) {
@@ -127,8 +157,7 @@ async function bestList(filters) {
 /** Runs of which the filters hold, put together by commit, loaded page by page. */
 class Commits {
   constructor(visit, filters) {
-    Object.assign(this, { filters, groups: new Map(), walk: null });
-    this.list = el("ol", { class: "commit-list" }, el("li", { class: "heads", "aria-hidden": "true" }, el("span", {}, "Tested"), ...PLATFORMS.map((name) => el("span", {}, platformName(name)))));
+    Object.assign(this, { filters, list: new CommitList(), walk: null });
     this.more = new More(visit, () => this.step(), { button: "Older commits", end: () => this.end(), name: "loaded" });
   }
 
@@ -139,21 +168,21 @@ class Commits {
   }
 
   end() {
-    return this.groups.size ? el("span", { class: "quiet" }, `${plural(this.groups.size, "commit")}; there are no older ones.`) : nothing("No run fits these filters.");
+    return this.list.size ? el("span", { class: "quiet" }, `${plural(this.list.size, "commit")}; there are no older ones.`) : nothing("No run fits these filters.");
   }
 
   /** Some commits more; tells whether there may be others. */
   async step() {
-    const before = this.groups.size;
+    const before = this.list.size;
     try {
       if (!this.walk) {
         const list = await bestList(this.filters);
         if (!list) return false;
         this.walk = new Walk(list);
       }
-      for (let i = 0; i < PAGES_AT_A_TIME && !this.walk.done && this.groups.size < before + 20; i++) {
+      for (let i = 0; i < PAGES_AT_A_TIME && !this.walk.done && this.list.size < before + 20; i++) {
         const { document } = await this.walk.next();
-        for (const run of document.data.filter((one) => this.fits(one))) this.add(run);
+        for (const run of document.data.filter((one) => this.fits(one))) this.list.add(run);
       }
     } catch (error) {
       if (!(error instanceof NotPublished)) throw error;
@@ -161,34 +190,4 @@ class Commits {
     }
     return !this.walk.done;
   }
-
-  add(run) {
-    const key = run.commit_sha === null ? `run ${run.run_id}` : `${run.repository} ${run.branch} ${run.pr_number} ${run.commit_sha}`;
-    if (!this.groups.has(key)) {
-      const cells = Object.fromEntries(PLATFORMS.map((platform) => [platform, el("div", { class: "cell" })]));
-      this.groups.set(key, cells);
-      this.list.append(el("li", {}, what(run), cells.linux, cells.windows));
-    }
-    const cells = this.groups.get(key);
-    (cells[run.platform] ?? cells.linux).append(runCell(run));
-  }
-}
-
-/** What was tested: a commit of a branch, or of a pull request. */
-function what(run) {
-  const { repository } = mainLine();
-  const name = run.pr_number !== null
-    ? el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`)
-    : el("a", { href: href([], { branch: run.branch }), class: onMainLine(run) ? "main" : null }, run.branch ?? "no branch");
-  return el("div", { class: "what" },
-    el("div", { class: "clip" }, name, run.repository === repository ? null : el("span", { class: "quiet" }, ` ${run.repository}`)),
-    el("div", { class: "quiet" }, el("a", { href: href([], { commit: run.commit_sha }), class: "sha" }, shortSha(run.commit_sha)), " ",
-      time(run.created_at ?? run.started_at, { ago: true })));
-}
-
-function runCell(run) {
-  const counts = ["pass", "fail"].includes(run.status);
-  return el("a", { class: `run k-${run.status}`, href: runHref(run.run_id), title: `Run ${run.run_id} on ${platformName(run.platform)}` },
-    el("span", { class: "on" }, platformName(run.platform)), " ",
-    statusBadge(run.status), counts ? tally(run) : null, newsBadges(run));
 }

@@ -3,13 +3,14 @@
 import { NotPublished, readIfThere } from "./api.js";
 import { diffView } from "./diff.js";
 import { codeBlock, el, facts, nothing, section, table, whenSeen } from "./dom.js";
-import { duration, shortSha, time } from "./format.js";
+import { dayText, duration, time } from "./format.js";
 import { runtimeChart } from "./chart.js";
 import { part } from "./loading.js";
 import { lineOf } from "./log.js";
 import { platformName } from "./project.js";
-import { href, resultHref, runHref, sampleHref, testHref } from "./router.js";
+import { resultHref, runHref, sampleHref, testHref } from "./router.js";
 import { CODES, mark, statusBadge, verdictBadge } from "./status.js";
+import { commandLine, commitLink, lineLink, lineText } from "./tested.js";
 
 export async function resultPage(visit) {
   const { ids: [runId, testId] } = visit;
@@ -19,13 +20,13 @@ export async function resultPage(visit) {
   const result = await readIfThere(path);
   if (!result) return withoutDocument(runId, testId);
   const recent = async () => ((await test())?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
-  const outputs = result.outputs.map((output, place) => outputView(visit, output, path, place));
+  const outputs = result.outputs.map((output, place) => outputView(visit, { output, place, test }, path));
   return [
     heading(result),
-    why(result),
-    section("Command", codeBlock(result.command ?? "", "Command")),
-    part(visit, async () => numbers(result, await recent())),
+    why(visit, result),
     section("Outputs", outputs.length ? outputs : nothing("None.")),
+    section("Command", codeBlock(commandLine(result), "Command")),
+    part(visit, async () => numbers(result, await recent())),
     result.log_excerpt?.length ? section("From the log", el("ol", { class: "log" }, result.log_excerpt.map(lineOf))) : null,
     section("Results before this one", part(visit, async () => previous(visit, result, await recent()))),
   ].filter(Boolean);
@@ -48,17 +49,24 @@ function heading(result) {
     el("p", {}, result.sample_id === null ? "unknown sample" : el("a", { href: sampleHref(result.sample_id) }, result.sample_name ?? `sample ${result.sample_id}`), " · ",
       el("a", { href: testHref(result.regression_test_id) }, "history of the test"), " · ",
       el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` on ${platformName(run.platform)} · `,
-      run.pr_number === null ? (run.branch ?? "no branch") : el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`), " · ",
-      el("span", { class: "sha" }, shortSha(run.commit_sha))));
+      lineLink(run), " · ", commitLink(run)));
 }
 
-function why({ classification, verdict, run }) {
+function why(visit, { classification, verdict, run }) {
   if (!classification) return null;
-  const link = (id, text) => id && [" ", text, " ", el("a", { href: runHref(id) }, `run ${id}`), "."];
   return el("div", { class: "box k-fail" }, el("p", {}, el("strong", {}, CODES[classification.code] ?? classification.code), ". ", classification.reason),
     verdict && el("p", { class: "quiet" }, verdictSentence(verdict, run),
-      link(verdict.last_pass_run, "It last passed in"), verdict.since_run !== null && verdict.since_run !== run.run_id && link(verdict.since_run, "It has failed since"),
-      verdict.signature_changed && " It fails in another way than before.", verdict.flaky_test && verdict.code !== "flaky" && " The test is flaky, but has not failed like this.", mainSentence(verdict.main)));
+      verdict.signature_changed && " It fails in another way than before.", verdict.flaky_test && verdict.code !== "flaky" && " The test is flaky, but has not failed like this.", mainSentence(verdict.main)),
+    verdict && (verdict.last_pass_run ?? verdict.since_run) !== null ? part(visit, () => sinceWhen(verdict, run)) : null);
+}
+
+/** Since when it fails and when it passed last, each with the line that its run is of: the two may be of different ones. */
+async function sinceWhen({ last_pass_run: passed, since_run: since }, run) {
+  const told = async (id, text) => {
+    const found = id !== null && id !== run.run_id && (await readIfThere(`runs/${id}.json`));
+    return found ? [text, el("a", { href: runHref(id) }, `run ${id}`), " of ", lineLink(found), ", ", commitLink(found), ", ", dayText(found.completed_at ?? found.started_at), ". "] : null;
+  };
+  return el("p", { class: "quiet" }, await Promise.all([told(since, "It has failed since "), told(passed, "It last passed in ")]));
 }
 
 /** How a failure stands to the main line. */
@@ -88,10 +96,17 @@ function numbers(result, recent) {
 const AT_ONCE = 2; // differences; the others are loaded when they are seen
 const MATCHES = { exact: "as expected", variant: "an accepted variant", different: "differs", missing: "was not written" };
 
-function outputView(visit, output, path, place) {
+/** An output, by the name of its file where the test's document tells it. */
+function outputView(visit, { output, place, test }, path) {
   const body = el("div", {});
-  const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip" }, hash)))));
-  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), ` Output ${output.output_id} ${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`), hashes, body);
+  const name = el("span", {}, `Output ${output.output_id}`);
+  const state = `${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`;
+  const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip", title: hash }, hash)))));
+  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), " ", name, " ", state), body, hashes);
+  test().then((found) => {
+    const expected = found?.outputs.find((one) => one.id === output.output_id);
+    if (expected?.expected_filename) name.replaceChildren(el("code", {}, expected.expected_filename));
+  }, () => null);
   const fill = () => body.replaceChildren(part(visit, () => diffView(path, output.diff)));
   if (output.diff && place < AT_ONCE) fill();
   else if (output.diff) whenSeen(element, once(fill), visit.signal);
@@ -111,6 +126,6 @@ function previous(visit, result, recent) {
   const known = before.length ? before : result.previous ? [result.previous] : [];
   if (!known.length) return nothing("There are none that recent; see the history of the test.");
   const chart = recent.some((entry) => entry.runtime_ms !== null) ? runtimeChart(visit, [{ platform: result.run.platform, entries: recent }], "Runtime of this test until this run") : null;
-  return [chart, table("Earlier results on this platform", ["Run", "Status", "Branch", "Commit", "When", "Runtime"], known.slice(0, 15).map((entry) => [
-    el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip" }, entry.branch ?? ""), el("span", { class: "sha" }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), duration(entry.runtime_ms)]))];
+  return [chart, table("Earlier results on this platform", ["Run", "Status", "Of", "Commit", "When", "Runtime"], known.slice(0, 15).map((entry) => [
+    el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip", title: entry.branch }, lineText({ pr_number: null, branch: "", ...entry })), el("span", { class: "sha", title: entry.commit_sha }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), duration(entry.runtime_ms)]))];
 }

@@ -7,8 +7,8 @@ import { resultHref, testHref } from "./router.js";
 import { CODES, MAIN_STATES, statusBadge, statusWord, VERDICTS, verdictBadge } from "./status.js";
 
 const SORTS = {
+  status: ["failures first", (a, b) => rank(a) - rank(b) || a.regression_test_id - b.regression_test_id],
   category: ["category", (a, b) => group(a).localeCompare(group(b), "en") || a.regression_test_id - b.regression_test_id],
-  status: ["status", (a, b) => rank(a) - rank(b) || a.regression_test_id - b.regression_test_id],
   test: ["test number", (a, b) => a.regression_test_id - b.regression_test_id],
   runtime: ["runtime", (a, b) => (b.runtime_ms ?? -1) - (a.runtime_ms ?? -1)],
 };
@@ -17,7 +17,7 @@ const SORTS = {
 export function resultsView({ params, change }, run, results, failures) {
   const known = new Map(failures.map((one) => [one.regression_test_id, one]));
   const all = results.map((one) => ({ ...one, ...known.get(one.regression_test_id) }));
-  const view = { q: params.get("q") ?? "", status: params.get("status") ?? "", verdict: params.get("verdict") ?? "", main: params.get("main") ?? "", sort: params.get("sort") in SORTS ? params.get("sort") : "category" };
+  const view = { q: params.get("q") ?? "", status: params.get("status") ?? "", verdict: params.get("verdict") ?? "", main: params.get("main") ?? "", sort: params.get("sort") in SORTS ? params.get("sort") : "status" };
   const body = el("div", {});
   const count = el("p", { class: "quiet", role: "status" });
 
@@ -30,7 +30,7 @@ export function resultsView({ params, change }, run, results, failures) {
 
   const set = (name) => (value) => {
     view[name] = value;
-    change({ [name]: name === "sort" && value === "category" ? "" : value });
+    change({ [name]: name === "sort" && value === "status" ? "" : value });
     update();
   };
   const statuses = [...new Set(all.map((one) => one.status))].sort();

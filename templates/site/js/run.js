@@ -1,15 +1,18 @@
 // A run: how it went, what is different from before, every result, and the log.
 
 import { follow, read, readAll, readIfThere } from "./api.js";
+import { compareHref } from "./compare.js";
 import { comparisonView } from "./comparison.js";
-import { el, facts, nothing, outside, section } from "./dom.js";
-import { duration, plural, shortSha, time } from "./format.js";
+import { el, facts, nothing, section } from "./dom.js";
+import { duration, plural, time } from "./format.js";
+import { hasEnded } from "./headline.js";
 import { part } from "./loading.js";
 import { logView } from "./log.js";
 import { platformName } from "./project.js";
 import { resultsView } from "./results.js";
-import { href, runHref } from "./router.js";
-import { CODES, newsBadges, statusBadge, VERDICTS } from "./status.js";
+import { runHref, testHref } from "./router.js";
+import { CODES, machineText, newsBadges, statusBadge, VERDICTS } from "./status.js";
+import { commitLink, lineLink, lineText, tally } from "./tested.js";
 
 export async function runPage(visit) {
   const { ids: [id], params } = visit;
@@ -25,20 +28,30 @@ export async function runPage(visit) {
 }
 
 function heading(run) {
-  const commit = run.commit_sha && el("a", { href: href([], { commit: run.commit_sha }), class: "sha" }, shortSha(run.commit_sha));
   return el("div", { class: "head" },
     el("h1", {}, `Run ${run.run_id}`), statusBadge(run.status), newsBadges(run),
-    el("p", {}, platformName(run.platform), " · ",
-      run.pr_number === null ? el("a", { href: href([], { branch: run.branch }) }, run.branch ?? "no branch") : el("a", { href: href([], { pr: run.pr_number }) }, `PR ${run.pr_number}`),
-      commit && [" · ", commit], " · ", el("span", { class: "quiet" }, run.repository), " · ",
+    el("a", { class: "action", href: compareHref(null, run.run_id) }, "Compare with…"),
+    el("p", {}, platformName(run.platform), " · ", lineLink(run), " · ", commitLink(run), " · ", el("span", { class: "quiet" }, run.repository), " · ",
       time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true })));
+}
+
+/** Other runs of the commit: those on the other platform, and repetitions. */
+async function siblings(run, path) {
+  const runs = run.links.commit ? await readAll(follow(path, run.links.commit)) : [];
+  const others = runs.filter((one) => one.run_id !== run.run_id);
+  if (!others.length) return null;
+  return el("ul", { class: "plain siblings" }, others.slice(0, 6).map((one) => el("li", {}, "The same commit on ", platformName(one.platform), one.pr_number === run.pr_number ? "" : `, ${lineText(one)}`, ": ",
+    el("a", { href: runHref(one.run_id) }, `run ${one.run_id}`), " ", statusBadge(one.status), " ", el("span", { class: "quiet" }, tally(one)), " ", newsBadges(one))));
 }
 
 function summaryView(visit, run, path) {
   const comparison = run.links.comparison && follow(path, run.links.comparison);
   return [
+    unfinished(run),
     counts(run),
+    machineText(run),
     againstMain(run),
+    part(visit, () => siblings(run, path)),
     run.infrastructure_errors.length ? section("What broke down", infrastructure(run)) : null,
     comparison ? part(visit, async () => different(visit, await readIfThere(comparison), comparison)) : null,
     section("Progress", progress(run)),
@@ -46,28 +59,33 @@ function summaryView(visit, run, path) {
   ].flat().filter(Boolean);
 }
 
-function counts({ run_id: id, summary, failures }) {
+/** What is to be said of a run that has not ended with all its results. */
+function unfinished(run) {
+  if (hasEnded(run)) return null;
+  const so = { queued: "It waits for its turn.", running: `It is still going: ${tally(run)}.`, canceled: "It was canceled: ", error: "It ended without results.", incomplete: "It broke off: " }[run.status] ?? "";
+  const came = ["canceled", "incomplete"].includes(run.status) ? `${tally(run)}. What it has not run counts for nothing.` : "";
+  return el("p", { class: "box" }, so, came);
+}
+
+function counts({ run_id: id, status, summary, failures }) {
   const one = (text, value, params, kind) => el("li", { class: value && kind ? `k-${kind}` : null }, el("a", { href: runHref(id, { view: "results", ...params }) }, el("strong", {}, String(value)), ` ${text}`));
   const codes = Object.entries(failures?.codes ?? {}).filter(([, count]) => count).map(([code, count]) => `${count} ${CODES[code] ?? code}`);
   return [
     el("ul", { class: "counts" },
       one("passed", summary.pass_count, { status: "pass" }, "pass"), one("failed", summary.fail_count, { status: "fail" }, "fail"),
       one("missing output", summary.missing_output_count, { status: "missing_output" }, "missing"),
-      el("li", {}, el("strong", {}, String(summary.skipped_count)), " skipped"),
+      summary.skipped_count ? one(["queued", "running"].includes(status) ? "not yet run" : "not run", summary.skipped_count, {}) : null,
       ...Object.entries(failures?.verdicts ?? {}).filter(([, count]) => count).map(([code, count]) => one(VERDICTS[code] ?? code, count, { verdict: code }, code === "new_regression" ? "fail" : null))),
     codes.length ? el("p", { class: "quiet" }, codes.join(", ")) : null,
   ];
 }
 
-/** How the failures stand to the main line, and whether the machine may be to blame. */
-function againstMain({ failures, suspect }) {
+/** How the failures stand to the main line. */
+function againstMain({ failures }) {
   const main = failures?.main ?? {};
-  const texts = { broken: "pass on the main line", flaky: "pass there but are flaky", same: "fail there in the same way", different: "fail there in another way", no_reference: "never ran there" };
+  const texts = { broken: "pass on the main line", flaky: "pass on the main line but are flaky", same: "fail on the main line in the same way", different: "fail on the main line in another way", no_reference: "never ran on the main line" };
   const parts = Object.entries(texts).filter(([state]) => main[state]).map(([state, text]) => `${main[state]} ${text}`);
-  return [
-    suspect && el("p", { class: "box k-error" }, el("strong", {}, "Perhaps the machine: "), `${plural(suspect.count, "test")} newly failed with "${CODES[suspect.code] ?? suspect.code}".`),
-    parts.length ? el("p", {}, "Of the failures ", parts.join(", "), main.worse ? `; ${main.worse} are graver than before` : "", ".") : null,
-  ];
+  return parts.length ? el("p", {}, "Of the failures ", parts.join(", "), main.worse ? `; ${main.worse} are graver than before` : "", ".") : null;
 }
 
 function different(visit, comparison, path) {
@@ -77,8 +95,18 @@ function different(visit, comparison, path) {
 function allResults(visit, run, path) {
   return part(visit, async () => {
     const [results, failures] = await Promise.all([readAll(follow(path, run.links.samples)), readAll(follow(path, run.links.failures))]);
-    return resultsView(visit, run, results, failures);
+    return [resultsView(visit, run, results, failures), notRun(run, results)];
   });
+}
+
+/** The tests that the run was asked for and has no result of. */
+function notRun({ status, config }, results) {
+  const done = new Set(results.map((one) => one.regression_test_id));
+  const tests = [...new Set(config.regression_test_ids)].filter((id) => id !== null && !done.has(id));
+  if (!tests.length) return null;
+  const title = ["queued", "running"].includes(status) ? "Not yet run" : "Not run";
+  return el("details", { class: "bucket not-run" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(tests.length))),
+    el("p", {}, tests.map((id) => [el("a", { href: testHref(id) }, `#${id}`), " "])));
 }
 
 function infrastructure(run) {
@@ -99,7 +127,7 @@ function progress(run) {
 
 function details(run) {
   return [facts([
-    ["Repository", run.repository], ["Branch", run.branch], ["Commit", run.commit_sha && el("code", {}, outside(run.github_link, run.commit_sha))],
+    ["Repository", run.repository], ["Branch", run.pr_number === null || run.branch !== "pull_request" ? run.branch : null], ["Pull request", run.pr_number && lineLink(run)], ["Commit", run.commit_sha && commitLink(run, run.commit_sha)],
     ["Kind", run.test_type === "pr" ? "pull request" : run.test_type], ["Queued", time(run.queued_at)], ["Started", time(run.started_at)], ["Ended", time(run.completed_at)],
     ["All runtimes", duration(run.summary.duration_ms)], ["Tests asked for", plural(run.config.regression_test_ids.length, "test")],
   ]), el("p", { class: "quiet" }, "Data: ", el("a", { href: `v1/runs/${run.run_id}.json` }, `v1/runs/${run.run_id}.json`))];

@@ -5,6 +5,7 @@ import { el, nothing, section } from "./dom.js";
 import { categoriesOf, readIndex, sampleText, testText, wordFilter } from "./finding.js";
 import { plural, shortSha } from "./format.js";
 import { href, runHref, sampleHref, testHref } from "./router.js";
+import { pullRequestHref } from "./tested.js";
 
 const MOST = 50;
 
@@ -34,7 +35,7 @@ async function direct(q) {
   if (!number) return [];
   const [run, pr] = await Promise.all([readIfThere(`runs/${Number(number)}.json`), readIfThere(`runs/by-pr/${Number(number)}.json`)]);
   return [run && item(runHref(run.run_id), `Run ${run.run_id}`, `${run.status}, ${run.platform ?? ""} ${run.branch ?? ""}`),
-    pr?.data.length && item(href([], { pr: number }), `PR ${number}`, plural(pr.pagination.total, "run"))].filter(Boolean);
+    pr?.data.length && item(pullRequestHref(number), `PR ${number}`, plural(pr.pagination.total, "run"))].filter(Boolean);
 }
 
 async function commits(q, runs) {

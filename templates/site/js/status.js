@@ -1,6 +1,8 @@
 // What statuses look like: a colour, a shape and a word each, so that none of the three is needed alone.
 
 import { el, svg } from "./dom.js";
+import { plural } from "./format.js";
+import { platformName } from "./project.js";
 
 const SHAPES = {
   pass: "M3 8.5 6.5 12 13 4.5",
@@ -45,6 +47,12 @@ export function newsBadges(run) {
     count ? el("strong", { class: "verdict v-new_regression" }, aside ? `breaks ${count}` : `${count} newly broken`) : null,
     run.suspect ? el("span", { class: "verdict", title: `${run.suspect.count} tests newly end alike` }, `the machine? ${CODES[run.suspect.code] ?? run.suspect.code} × ${run.suspect.count}`) : null,
   ];
+}
+
+/** A sign that the machine is at fault and not the change, in words; null without one. */
+export function machineText({ suspect, platform }) {
+  return suspect && el("p", { class: "box k-error" }, el("strong", {}, "Perhaps the machine: "),
+    `${plural(suspect.count, "test")} newly failed with "${CODES[suspect.code] ?? suspect.code}" on ${platformName(platform)}.`);
 }
 
 export const VERDICTS = {
