@@ -72,13 +72,12 @@ class PrefixScan:
     def _step(self, number: int) -> Step:
         own = self._partitions.own_lineages(number)
         before: Lineages = {}
-        for name in sorted(compared_lineages(own)):
-            previous = self.lists.previous(name, number)
-            if previous is not None:
-                lineages = self._partitions.lineages_after(previous)
-                if name not in lineages:
-                    raise StateLostError
-                before[name] = lineages[name]
+        last = [(self.lists.previous(name, number), name) for name in compared_lineages(own)]
+        for previous, name in sorted((previous, name) for previous, name in last if previous is not None):
+            lineages = self._partitions.lineages_after(previous)  # read once for all lineages that were there last
+            if name not in lineages:
+                raise StateLostError
+            before[name] = lineages[name]
         return step(own, before, lambda runs: self._rows(number, runs))
 
     def _rows(self, number: int, runs: Iterable[int]) -> list[tuple[RunFacts, Row]]:

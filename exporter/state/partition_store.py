@@ -23,8 +23,18 @@ from exporter.rules.result_matrix import Matrix
 from exporter.state.posting_lists import PartitionNode, PartitionStats
 from exporter.state.state_file import KINDS, Kind, PartitionState
 
-_IN_MEMORY = 24
-"""Values kept in memory, about a megabyte each: the newest results of all tests lie in a few partitions."""
+_IN_MEMORY: Mapping[Kind, int] = {
+    "node": 64,
+    "matrix": 8,
+    "summary": 8,
+    "own_lineages": 2,
+    "lineages_before": 2,
+    "lineages_after": 6,
+}
+"""Kind → number of values kept in memory, about a megabyte each but for nodes, which are small.
+
+The newest results of all tests lie in a few partitions; lineages are needed from one partition to the next.
+"""
 
 
 class StateLostError(Exception):
@@ -45,7 +55,9 @@ class PartitionStore:
 
     def __init__(self, folder: pathlib.Path, store: Store | None, remembered: Mapping[int, PartitionState]) -> None:
         self._folder, self._store, self._remembered = folder, store, remembered
-        self._cache: collections.OrderedDict[tuple[Kind, int], Any] = collections.OrderedDict()
+        self._cache: dict[Kind, collections.OrderedDict[int, Any]] = {
+            kind: collections.OrderedDict() for kind in _IN_MEMORY
+        }
 
     def put(self, kind: Kind, number: int, value: Any) -> None:
         """Replace a value of a partition."""
@@ -54,8 +66,8 @@ class PartitionStore:
 
     def invalidate(self, number: int) -> None:
         """Drop a partition's values from memory: another process may have replaced its files."""
-        for kind in (*KINDS, "lineages_before"):
-            self._cache.pop((kind, number), None)
+        for values in self._cache.values():
+            values.pop(number, None)
 
     def get_files(self, values: Iterable[tuple[int, Kind]]) -> dict[str, bytes]:
         """The files of those of these values that this export has put here, by name, for another machine."""
@@ -72,7 +84,7 @@ class PartitionStore:
         """Remove all values of a kind that this export has put here."""
         for file in self._folder.glob(f"*.{kind}"):
             file.unlink()
-            self._cache.pop((kind, int(file.stem)), None)
+            self._cache[kind].pop(int(file.stem), None)
 
     def node(self, number: int) -> PartitionNode:
         """The partition on its posting lists."""
@@ -119,9 +131,9 @@ class PartitionStore:
         return self._decoded(kind, self._remembered_bytes(kind, number)) if number in self._remembered else None
 
     def _get(self, kind: Kind, number: int) -> Any:
-        if (kind, number) in self._cache:
-            self._cache.move_to_end((kind, number))
-            return self._cache[kind, number]
+        if number in self._cache[kind]:
+            self._cache[kind].move_to_end(number)
+            return self._cache[kind][number]
         try:
             data = self._file(kind, number).read_bytes()
         except FileNotFoundError:
@@ -146,10 +158,11 @@ class PartitionStore:
         return found.data
 
     def _keep(self, kind: Kind, number: int, value: Any) -> None:
-        self._cache[kind, number] = value
-        self._cache.move_to_end((kind, number))
-        while len(self._cache) > _IN_MEMORY:
-            self._cache.popitem(last=False)
+        values = self._cache[kind]
+        values[number] = value
+        values.move_to_end(number)
+        if len(values) > _IN_MEMORY[kind]:
+            values.popitem(last=False)
 
     def _file(self, kind: Kind, number: int) -> pathlib.Path:
         return self._folder / f"{number}.{kind}"
