@@ -23,7 +23,7 @@ from exporter.rules.result_matrix import Matrix
 from exporter.state.posting_lists import PartitionNode, PartitionStats
 from exporter.state.state_file import KINDS, Kind, PartitionState
 
-_IN_MEMORY: Mapping[Kind, int] = {
+_IN_MEMORY: dict[Kind, int] = {
     "node": 64,
     "matrix": 8,
     "summary": 8,

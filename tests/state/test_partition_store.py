@@ -133,7 +133,7 @@ def test_what_another_process_replaced_is_read_again_when_told(tmp_path: pathlib
 
 
 def test_only_the_latest_values_stay_in_memory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_store, "_IN_MEMORY", 2)
+    monkeypatch.setitem(partition_store._IN_MEMORY, "summary", 2)
     store = PartitionStore(tmp_path, None, {})
     for number in (1, 2, 3):
         store.put("summary", number, PartitionSummary())
