@@ -84,7 +84,7 @@ def _store(export: Export) -> "Iterator[Finding]":
     try:
         store = export.access.open(export.store)
         store.check_writable()
-        manifest = Publisher(store).begin().manifest
+        manifest = Publisher(store).published().manifest
     except (ExporterError, OSError) as error:
         yield Finding("store", "error", str(error))
         return

@@ -142,7 +142,7 @@ class _Copy:
         self.fetched = Transfer(0, 0, 0, 0)
 
     def run(self) -> Report:
-        base = self.publisher.whole(self.publisher.begin())
+        base = self.publisher.with_part_manifests(self.publisher.published())
         manifest = named = self._manifest()
         if manifest.site is not None and not (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)

@@ -19,7 +19,7 @@ from exporter.export.input_warnings import report_problems, warn_of_empty_main_l
 from exporter.export.job import Job
 from exporter.export.plan import Examined, Plan, make_plan
 from exporter.export.room import check_room, estimate
-from exporter.export.shrink_guard import guard, guard_plan
+from exporter.export.shrink_guard import refuse_shrinking, refuse_shrinking_plan
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
 from exporter.progress import Progress, quiet
 from exporter.publish.manifest import Manifest
@@ -145,14 +145,14 @@ def _export(settings: Settings, database: Database, progress: Progress) -> Repor
 def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, use_state: bool
 ) -> Report:
-    base = publisher.whole(publisher.begin()) if publisher else PublishedState(None, "", None, "")
+    base = publisher.with_part_manifests(publisher.published()) if publisher else PublishedState(None, "", None, "")
     with work_dir() as folder, contextlib.ExitStack() as checks:
         redactor = Redactor(settings.redaction)
         catalog, invalid = read_catalog(database, redactor)
         redactor.report("catalogue")
         problems = report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
-        checks.enter_context(_not_overtaken(settings.store, state.version))
+        checks.enter_context(_conflict_if_overtaken(settings.store, state.version))
         chosen = _chosen(settings.runs) if state.valid else None
         examined = Examined(
             _fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen, state.differences
@@ -171,19 +171,19 @@ def _attempt(
         ) as workers:
             shared = stages.Export(job, base, state, workers, progress)
             if not settings.allow_shrink:
-                guard_plan(shared, plan)
+                refuse_shrinking_plan(shared, plan)
             read = stages.read(shared, plan)
             warn_of_empty_main_line(shared.state.lists, shared.job.options.main)
             read, built = build_all(shared, read)
-            of_targets = {**target_fingerprints(catalog), **stages.main_now_fingerprints(shared)}
-            dirty = stages.dirty_targets(shared, read, built, of_targets)
+            targets_now = {**target_fingerprints(catalog), **stages.main_now_fingerprints(shared)}
+            dirty = stages.dirty_targets(shared, read, built, targets_now)
             aggregated = stages.aggregate(shared, built.parts, dirty)
             finished = stages.Finished(
                 read.plan, examined.rows, {**read.priors, **built.priors}, built.parts, aggregated
             )
-            changes = stages.changes(shared, finished, examined.shown, of_targets, quick=chosen is not None)
+            changes = stages.changes(shared, finished, examined.shown, targets_now, trusts_state=chosen is not None)
             if not settings.allow_shrink:
-                guard(shared, changes.gone)
+                refuse_shrinking(shared, changes.gone)
             written = changes.writes
             if publisher and not settings.dry_run:
                 stages.write_manifests(shared, finished)
@@ -216,7 +216,7 @@ def _job(
 
 
 @contextlib.contextmanager
-def _not_overtaken(store: Store | None, version: str) -> Iterator[None]:
+def _conflict_if_overtaken(store: Store | None, version: str) -> Iterator[None]:
     """Tell a lost state from one that another export has replaced meanwhile; `version` is the state's."""
     try:
         yield

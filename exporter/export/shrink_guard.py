@@ -140,7 +140,7 @@ def _reason(one: Shrinkage, job: Job) -> str:
     return "no result shows these contents any more"
 
 
-def guard(export: Export, gone: Iterable[str]) -> None:
+def refuse_shrinking(export: Export, gone: Iterable[str]) -> None:
     """See that these paths can be deleted without a second look.
 
     Raises:
@@ -154,18 +154,18 @@ def guard(export: Export, gone: Iterable[str]) -> None:
         raise refusal(found, job.store.name, job)
 
 
-def guard_plan(export: Export, plan: Plan) -> None:
+def refuse_shrinking_plan(export: Export, plan: Plan) -> None:
     """The same before any row is read, of the paths that the plan and the options alone delete.
 
     Raises:
-        ShrinkError: as `guard`.
+        ShrinkError: as `refuse_shrinking`.
     """
     names = [str(number) for number in plan.gone]
     gone = [path for name in names for path in _paths(export, name)]
     if export.base.manifest is not None and "--" in export.state.differences:
         every = (path for name in export.base.manifest.parts for path in _paths(export, name))
         gone += [path for path in every if not is_made(path, export.job.options)]
-    guard(export, gone)
+    refuse_shrinking(export, gone)
 
 
 def _paths(export: Export, name: str) -> Iterable[str]:

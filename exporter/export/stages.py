@@ -308,7 +308,7 @@ def changes(
     shown: DependencyFingerprints,
     target_fingerprints: DependencyFingerprints,
     *,
-    quick: bool,
+    trusts_state: bool,
 ) -> Changes:
     """What is to be published, deleted and remembered.
 
@@ -317,7 +317,7 @@ def changes(
         finished: what the stages before have made.
         shown: dependency fingerprints of partitions.
         target_fingerprints: dependency fingerprints of targets.
-        quick: whether to trust that the store's state holds no file but those that it names.
+        trusts_state: whether to trust that the store's state holds no file but those that it names.
     """
     job, state, base = export.job, export.state, export.base
     manifests = {number: one.part.digest for number, one in finished.partitions.items()}
@@ -352,7 +352,7 @@ def changes(
                 for phase in _PHASES
             )
         ),
-        state=state.new_state(manifest.snapshot, new, remembered, quick=quick),
+        state=state.new_state(manifest.snapshot, new, remembered, trusts_state=trusts_state),
     )
 
 

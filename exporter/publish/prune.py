@@ -29,7 +29,7 @@ def strays(store: Store, state_files: StateFiles) -> Iterator[Entry]:
         StoreError: the store can't be read, or a manifest is not whole, so that strays can't be determined.
     """
     publisher = Publisher(store)
-    base = publisher.begin()
+    base = publisher.published()
     if base.manifest is None:
         raise StoreError(f"{store.name}: nothing is published here, so there is nothing that could be left over")
     pending = base.pending.manifests if base.pending else ()

@@ -91,7 +91,7 @@ class Publisher:
     def __post_init__(self) -> None:
         self.lease = Lease(self.store, self.owner, self.clock)
 
-    def begin(self) -> PublishedState:
+    def published(self) -> PublishedState:
         """Read what is published.
 
         Raises:
@@ -117,7 +117,7 @@ class Publisher:
             pending_version=pending.version if pending else ABSENT,
         )
 
-    def whole(self, base: PublishedState) -> PublishedState:
+    def with_part_manifests(self, base: PublishedState) -> PublishedState:
         """The same state with all part manifests listed; without the manifest if a part that it names is lost.
 
         Then everything is built again: an export that went on from the other parts would publish a manifest that lacks
@@ -144,7 +144,7 @@ class Publisher:
         Raises:
             StoreError: an export is publishing.
         """
-        base = self.begin()
+        base = self.published()
         busy = base.pending is not None and self.lease.alive(base.pending)
         if busy and base.pending is not None and not self.lease.plausible(base.pending):
             busy = not self._outlives(base.pending_version)

@@ -56,7 +56,7 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
         StoreError: the store can't be read, or nothing is published in it.
     """
     publisher = Publisher(store)
-    base = publisher.begin()
+    base = publisher.published()
     if base.manifest is None:
         raise StoreError(f"{store.name}: nothing is published here (there is no v1/{paths.MANIFEST})")
     pending = read_parts(store, base.pending.manifests) if base.pending else []

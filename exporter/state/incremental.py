@@ -132,14 +132,14 @@ class IncrementalState:
                 partitions[number] = old._replace(prior=prior, files=tuple(names))
         return NewPartitions(partitions, files)
 
-    def new_state(self, snapshot: str, new: NewPartitions, shown: Shown, *, quick: bool) -> NewState:
+    def new_state(self, snapshot: str, new: NewPartitions, shown: Shown, *, trusts_state: bool) -> NewState:
         """What the store is to remember.
 
         Args:
             snapshot: the state digest of the manifest that it belongs to.
             new: what is to be remembered of partitions.
             shown: what is to be remembered beside them.
-            quick: whether to trust that the store's state holds no file but those that `plan.json` names.
+            trusts_state: whether to trust that the store's state holds no file but those that `plan.json` names.
         """
         list_heads, shards = self._list_heads.save(self._folders.list_heads)
         state = State(
@@ -159,7 +159,7 @@ class IncrementalState:
             version=self.version,
             files={**new.files, **shards},
             named=named,
-            stale=frozenset(self.state.files()) - named if quick and self.state else None,
+            stale=frozenset(self.state.files()) - named if trusts_state and self.state else None,
         )
 
 

@@ -90,7 +90,7 @@ def test_only_partitions_that_are_not_published_need_room(url: str, tmp_path: pa
     assert all_.store == 3 * 4096 and all_.work_dir == 3 * 2_500
     assert none.store == none.work_dir == 3 * 1_000
     export(url, tmp_path / "store")
-    base = Publisher(LocalStore(tmp_path / "store")).begin()
+    base = Publisher(LocalStore(tmp_path / "store")).published()
     assert room.estimate(Plan({1: "changed", 2: "changed"}), base, database, "all") == (0, 0)
     assert base.manifest is not None
     some = room.estimate(Plan({2: "changed", 3: "new"}), base, database, "all")
