@@ -47,6 +47,7 @@ CATEGORIES = "categories"
 REGRESSIONS = "regressions"
 FLAKY = "regression-tests/flaky"
 FAILING = "regression-tests/failing"
+SLOWER = "regression-tests/slower"
 REGRESSIONS_FEED = "feeds/regressions.xml"
 DIFFS = "diffs/"
 TAGS = "tags"
@@ -270,6 +271,7 @@ def entry_documents() -> dict[str, str]:
         "regressions": REGRESSIONS,
         "flaky": FLAKY,
         "failing": FAILING,
+        "slower": SLOWER,
         **{f"grid_{platform}": grid(platform) for platform in PLATFORMS},
         "search": SEARCH,
     }

@@ -83,6 +83,7 @@ class Aggregate:
                 yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of, self.options.main)
         for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
+        yield from numbered(paths.SLOWER, regression_tests.slower(catalog, self._recent), regressions.shown)
         if paths.REGRESSIONS in dirty:
             yield from regressions.heads(
                 lambda number: self.summary_of(number).changes, self.feeds, self.options.main, self.main_now()

@@ -7,7 +7,15 @@ from typing import Any, Literal, NamedTuple
 
 from exporter import paths
 from exporter.cache_control import cache_control
-from exporter.documents.analysis import Change, ChangeFeedHead, ComparedResult, ReferenceName, RunComparison, Standing
+from exporter.documents.analysis import (
+    Change,
+    ChangeFeedHead,
+    ComparedResult,
+    ReferenceName,
+    RunComparison,
+    SlowerTest,
+    Standing,
+)
 from exporter.documents.encoding import Document, encode
 from exporter.documents.fields import Platform, RegressionTestId, RunId, SampleId
 from exporter.documents.files import Diff, LogPage
@@ -214,6 +222,7 @@ def _regression_tests() -> Iterator[Published]:
         yield from _list(f"{paths.facet(family, facet)}/{{key}}", listed, f"The tests of one {facet}", tag)
     yield from _list(f"{family}/flaky", ListPage[Standing], "The flaky tests of the main line", tag)
     yield from _list(f"{family}/failing", ListPage[Standing], "The failing tests of the main line", tag)
+    yield from _list(f"{family}/slower", ListPage[SlowerTest], "The tests that have become slower", tag)
     yield Published(f"{family}/{{regression_test_id}}.json", RegressionTestDocument, "A regression test", tag)
 
 

@@ -8,6 +8,7 @@ from exporter.builders import targets
 from exporter.builders.facets import Facet, lists, numbered
 from exporter.builders.sample_history import NewestResults, entry
 from exporter.documents.analysis import Slowdown as SlowdownDocument
+from exporter.documents.analysis import SlowerTest
 from exporter.documents.analysis import Stability as StabilityDocument
 from exporter.documents.analysis import Window as WindowDocument
 from exporter.documents.encoding import Document, encode
@@ -17,7 +18,7 @@ from exporter.rules.history import HistorySummary
 from exporter.rules.lineage import MainLine
 from exporter.rules.lineage_state import Lineage
 from exporter.rules.outcomes import category_names, sample_of
-from exporter.rules.stability import Slowdown, Stability, Window, stability
+from exporter.rules.stability import Slowdown, Stability, Window, slowdown, stability
 from exporter.source.catalog import Catalog, Named, OutputRow, TestRow
 
 RECENT = 50
@@ -157,6 +158,26 @@ def _stability(test: int, newest: NewestResults, whole: Lineage, main: Lineage) 
 
 def _slowdown(found: Slowdown) -> SlowdownDocument:
     return {"before_ms": found.before, "after_ms": found.after, "since_run": found.since_run}
+
+
+def slower(catalog: Catalog, recent: Recent) -> list[SlowerTest]:
+    """The active tests that have become slower, by test and platform."""
+    return [
+        {
+            "regression_test_id": test.id,
+            "platform": platform,
+            "sample_id": test.sample_id,
+            "sample_name": sample.original_name if (sample := sample_of(catalog, test.id)) else None,
+            "command": test.command,
+            "categories": category_names(catalog, test),
+            **_slowdown(found),
+            "href": "",
+        }
+        for test in catalog.tests.values()
+        if test.active
+        for platform in PLATFORMS
+        if (found := slowdown(recent(test.id, platform).counted))
+    ]
 
 
 def _window(window: Window) -> WindowDocument:

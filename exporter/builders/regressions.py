@@ -7,7 +7,7 @@ from typing import Any
 from exporter import paths
 from exporter.builders.feeds import FeedIndex
 from exporter.builders.results import documented
-from exporter.documents.analysis import Change, Standing
+from exporter.documents.analysis import Change, SlowerTest, Standing
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination, listing
 from exporter.documents.runs import Run
@@ -163,6 +163,6 @@ def _standing(catalog: Catalog, test: TestRow, platform: str, one: HistorySummar
     }
 
 
-def shown(item: Standing, path: str) -> dict[str, Any]:
-    """A standing as an item of the list at `path`."""
+def shown(item: Standing | SlowerTest, path: str) -> dict[str, Any]:
+    """A test as an item of the list at `path`."""
     return {**item, "href": paths.relative(path, paths.regression_test(item["regression_test_id"]))}

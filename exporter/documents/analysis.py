@@ -159,6 +159,18 @@ class Slowdown(TypedDict):
     ]
 
 
+class SlowerTest(Slowdown):
+    """An active test that has become slower on one platform."""
+
+    regression_test_id: RegressionTestId
+    platform: Platform
+    sample_id: SampleId | None
+    sample_name: SampleName | None
+    command: Command | None
+    categories: Annotated[list[str], "Names."]
+    href: Annotated[Link, "The regression test's document."]
+
+
 class Stability(TypedDict):
     """How steady a regression test's counted results are on one platform, over all runs."""
 

@@ -67,7 +67,6 @@ def stability(
         runtimes: `runtime_bucket` → number of them.
     """
     times, buckets = _times(newest), sorted(runtimes.items())
-    slower = is_slower(times[:WINDOW], times[WINDOW:NEWEST])
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
     return Stability(
         {
@@ -77,15 +76,17 @@ def stability(
         },
         state_changes(whole.newest) if whole else 0,
         main is not None and is_flaky(main.newest),
-        slower,
-        _slowdown(newest) if slower else None,
+        is_slower(times[:WINDOW], times[WINDOW:NEWEST]),
+        slowdown(newest),
     )
 
 
-def _slowdown(newest: Sequence[Found]) -> Slowdown:
-    """By how much and since when a test is slower that is; from its newest results, newest first."""
+def slowdown(newest: Sequence[Found]) -> Slowdown | None:
+    """By how much and since when a test is slower; None if it is not. From its newest 100 results, newest first."""
     timed = [(run.run_id, runtime) for run, _, runtime in newest if runtime is not None]
     times = [runtime for _, runtime in timed]
+    if not is_slower(times[:WINDOW], times[WINDOW:NEWEST]):
+        return None
     before, after = median(times[WINDOW:NEWEST]), median(times[:WINDOW])
     assert before is not None and after is not None
     return Slowdown(before, after, timed[slower_since(times, before, after)][0])

@@ -37,6 +37,7 @@ def check(api: Published, truth: Recomputation) -> None:
         _check_comparison(api, truth, run)
     _check_changes(api, truth)
     _check_main_now(api, truth)
+    _check_slower(api, truth)
     for test in truth.tests:
         stability = api(f"regression-tests/{test}.json")["stability"]
         for platform in PLATFORMS:
@@ -159,6 +160,16 @@ def _check_main_now(api: Published, truth: Recomputation) -> None:
         said = [item | {"flaky": None} for item in api.items(f"regression-tests/{name}.json")]
         found = [item | {"flaky": None} for item in now if item[wanted]]
         assert [{key: item[key] for key in found[0]} for item in said] == found if found else not said
+
+
+def _check_slower(api: Published, truth: Recomputation) -> None:
+    said = {
+        (one["regression_test_id"], one["platform"]): {key: one[key] for key in ("since_run", "before_ms", "after_ms")}
+        for one in api.items("regression-tests/slower.json")
+    }
+    places = [(test, platform) for test in truth.active for platform in PLATFORMS]
+    found = {place: truth.stability(place[1], place[0])["slowdown"] for place in places}
+    assert said == {place: since for place, since in found.items() if since}
 
 
 def _check_stability(said: dict[str, Any], truth: dict[str, Any]) -> None:
