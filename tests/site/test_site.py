@@ -99,34 +99,6 @@ def test_the_overview_needs_few_requests(visit: Visit) -> None:
     assert sum(request.sizes()["responseBodySize"] for request in visit.requests) <= 150_000
 
 
-def test_a_cell_of_the_grid_tells_its_result_and_leads_to_it(visit: Visit, store: pathlib.Path) -> None:
-    page = visit.open("grid?platform=linux&sort=name")
-    expect(page.locator(".grid-label").first).to_be_visible()
-    link = page.locator(".grid-cursor")
-    link.focus()
-    link.press("ArrowDown")
-    for _ in range(3):
-        link.press("ArrowRight")
-    run, test = re.fullmatch(r"#/runs/(\d+)/results/(\d+)", link.get_attribute("href") or "").groups()  # type: ignore[union-attr]
-    told = json.loads((store / f"v1/runs/{run}/samples/{test}.json").read_bytes())
-    said = link.get_attribute("aria-label") or ""
-    assert said.startswith(f"{told['status'].replace('_', ' ')}: #{test} ") and f"run {run}" in said
-    link.press("Enter")
-    expect(page.locator("h1")).to_have_text(f"Test #{test} in run {run}")
-
-
-def test_the_grid_filters_while_one_types_and_sorts(visit: Visit) -> None:
-    page = visit.open("grid")
-    count = page.locator(".head [role=status]")
-    expect(count).to_contain_text("runs")
-    all_tests = count.inner_text()
-    page.get_by_label("Tests", exact=True).fill("dvb")
-    expect(count).not_to_have_text(all_tests)
-    assert "q=dvb" in page.url
-    page.get_by_label("Sort by").select_option("flaky")
-    expect(page.locator(".grid-group")).to_have_count(0)
-
-
 def test_results_of_a_run_filter_by_text_and_status(visit: Visit) -> None:
     page = visit.open("runs/295?view=results")
     page.get_by_label(re.compile("^Status")).select_option("missing_output")

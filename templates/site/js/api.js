@@ -89,6 +89,11 @@ export class Walk {
     return this.#path === null;
   }
 
+  /** The page that comes next. */
+  get path() {
+    return this.#path;
+  }
+
   /** The next page, as `{path, document}`. */
   async next() {
     const path = this.#path;

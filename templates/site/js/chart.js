@@ -47,6 +47,12 @@ function hourText(at) {
   return new Date(at * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
 
+/** The ticks of the time axis: days, and hours where ticks are closer, after the first of each day. */
+function whenTexts(times, step) {
+  const days = times.map((at) => dayText(new Date(at * 1000).toISOString()));
+  return times.map((at, i) => (step >= 86_400 || days[i] !== days[i - 1] ? days[i] : hourText(at)));
+}
+
 function data(Plot, known) {
   const tables = known.map(({ entries }) => {
     const byTime = new Map(entries.map((entry) => [Date.parse(entry.tested_at) / 1000, entry]));
@@ -63,5 +69,5 @@ function options(Plot, known, width) {
     { label: `${platformName(platform)} failed`, stroke: colour("fail"), paths: () => null, points: { show: true, size: 7, width: 2, fill: colour("ground") }, value: (_, value) => (value === null ? "—" : `${value.toFixed(2)} s`) },
   ]);
   return { width, height: 180, legend: { live: true }, cursor: { points: { size: 6 } }, scales: { x: { dir: -1 }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
-    axes: [{ ...axis, values: (_, times, place, space, step) => times.map((at) => (step < 86_400 ? hourText(at) : dayText(new Date(at * 1000).toISOString()))) }, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{ label: "When", value: (_, at) => (at === null ? "—" : momentText(new Date(at * 1000).toISOString())) }, ...series] };
+    axes: [{ ...axis, values: (_, times, place, space, step) => whenTexts(times, step) }, { ...axis, size: 52, values: (_, values) => values.map((value) => `${value} s`) }], series: [{ label: "When", value: (_, at) => (at === null ? "—" : momentText(new Date(at * 1000).toISOString())) }, ...series] };
 }

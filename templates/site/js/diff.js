@@ -1,4 +1,4 @@
-// A difference of two outputs: side by side, or unified. Which one is remembered while the page is open.
+// A difference of two outputs: side by side, unified, or as text. Which one stands in the address.
 
 import { follow, readIfThere } from "./api.js";
 import { inWords, leftOut } from "./diff-words.js";
@@ -9,7 +9,7 @@ import { visible } from "./invisible.js";
 const NARROW = 700;
 const AT_ONCE = 40;
 
-export async function diffView(from, href) {
+export async function diffView({ params, change }, from, href) {
   const document = await readIfThere(follow(from, href));
   if (!document) return [nothing("The difference is no longer published.")];
   const words = inWords(document).map((text) => el("p", { class: "in-words" }, text));
@@ -17,20 +17,26 @@ export async function diffView(from, href) {
   const { added_lines: added, removed_lines: removed, changed_hunks: hunks } = document.summary;
   const body = el("div", { class: "diff-body" });
   const views = { split: ["side by side", (unseen) => hunksOf(document, split, unseen)], unified: ["unified", (unseen) => hunksOf(document, unified, unseen)], text: ["as text", () => [codeBlock(document.patch ?? document.unified ?? "", "Unified difference")]] };
-  const buttons = Object.entries(views).map(([name, [text]]) => el("button", { type: "button", onclick: () => show(name) }, text));
-  const invisible = el("button", { type: "button", "aria-pressed": "false", title: "Tabs, no-break spaces, line ends, byte order marks, control characters", onclick: () => show(shown, !unseen) }, "invisible characters");
-  let shown = innerWidth < NARROW ? "unified" : "split";
-  let unseen = false;
+  const buttons = Object.entries(views).map(([name, [text]]) => el("button", { type: "button", onclick: () => choose({ diff: name }) }, text));
+  const invisible = el("button", { type: "button", "aria-pressed": "false", title: "Tabs, no-break spaces, line ends, byte order marks, control characters", onclick: () => choose({ unseen: unseen ? "" : "1" }) }, "invisible characters");
+  let name = params.get("diff") in views ? params.get("diff") : innerWidth < NARROW ? "unified" : "split";
+  let unseen = params.get("unseen") === "1";
 
-  function show(name, withUnseen = unseen) {
-    [shown, unseen] = [name, withUnseen];
+  function choose(chosen) {
+    name = chosen.diff ?? name;
+    unseen = chosen.unseen === undefined ? unseen : chosen.unseen === "1";
+    change(chosen);
+    show();
+  }
+
+  function show() {
     body.replaceChildren(...views[name][1](unseen && signs(document)));
     for (const [i, key] of Object.keys(views).entries()) buttons[i].setAttribute("aria-pressed", String(key === name));
     invisible.setAttribute("aria-pressed", String(unseen));
     invisible.disabled = name === "text";
   }
 
-  show(shown);
+  show();
   const parts = [el("span", { class: "removed" }, `−${removed} expected only`), el("span", { class: "added" }, `+${added} written only`), el("span", {}, plural(hunks, "place"))];
   return [...words, el("div", { class: "diff-head" }, el("p", {}, parts.flatMap((part) => [part, " "])), el("div", { class: "buttons", role: "group", "aria-label": "How to show the difference" }, buttons, invisible)),
     body, ...leftOut(document).map((text) => el("p", { class: "quiet" }, text))];

@@ -142,6 +142,12 @@ function refresh() {
 }
 addEventListener("refresh", refresh);
 
+/** What is cut off at its end is said whole when one points at it. */
+function nameClipped({ target }) {
+  const clipped = target.closest?.(".clip");
+  if (clipped && !clipped.title && clipped.scrollWidth > clipped.clientWidth) clipped.title = clipped.textContent;
+}
+
 const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
 
 function remembered(name, value) {
@@ -185,8 +191,10 @@ document.getElementById("search").addEventListener("submit", (event) => {
   event.preventDefault();
   location.hash = href(["search"], { q: new FormData(event.target).get("q").trim() });
 });
+addEventListener("pointerover", nameClipped, { passive: true });
+addEventListener("focusin", nameClipped);
 addEventListener("hashchange", show);
-for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", recolour);
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"]) matchMedia(query).addEventListener("change", recolour);
 setInterval(() => document.hidden || checkFreshness(), POLL_MS);
 startTheme();
 show();

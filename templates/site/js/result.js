@@ -107,7 +107,7 @@ function outputView(visit, { output, place, test }, path) {
     const expected = found?.outputs.find((one) => one.id === output.output_id);
     if (expected?.expected_filename) name.replaceChildren(el("code", {}, expected.expected_filename));
   }, () => null);
-  const fill = () => body.replaceChildren(part(visit, () => diffView(path, output.diff)));
+  const fill = () => body.replaceChildren(part(visit, () => diffView(visit, path, output.diff)));
   if (output.diff && place < AT_ONCE) fill();
   else if (output.diff) whenSeen(element, once(fill), visit.signal);
   return element;
