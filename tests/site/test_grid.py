@@ -181,7 +181,7 @@ def test_going_back_to_the_grid_finds_it_as_it_was(visit: Visit) -> None:
 
 def test_older_columns_are_asked_for_all_at_once(visit: Visit) -> None:
     held: list[Route] = []
-    visit.page.route("**/grid/linux/archive/*.json", held.append)
+    visit.page.route("**/grid/linux/archive/*.json", lambda route: held.append(route))
     page = visit.open("grid?line=any")
     expect(page.locator(".grid-label").first).to_be_visible()
     page.wait_for_timeout(300)

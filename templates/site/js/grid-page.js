@@ -77,7 +77,7 @@ export async function gridPage(visit) {
     const found = rows.filter((row) => row.id !== undefined).length;
     const hidden = view.inactive ? 0 : results.rows().filter((row) => !row.active).length;
     grid.set(rows, results.columns);
-    if (results.columns.length && (!place.left || results.columns.some((run) => run.run_id === Number(place.left)))) grid.restore(place);
+    if (Object.values(place).some(Boolean) && (!place.left || results.columns.some((run) => run.run_id === Number(place.left)))) grid.restore(place);
     count.textContent = results.columns.length ? `${plural(found, "test")} in ${plural(results.columns.length, "run")}, newest left${hidden ? `; ${hidden} inactive not shown` : ""}` : "No run of this branch and platform has results.";
   }
 

@@ -3,26 +3,45 @@
 import { readAll, readIfThere } from "./api.js";
 import { el, nothing, section, table, textField } from "./dom.js";
 import { categoriesOf, readIndex, sampleText, testText, wordFilter } from "./finding.js";
-import { plural } from "./format.js";
+import { duration, plural } from "./format.js";
 import { part } from "./loading.js";
 import { platformName } from "./project.js";
 import { runHref, sampleHref, testHref } from "./router.js";
+import { mark } from "./status.js";
 
 export async function samplesPage(visit) {
   const { samples } = await readIndex();
-  return [el("h1", {}, "Samples"), ...filtered(visit, samples, "sample", sampleText,
-    (found) => table("Samples", ["Sample", "Name", "Categories", "Tests", "Tags", "SHA-256"], found.map((one) => [
-      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), el("a", { href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"), categoriesOf(one).join(", "), String(one.tests.length), one.tags.join(", "), el("code", { class: "quiet" }, one.sha ? `${one.sha}…` : "")])))];
+  let failing = null;
+  const list = filtered(visit, samples, "sample", sampleText,
+    (found) => table("Samples", ["Sample", "Name", "Categories", "Tests", "State", "Tags", "SHA-256"], found.map((one) => [
+      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), el("a", { href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"), categoriesOf(one).join(", "),
+      String(one.tests.length), failing ? stateOf(one, failing) : "—", one.tags.join(", "), el("span", { class: "sha quiet" }, one.sha ? `${one.sha}…` : "")])));
+  const states = part(visit, async () => {
+    failing = (await standing("failing")) ?? [];
+    list.update();
+  });
+  return [el("h1", {}, "Samples"), states, ...list.nodes];
+}
+
+/** How a sample's active tests stand on the main line. */
+function stateOf({ sample_id: id, tests }, failing) {
+  if (!tests.some((test) => test.active)) return el("span", { class: "quiet" }, tests.length ? "tests inactive" : "no test");
+  const broken = new Set(failing.filter((one) => one.sample_id === id).map((one) => one.regression_test_id)).size;
+  return el("span", { class: "status" }, mark(broken ? "fail" : "pass", null), broken ? `${broken} failing` : "none failing");
 }
 
 export async function testsPage(visit) {
+  const lists = [
+    ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Last passed", "Changes"], (one) => [runLink(one.since_run, "—"), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Failing since", "Last passed", "Changes"], (one) => [runLink(one.since_run, "passes"), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["slower", "Slower than before", "No active test has become slower.", ["Slower since", "Before", "Now"], (one) => [runLink(one.since_run), duration(one.before_ms), slowed(one)]],
+  ];
   return [
     el("h1", {}, "Regression tests"),
-    part(visit, async () => standings("Failing on the main line", await standing("failing"), "No test fails.")),
-    part(visit, async () => standings("Flaky", await standing("flaky"), "No test is flaky.")),
-    part(visit, async () => section("All", ...filtered(visit, (await readIndex()).tests, "test", testText,
-      (found) => table("Regression tests", ["Test", "Sample", "Command", "Categories"], found.map((one) => [
-        el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), one.sample_name ?? "—", el("code", {}, one.command ?? ""), `${one.categories.join(", ")}${one.active === false ? " (inactive)" : ""}`]))))),
+    ...lists.map(([kind, title, none, heads, cells]) => part(visit, async () => standings(title, await standing(kind), none, heads, cells))),
+    part(visit, async () => section("All, active or not", ...filtered(visit, (await readIndex()).tests, "test", testText,
+      (found) => table("Regression tests", ["Test", "Sample", "Command", "Categories", "Active"], found.map((one) => [
+        el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), one.sample_name ?? "—", el("code", {}, one.command ?? ""), one.categories.join(", "), one.active === false ? "no" : "yes"]))).nodes)),
   ];
 }
 
@@ -30,29 +49,43 @@ async function standing(kind) {
   return (await readIfThere(`regression-tests/${kind}.json`)) && readAll(`regression-tests/${kind}.json`);
 }
 
-function standings(title, tests, none) {
+/** A list of active tests; nothing where it is not published. */
+function standings(title, tests, none, heads, cells) {
   if (!tests) return null;
-  if (!tests.length) return section(title, nothing(none));
-  return section(title, table("Tests", ["Test", "Platform", "Sample and command", "Failing since", "Last passed", "Changes"], tests.map((one) => [
+  const rows = tests.map((one) => [
     el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), platformName(one.platform),
-    el("span", {}, one.sample_name ?? "—", " ", el("code", { class: "quiet" }, one.command ?? "")),
-    one.since_run === null ? "—" : el("a", { href: runHref(one.since_run) }, `run ${one.since_run}`), one.last_pass_run === null ? "never" : el("a", { href: runHref(one.last_pass_run) }, `run ${one.last_pass_run}`), String(one.state_changes_20)])));
+    el("span", {}, one.sample_name ?? "—", " ", el("code", { class: "quiet" }, one.command ?? "")), ...cells(one)]);
+  return section(`${title} (${rows.length})`, rows.length ? table(`${title}: active tests`, ["Active test", "Platform", "Sample and command", ...heads], rows) : nothing(none));
 }
 
-/** A list with a field that filters it while one types. */
+function runLink(run, otherwise) {
+  return run === null ? otherwise : el("a", { href: runHref(run) }, `run ${run}`);
+}
+
+function changes({ state_changes_20: count }) {
+  return el("span", { title: "changes between passing and failing in the newest 20 results" }, String(count));
+}
+
+function slowed({ before_ms: before, after_ms: after }) {
+  return `${duration(after)}${before ? ` (+${Math.round((after / before - 1) * 100)} %)` : ""}`;
+}
+
+/** A list with a field that filters it while one types: its nodes, and what shows it anew. */
 function filtered({ params, change }, items, noun, textOf, show) {
   const body = el("div", {});
   const count = el("p", { class: "quiet", role: "status" });
-  function update(q) {
+  let q = params.get("q") ?? "";
+  function update() {
     const fits = wordFilter(q);
     const found = items.filter((item) => fits(textOf(item)));
     count.textContent = found.length === items.length ? plural(items.length, noun) : `${found.length} of ${plural(items.length, noun)}`;
     body.replaceChildren(found.length ? show(found) : nothing(`No ${noun} fits.`));
   }
-  function typed(q) {
+  function typed(text) {
+    q = text;
     change({ q });
-    update(q);
+    update();
   }
-  update(params.get("q") ?? "");
-  return [el("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, textField("Find", params.get("q") ?? "", typed), count), body];
+  update();
+  return { nodes: [el("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, textField("Find", q, typed), count), body], update };
 }
