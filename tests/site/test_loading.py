@@ -128,7 +128,7 @@ def test_an_older_part_of_the_grid_that_does_not_load_is_said(faulty: Visit, sto
         (
             "samples/3",
             r"history/archive/",
-            lambda page: page.locator(".strip:visible").first.evaluate("s => s.scrollLeft = s.scrollWidth"),
+            lambda page: page.get_by_role("button", name="Older results").click(),
         ),
     ],
 )

@@ -197,17 +197,36 @@ def test_what_a_long_difference_leaves_out_is_said(visit: Visit) -> None:
 
 
 def test_a_history_goes_on_as_its_strip_is_scrolled(visit: Visit, store: pathlib.Path) -> None:
-    visit.page.set_viewport_size({"width": 700, "height": 900})  # so that the first results fill a strip
     page = visit.open("samples/3")
-    strip = page.locator(".strip-row.aside .strip:visible").first
-    expect(page.locator(".strips + p")).to_contain_text("newest")
-    for _ in range(40):
-        strip.evaluate("strip => strip.scrollLeft = strip.scrollWidth")
-        page.wait_for_timeout(50)
-        if "back to the first" in page.locator(".strips + p").inner_text():
-            break
+    state = page.locator(".strips + p")
+    expect(state).to_contain_text("newest")
+    before = state.inner_text()
+    page.set_viewport_size({"width": 500, "height": 900})
+    page.locator(".strip-row.aside .strip:visible").first.evaluate("strip => strip.scrollLeft = strip.scrollWidth")
+    expect(state).not_to_have_text(before)
+    while page.get_by_role("button", name="Older results").count():
+        page.get_by_role("button", name="Older results").click()
+        expect(page.locator(".loading")).to_have_count(0)
     total = json.loads((store / "v1/samples/3/history.json").read_bytes())["pagination"]["total"]
-    expect(page.locator(".strips + p")).to_have_text(f"{total} results, back to the first.")
+    expect(state).to_have_text(f"{total} results, back to the first.")
+
+
+def test_a_history_has_the_main_line_first_and_runs_as_its_chart_does(visit: Visit, store: pathlib.Path) -> None:
+    page = visit.open("tests/15")
+    expect(page.locator(".strip-name:visible")).to_have_text(
+        ["Linux, master", "Windows, master", "Linux, PRs and branches", "Windows, PRs and branches"]
+    )
+    entries = json.loads((store / "v1/samples/11/history.json").read_bytes())["data"]
+    wanted = [
+        f"#/runs/{one['run_id']}/results/15"
+        for one in entries
+        if (one["regression_test_id"], one["platform"], one["main_line"]) == (15, "linux", True)
+    ]
+    shown = page.locator(".strip:visible").first.locator("a").evaluate_all("links => links.map(link => link.hash)")
+    assert shown == wanted
+    expect(page.locator(".plot canvas")).to_be_visible()
+    page.locator(".plot .u-over").hover(position={"x": 5, "y": 50})
+    expect(page.locator(".u-legend .u-series").first).to_contain_text("Jun")  # the newest run is left
 
 
 @pytest.mark.parametrize(

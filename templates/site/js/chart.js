@@ -17,7 +17,7 @@ function loadPlot() {
   return loading;
 }
 
-/** A chart of runtimes: `series` are `{platform, entries}` with entries newest first. Failures are marked by crosses. */
+/** A chart of runtimes, newest left as everywhere: `series` are `{platform, entries}` with entries newest first. Failures are marked by crosses. */
 export function runtimeChart(visit, series, title) {
   return el("figure", {}, el("figcaption", {}, title), part(visit, () => plot(visit, series, title)));
 }

@@ -59,7 +59,7 @@ export function facts(pairs) {
 
 /** A table; `rows` are lists of cells, the first of which heads its row. Cells are text or nodes. */
 export function table(caption, heads, rows, attributes = {}) {
-  const head = el("tr", {}, heads.map((text) => el("th", { scope: "col" }, text)));
+  const head = el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col" }, text) : el("td", {}))));
   return el("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption },
     el("table", attributes,
       el("caption", { class: "hidden" }, caption),

@@ -1,9 +1,9 @@
-// The history of a few tests: a strip of results per test and platform, and a chart of runtimes. Older pages come as one
-// scrolls.
+// The history of a few tests: strips of results per test and platform, the main line's first, and a chart of runtimes that
+// runs the same way. Older pages come as one scrolls.
 
 import { Walk } from "./api.js";
 import { runtimeChart } from "./chart.js";
-import { el, nothing, whenSeen } from "./dom.js";
+import { el, nothing } from "./dom.js";
 import { duration, momentText, plural, shortSha } from "./format.js";
 import { More } from "./loading.js";
 import { mainLine, PLATFORMS, platformName } from "./project.js";
@@ -23,7 +23,7 @@ export async function historyView(visit, path, tests) {
   const charts = el("div", { class: "charts" });
   let count = 0;
   // All strips come from one feed: one that is scrolled to its end brings older results to all.
-  const more = new More(visit, older, { name: "loaded" });
+  const more = new More(visit, older, { button: "Older results", name: "loaded" });
 
   async function older() {
     const { document } = await walk.next();
@@ -33,7 +33,7 @@ export async function historyView(visit, path, tests) {
       count += Boolean(strip);
     }
     for (const strip of strips) strip.show(walk.done ? null : () => more.load());
-    state.textContent = walk.done ? `${plural(count, "result")}, back to the first.` : `The newest ${plural(count, "result")}; scroll a strip to its end for older ones.`;
+    state.textContent = walk.done ? `${plural(count, "result")}, back to the first.` : `The newest ${plural(count, "result")}.`;
     charts.replaceChildren(...tests.map(chart).filter(Boolean));
     return !walk.done;
   }
@@ -44,9 +44,6 @@ export async function historyView(visit, path, tests) {
     return series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null)) ? runtimeChart(visit, series, `Runtimes of test ${test.id}`) : null;
   }
 
-  // A short strip beside a full one does not ask for older results by itself.
-  const wants = (strip) => (strip.isFull || !strips.some((one) => one.isFull) ? strip.wants() : null);
-  for (const strip of strips) whenSeen(strip.end, () => wants(strip), visit.signal, { root: strip.scroller, rootMargin: "0px 200px" });
   await more.first();
   if (!count && more.done) return nothing("No results.");
   return [el("div", { class: "strips" }, strips.map((strip) => strip.element)), state, more.element, charts];
@@ -63,11 +60,7 @@ class Strip {
     const name = named ? el("a", { href: testHref(test.id), class: "clip", title: test.label }, `#${test.id} ${test.label}`) : null;
     this.element = el("div", { class: main === false ? "strip-row aside" : "strip-row" }, el("div", { class: "strip-name" }, name, el("span", { class: main ? null : "quiet" }, platformName(platform), line)), this.scroller);
     this.element.hidden = true;
-  }
-
-  /** Whether there is more than fits its place. */
-  get isFull() {
-    return this.scroller.scrollWidth > this.scroller.clientWidth;
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
   }
 
   holds(entry) {
@@ -96,8 +89,10 @@ class Strip {
     return this.entries[place].main_line ? this.entries.slice(place + 1, place + 1 + DRAWN).find((one) => one.main_line) : null;
   }
 
-  /** Its end came into sight: draw what is there, else ask for older results. */
-  wants() {
+  /** Where its end comes into sight: draw what is there, else ask for older results. */
+  scrolled() {
+    const { scrollLeft, clientWidth, scrollWidth } = this.scroller;
+    if (scrollLeft + clientWidth < scrollWidth - 200) return;
     if (this.shown < this.entries.length) this.drawMore();
     else this.more?.();
   }
