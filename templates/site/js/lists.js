@@ -13,9 +13,9 @@ export async function samplesPage(visit) {
   const { samples } = await readIndex();
   let failing = null;
   const list = filtered(visit, samples, "sample", sampleText,
-    (found) => table("Samples", ["Sample", "Name", "Categories", "Tests", "State", "Tags", "SHA-256"], found.map((one) => [
-      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), el("a", { href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"), categoriesOf(one).join(", "),
-      String(one.tests.length), failing ? stateOf(one, failing) : "—", one.tags.join(", "), el("span", { class: "sha quiet" }, one.sha ? `${one.sha}…` : "")])));
+    (found) => table("Samples", ["Sample", "State", "Name", "Categories", "Tests", "Tags", "SHA-256"], found.map((one) => [
+      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), failing ? stateOf(one, failing) : "—", el("a", { href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"),
+      categoriesOf(one).join(", "), String(one.tests.length), one.tags.join(", "), el("span", { class: "sha quiet" }, one.sha ? `${one.sha}…` : "")])));
   const states = part(visit, async () => {
     failing = (await standing("failing")) ?? [];
     list.update();
