@@ -75,7 +75,7 @@ class Strip {
     this.more = more;
     this.element.hidden = !this.entries.length;
     if (this.shown < DRAWN) this.drawMore();
-    this.end.replaceChildren(...(more ? [el("button", { type: "button", class: "quiet", title: "Older results", "aria-label": "Older results", onclick: () => this.wants() }, "…")] : []));
+    this.end.textContent = more ? "…" : "";
   }
 
   drawMore() {

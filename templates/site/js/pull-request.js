@@ -8,7 +8,7 @@ import { hasEnded, headline, kindOf, KINDS, merged, newestByPlatform } from "./h
 import { part } from "./loading.js";
 import { PLATFORMS, platformName } from "./project.js";
 import { resultHref, runHref, testHref } from "./router.js";
-import { CODES, machineText, mark, statusBadge, statusWord } from "./status.js";
+import { CODES, machineText, mark, statusBadge } from "./status.js";
 import { commitLink, pullRequestHref, pullRequestUrl, tally } from "./tested.js";
 
 const TITLES = { broken: "Broken", flaky: "Flaky", on_main: "Fail on the main line too", not_on_main: "Fail, not run on the main line" };
