@@ -27,7 +27,12 @@ log = logging.getLogger(__name__)
 @options.export_options
 @options.run_option("A run that has changed; repeatable. Without it, only the requests of earlier hooks are done.")
 @options.spool_option
-@options.option("--wait", is_flag=True, help="Return when the runs are published, with the export's exit code.")
+@options.option(
+    "--wait",
+    is_flag=True,
+    command_line_only=True,  # EXPORTER_WAIT is a duration, of `mirror`
+    help="Return when the runs are published, with the export's exit code.",
+)
 @options.option(
     "--timeout",
     type=click.FloatRange(0),

@@ -139,12 +139,14 @@ class _Copy:
     def __init__(self, source: Source, store: Store, publisher: Publisher, show: Show) -> None:
         self.source, self.store, self.publisher, self.show = source, store, publisher, show
         self.entries: set[str] = set()
+        self.site: bytes | None = None
+        """The manifest of the site's part, which is looked at before the others are fetched."""
         self.fetched = Transfer(0, 0, 0, 0)
 
     def run(self) -> Report:
         base = self.publisher.with_part_manifests(self.publisher.published())
         manifest = named = self._manifest()
-        if manifest.site is not None and not (base.manifest and base.manifest.site):
+        if manifest.site is not None and manifest.site != (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)
         self._parts(manifest, base)
         parts = [part for part in manifest.parts.values() if self._differs(part, base)]
@@ -196,7 +198,8 @@ class _Copy:
         there = {one.path for one in self.store.list(stored(paths.MANIFESTS))}
         lacking = [part for part in manifest.parts.values() if part.href in hrefs and stored(part.href) not in there]
         for part in lacking:
-            self.store.write([(stored(part.href), self._part(part))])
+            data = self.site if self.site is not None and digest(self.site) == part.digest else self._part(part)
+            self.store.write([(stored(part.href), data)])
 
     def _part(self, part: Part) -> bytes:
         """The manifest of a part, as the source has it."""
@@ -214,7 +217,8 @@ class _Copy:
 
         An asset is named by its own content, so that it exists as long as a manifest names it.
         """
-        documents = decode_part(self._part(site))
+        self.site = self._part(site)
+        documents = decode_part(self.site)
         asset = next((Wanted(path, *entry) for path, entry in documents.items() if paths.is_asset(path)), None)
         try:
             if asset:

@@ -13,7 +13,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 import urllib3
@@ -30,6 +29,9 @@ R = TypeVar("R")
 
 CONNECTIONS = 8
 """Requests at the same time. More gain nothing on a loopback: Python's own work is the limit."""
+
+BUCKET_READERS = 32
+"""Documents of a bucket that are read at the same time: each takes tens of milliseconds, most of them on the way."""
 
 _WINDOW = 256
 """Documents that may have come before the first of them is taken."""
@@ -112,12 +114,14 @@ def source(
     """
     if base.startswith("gs://"):
         folder = base.rstrip("/").removesuffix(f"/{paths.API_ROOT.rstrip('/')}")
-        yield StoreSource(open_store(folder, credentials=credentials))
+        with contextlib.closing(StoreSource(open_store(folder, credentials=credentials), BUCKET_READERS)) as bucket:
+            yield bucket
         return
     root = root_url(base)
     if root.startswith("file:"):
         folder = urllib.request.url2pathname(urllib.parse.urlsplit(root).path)
-        yield StoreSource(open_store(str(pathlib.Path(folder).parent)))
+        with contextlib.closing(StoreSource(open_store(str(pathlib.Path(folder).parent)))) as local:
+            yield local
         return
     opened = HttpSource(root, limits)
     try:
@@ -145,16 +149,26 @@ def _verified(wanted: Wanted, read: Callable[[int], bytes | None], name: str) ->
     raise DifferentError(f"{name}: {wanted.path} is not as its manifest says")
 
 
-@dataclass(frozen=True, slots=True)
 class StoreSource:
-    """The API in a store that can be opened."""
+    """The API in a store that can be opened. To be closed.
 
-    store: Store
+    Args:
+        store: the store.
+        readers: documents that are read at the same time.
+    """
+
+    def __init__(self, store: Store, readers: int = 1) -> None:
+        self.store = store
+        self._threads = _Threads(readers)
 
     @property
     def name(self) -> str:
         """The store's name."""
         return self.store.name
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.end()
 
     def read(self, path: str, limit: int) -> bytes | None:
         """A document; None where there is none."""
@@ -164,9 +178,11 @@ class StoreSource:
         return found.data if found else None
 
     def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
-        """These documents in this order."""
-        for one in wanted:
-            yield _verified(one, lambda _, one=one: self.read(one.path, one.size), self.name)  # type: ignore[misc]
+        """These documents in this order, `readers` at the same time."""
+        return self._threads.results(self._document, wanted)
+
+    def _document(self, one: Wanted) -> bytes:
+        return _verified(one, lambda _: self.read(one.path, one.size), self.name)
 
     def save(self, path: str, file: pathlib.Path, size: int, show: Show) -> None:
         """Write what stands at a path to a file."""
@@ -205,17 +221,7 @@ class HttpSource:
 
     def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
         """These documents in this order, many at the same time."""
-        began: collections.deque[Future[bytes]] = collections.deque()
-        try:
-            for one in wanted:
-                began.append(self._threads.begin(self._document, one))
-                if len(began) >= _WINDOW:
-                    yield began.popleft().result()
-            while began:
-                yield began.popleft().result()
-        finally:
-            for future in began:
-                future.cancel()
+        return self._threads.results(self._document, wanted)
 
     def _document(self, one: Wanted) -> bytes:
         return _verified(one, lambda attempt: self._read(one.path, one.size, attempt), self.name)
@@ -300,6 +306,20 @@ class _Threads:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(number)]
         self._began = False
+
+    def results(self, function: Callable[[T], R], arguments: Iterable[T]) -> Iterator[R]:
+        """A function's results for these arguments in their order; at most `_WINDOW` of them wait to be taken."""
+        began: collections.deque[Future[R]] = collections.deque()
+        try:
+            for one in arguments:
+                began.append(self.begin(function, one))
+                if len(began) >= _WINDOW:
+                    yield began.popleft().result()
+            while began:
+                yield began.popleft().result()
+        finally:
+            for future in began:
+                future.cancel()
 
     def begin(self, function: Callable[[T], R], argument: T) -> Future[R]:
         """Have a function called by a thread; returns its future."""

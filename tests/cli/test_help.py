@@ -65,3 +65,13 @@ def test_commands_options_and_choices_are_completed() -> None:
     assert "plain,--sample-repository" in complete("exporter export --sa", 2)
     assert complete("exporter runs --status p", 3).split() == ["plain,pass"]
     assert "hook-worker" not in complete("exporter hook", 1)
+
+
+def test_a_variable_means_the_same_to_every_command() -> None:
+    kinds: dict[str, set[tuple[str, bool, bool]]] = {}
+    for command in LEAVES.values():
+        for one in command.params:
+            if isinstance(one, click.Option) and isinstance(one.envvar, str):
+                kinds.setdefault(one.envvar, set()).add((type(one.type).__name__, one.is_flag, one.multiple))
+    assert len(kinds) > 30
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}

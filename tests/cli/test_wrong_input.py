@@ -61,6 +61,7 @@ WRONG: dict[str, tuple[int, str]] = {
     f"export {DB} {STORE} --sample-repository empty": (1, "is it the right folder"),
     f"hook {DB} {STORE} --run 1 --spool file/x": (1, "name another folder with --spool"),
     f"snapshot {DB} --store file": (1, "choose another, or move the file away"),
+    f"export {DB} --store /proc/x": (1, "choose another"),
     "verify file": (1, "choose another, or move the file away"),
     "status nothing": (1, "run exporter export"),
     "mirror site file/x": (1, "choose another, or move the file away"),
@@ -79,6 +80,13 @@ WRONG: dict[str, tuple[int, str]] = {
     f"runs {BASE} --status odd": (2, "is not one of"),
     f"runs {BASE} -o xml": (2, "is not one of"),
     f"history nothing {BASE}": (1, "exporter get samples.json lists them"),
+    "live-api ftp://x": (2, "name https://…, http://…, file://…, gs://BUCKET or a folder"),
+    "live-api site --port 0x": (2, "--port"),
+    f"junit 0 {BASE}": (2, "RUN"),
+    f"junit 99 {BASE}": (1, "99"),
+    f"report --run 99 {BASE}": (1, "99"),
+    f"export {DB} {STORE} --junit some": (2, "is not one of"),
+    f"export {DB} {STORE} --public-url x": (2, "is not a URL such as https://HOST/PATH/"),
     f"report {BASE}": (2, "give one of --pr, --run and --commit"),
 }
 

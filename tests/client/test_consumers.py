@@ -65,7 +65,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_apis_examples_run(base: str, tmp_path: pathlib.Path) -> None:
     printed = [(language, run(language, text, tmp_path, base)) for language, text in examples("API")]
-    assert [language for language, _ in printed].count("sh") == 4
+    assert [language for language, _ in printed].count("sh") == 5
     assert {language for language, _ in printed} == {"python", "sh", "sql"}
     rows = (tmp_path / "runs.ndjson").read_bytes().splitlines()
     assert [orjson.loads(row)["run_id"] for row in rows] == list(range(250, 0, -1))

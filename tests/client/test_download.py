@@ -21,6 +21,7 @@ from exporter.errors import ConflictError, ExporterError, FetchError, StoreError
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.verify import verify
 from exporter.retry import RetryPolicy
+from exporter.rules.lineage import MainLine
 from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from tests.support import reader
@@ -217,6 +218,7 @@ def test_a_mirror_is_the_same_and_fetches_what_differs(server: Server, folder: p
     report = export(platform_url, server.root)
     assert copy(server, store) == report.written
     asked = server.paths()
+    asked.remove(next(path for path in asked if paths.is_asset(path)))  # whether the site is there
     assert len(asked) == len(set(asked)) == report.written + 1 + sum(path.startswith("manifests/") for path in asked)
     assert sum(path.startswith("manifests/") for path in asked) <= 3  # the partition's, the catalogue's, the site's
     same(server, folder)
@@ -366,6 +368,21 @@ def test_a_host_that_serves_v1_alone_is_mirrored_without_the_site(
     server.hook = lambda path, data: None  # now the site is served too
     copy(server, LocalStore(folder))
     same(server, folder)
+
+
+def test_a_mirror_that_has_the_site_does_without_it_when_the_source_no_longer_serves_it(
+    server: Server, folder: pathlib.Path, platform_url: str
+) -> None:
+    copy(server, LocalStore(folder))
+    assert (folder / "index.html").exists()
+    server.hook = lambda path, data: (404, {}, b"") if path.startswith("/") else None
+    export(platform_url, server.root, main=MainLine(branch="another"))  # other pages
+    began: list[float] = []
+    with source(server.url) as opened:
+        report = mirror(opened, LocalStore(folder), wait=0, sleep=began.append)
+    assert not report.site and not began
+    assert not (folder / "index.html").exists() and (folder / "v1/runs/1.json").exists()
+    assert verify(LocalStore(folder)).problems == []
 
 
 def test_an_exporters_own_store_is_no_mirror(server: Server) -> None:

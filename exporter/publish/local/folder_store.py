@@ -42,7 +42,7 @@ _ADVICE = {
     errno.EXDEV: "another file system is mounted inside: choose a folder that lies on one",
     errno.EFBIG: "larger than a file may be: raise the limit (ulimit -f)",
     errno.EMFILE: "too many open files: raise the limit (ulimit -n)",
-    errno.ENOENT: "its folder is deleted again and again: see that nothing else works in there, and export again",
+    errno.ENOENT: "its folder cannot be made, or does not stay: choose another, or see that nothing deletes it",
 }
 
 
