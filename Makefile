@@ -95,8 +95,9 @@ fresh: ## as root on Debian: follow the README as a new user of bookworm and of 
 	.ci/fresh bookworm
 	.ci/fresh trixie
 
-reference: $(INSTALLED)test ## write docs/api.md anew from the shapes
+reference: $(INSTALLED)test ## write docs/api.md anew from the shapes, the man page docs/exporter.1 from the commands' help
 	$(BIN)/python -m tests.support.reference
+	$(BIN)/python -m tests.support.man
 
 baseline: $(INSTALLED)test ## at a release of the API: keep its contract, for later ones to be held to
 	$(BIN)/python -m tests.support.contract

@@ -1,6 +1,7 @@
 """`--help`, and completion in the shell."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from exporter.cli.help import Command
 from exporter.cli.main import cli, commands, run
+from tests.support import man, needs
 
 VISIBLE = {name: command for name, command in commands(cli) if not command.hidden}
 LEAVES = {name: command for name, command in VISIBLE.items() if not isinstance(command, click.Group)}
@@ -75,3 +77,19 @@ def test_a_variable_means_the_same_to_every_command() -> None:
                 kinds.setdefault(one.envvar, set()).add((type(one.type).__name__, one.is_flag, one.multiple))
     assert len(kinds) > 30
     assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_the_man_page_is_the_helps() -> None:
+    assert man.PAGE.read_text() == man.page(), "write it anew: make reference"
+
+
+def test_the_man_page_can_be_read() -> None:
+    groff = needs.program("groff", "groff-base")
+    command = [groff, "-man", "-Tutf8", "-ww", "-P-c", str(man.PAGE)]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stderr == b""
+    shown = re.sub(r".\x08", "", done.stdout.decode())
+    for name, command_ in LEAVES.items():
+        assert f"exporter {name}" in shown
+        for parameter in command_.params:
+            assert not isinstance(parameter, click.Option) or parameter.hidden or parameter.opts[0] in shown
