@@ -14,6 +14,7 @@ from exporter.templating import printable
 CRASHES = frozenset({"SEGFAULT", "ABORT", "TIMEOUT", "KILLED"})
 """Codes of tests that did not end by themselves: JUnit's `error`; the others are its `failure`."""
 
+_RUN_PROPERTIES = ("run_id", "repository", "branch", "commit_sha", "pr_number")
 _NO_CATEGORY = "uncategorised"
 _NO_TIME = "1970-01-01T00:00:00Z"
 """Ant's schema wants a time."""
@@ -68,34 +69,48 @@ def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> byt
     for case in cases:
         suites.setdefault(case.category or "", []).append(case)
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
-    for number, category in enumerate(sorted(suites)):
-        name = printable(category).strip() or _NO_CATEGORY
-        lines += _suite(run, name, number, suites[category], passes=passes)
-    return "\n".join([*lines, "</testsuites>", ""]).encode()
-
-
-def _suite(run: Mapping[str, Any], name: str, number: int, cases: Sequence[Case], *, passes: bool) -> Iterator[str]:
-    failed = [(case, case.failure) for case in cases if case.failure is not None]
-    errors = sum(failure.code in CRASHES for _, failure in failed)
-    attributes = {
-        "name": name,
-        "id": number,
+    properties = _properties(
+        {name: run[name] for name in ("run_id", "repository", "branch", "commit_sha", "pr_number")}
+    )
+    suite = {
         "package": "ccextractor",
         "timestamp": (run["completed_at"] or run["started_at"] or _NO_TIME).removesuffix("Z"),
         "hostname": run["platform"] or "unknown",
+    }
+    for number, category in enumerate(sorted(suites)):
+        name = printable(category).strip() or _NO_CATEGORY
+        lines.append(f"  <testsuite{_attributes({'name': name, 'id': number, **suite, **_counts(suites[category])})}>")
+        lines += _contents(name, suites[category], properties, passes=passes)
+    return "\n".join([*lines, "</testsuites>", ""]).encode()
+
+
+def _counts(cases: Sequence[Case]) -> dict[str, object]:
+    failed = [case.failure for case in cases if case.failure is not None]
+    errors = sum(failure.code in CRASHES for failure in failed)
+    return {
         "tests": len(cases),
         "failures": len(failed) - errors,
         "errors": errors,
-        "time": _seconds(sum(case.runtime_ms or 0 for case in cases)),
+        "time": _seconds(sum([case.runtime_ms or 0 for case in cases])),
     }
-    yield f"  <testsuite{_attributes(attributes)}>"
+
+
+def _properties(values: Mapping[str, object]) -> list[str]:
+    return [
+        f"      <property{_attributes({'name': name, 'value': value})}/>"
+        for name, value in values.items()
+        if value is not None
+    ]
+
+
+def _contents(name: str, cases: Sequence[Case], properties: Iterable[str], *, passes: bool) -> Iterator[str]:
+    """What stands in a suite; `properties` are those that all suites of the run share."""
     yield "    <properties>"
-    properties = {name: run[name] for name in ("run_id", "repository", "branch", "commit_sha", "pr_number")}
-    for case, failure in failed:
-        properties |= {f"{case.name}.{name}": value for name, value in failure.standing.items()}
-    for property_name, value in properties.items():
-        if value is not None:
-            yield f"      <property{_attributes({'name': property_name, 'value': value})}/>"
+    yield from properties
+    for case in cases:
+        if case.failure is not None:
+            standing = case.failure.standing.items()
+            yield from _properties({f"{case.name}.{property_name}": value for property_name, value in standing})
     yield "    </properties>"
     for case in cases:
         if passes or case.failure is not None:
@@ -123,8 +138,9 @@ def _seconds(milliseconds: int) -> str:
 
 
 def _attributes(values: Mapping[str, object]) -> str:
-    return "".join(f' {name}="{_text(value)}"' for name, value in values.items())
+    return "".join([f' {name}="{_text(value)}"' for name, value in values.items()])
 
 
 def _text(value: object) -> str:
-    return html.escape(printable(str(value)))
+    text = str(value)
+    return text if text.isalnum() else html.escape(printable(text))  # most are numbers and words
