@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help install demo test soak coverage lint lock dist fresh pythons image reference baseline bench clean
+.PHONY: help install demo test soak coverage lint lock dist fresh pythons mysql image reference baseline bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ dist: $(INSTALLED)dev ## build wheel and sdist into dist/, and try both in clean
 pythons: ## as root on Debian: run the quick tests on the Pythons of Debian trixie and sid, in chroots
 	.ci/other-python trixie
 	.ci/other-python sid
+
+mysql: $(INSTALLED)test ## as root on Debian: run the tests of the database on MySQL 9 of Debian sid, in a chroot
+	.ci/mysql $(BIN)/python -m pytest -q -p no:cacheprovider -n auto -m 'not soak' -k mysql
 
 image: ## as root on Debian: carry out the Dockerfile's steps in chroots, and try the result
 	.ci/image.py
