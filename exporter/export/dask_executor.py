@@ -21,7 +21,6 @@ from typing import Any
 
 import distributed
 from distributed.client import FutureCancelledError
-from distributed.scheduler import KilledWorker
 
 from exporter import logs
 from exporter.errors import ExporterError
@@ -30,6 +29,7 @@ from exporter.export.dask_worker import Errand, Parcel, Reply, SentJob, perform,
 from exporter.export.job import Job
 from exporter.export.work_dir import WorkDir
 from exporter.export.worker import BuildTask, RowsChanged, WriteTask
+from exporter.export.worker_slots import WorkerSlots
 from exporter.export.write_shares import WriteShares
 from exporter.publish.manifest import Part
 from exporter.publish.open_store import on_this_machine
@@ -46,9 +46,9 @@ _PATIENCE = 600.0
 _SLOW, _TIMES = 60.0, 5
 """A task is taken from a worker after so many seconds at least, and so many times what its like have taken."""
 _AHEAD = 4
-"""Tasks that are under way for each worker."""
-_LOSSES = 4
-"""How often a task may lose workers as often as Dask allows: it may be the task that kills them."""
+"""Tasks for each worker that are taken before earlier ones have ended."""
+_LOSSES = 10
+"""How often a task may lose its worker: it may be the task that kills them."""
 _WRITING = frozenset({"write", "write_manifest"})
 
 
@@ -80,15 +80,16 @@ class DaskPool(Executor):
     def __init__(self, client: distributed.Client, job: Job, workers: "_Workers") -> None:
         self._client, self._job, self._workers = client, job, workers
         self._partitions = PartitionStore(job.work_dir.state.partition_store, None, {})
-        self._shares = WriteShares()
+        self._slots, self._shares = WorkerSlots(workers.wait, _PATIENCE), WriteShares()
         self._seconds: dict[str, list[float]] = {}
         self._numbers = itertools.count()
         self._partition: dict[int, _Partition] = {}
         self._round = 0
         (job.work_dir.root / "tasks").mkdir(exist_ok=True)
+        self._sent = Parcel("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
+        self._informed: set[str] = set()
         self._key = f"exporter-job-{secrets.token_hex(8)}"
-        sent = Parcel("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
-        self._sent = client.submit(_itself, sent, key=self._key, pure=False)
+        self._alive = client.submit(bool, True, key=self._key, pure=False)
         self.ahead = _AHEAD * max(8, len(workers.now()))
         self._threads = ThreadPoolExecutor(self.ahead + 1)
 
@@ -101,21 +102,19 @@ class DaskPool(Executor):
         """Give up what is under way. Workers drop what they have of the job soon after."""
         self._workers.closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._sent.release()
+        self._alive.release()
 
     def _carry_out(self, method: str, task: Any) -> Any:
         """Have a task done, however many workers are lost meanwhile; return what its method returned."""
         errand = self._errand(method, task)
-        for loss in itertools.count(1):
-            try:
-                reply = self._write(errand) if method in _WRITING else self._do(errand)
+        for _ in range(_LOSSES):
+            with contextlib.suppress(_LostError), self._slots.slot(self._home(errand)) as worker:
+                reply = self._write(errand, worker) if method in _WRITING else self._do(errand, worker)
                 break
-            except _LostError as lost:
-                if lost.deadly and loss >= _LOSSES:
-                    raise ExporterError(
-                        f"{errand.label}: the Dask workers that do this die again and again; if memory runs out, give "
-                        "them more"
-                    ) from None
+        else:
+            raise ExporterError(
+                f"{errand.label}: {_LOSSES} Dask workers were lost with this task; if memory runs out, give them more"
+            )
         if reply.changed:
             self._round += 1
             return RowsChanged(task.partition)
@@ -146,69 +145,67 @@ class DaskPool(Executor):
         """Where a partition's task of building is kept: all that leads to its pages is too much for memory."""
         return self._job.work_dir.root / "tasks" / str(number)
 
-    def _do(self, errand: Errand) -> Reply:
-        """Have an errand done by the home of its partition while there is one, else by any worker."""
-        reply = self._reply(errand, self._home(errand))
+    def _do(self, errand: Errand, worker: str) -> Reply:
+        """Have an errand done by a worker, with the matrices that it turns out to need."""
+        reply = self._reply(errand, worker)
         if reply.wants:
             matrices = self._partitions.get_files((number, "matrix") for number in reply.wants)
             whole = dataclasses.replace(errand, files={**errand.files, **matrices}, whole=True)
-            reply = self._reply(whole, reply.worker)
+            reply = self._reply(whole, worker)
         return reply
 
-    def _write(self, errand: Errand) -> Reply:
-        """Have documents written by the home of their partition, else by a worker that makes them anew."""
+    def _write(self, errand: Errand, worker: str) -> Reply:
+        """Have documents written by a worker: the one that has them, or another one that makes them anew."""
         number = errand.partition
         assert number is not None
-        known = self._workers.wait()
-        home = self._home(errand)
-        worker = home or self._shares.idlest(known)
-        with self._shares.of(worker, len(known)) as share:
+        with self._shares.of(worker, len(self._slots.usable())) as share:
             errand = dataclasses.replace(errand, share=share)
-            reply = self._reply(errand, worker) if home else None
-            if reply is None or reply.missing:
-                log.info("%s: its Dask worker is lost; another one builds it anew", errand.label)
-                task: BuildTask = pickle.loads(self._task_file(number).read_bytes())  # noqa: S301 - our own
-                again = dataclasses.replace(errand, files=self._files(number), remake=task)
-                reply = self._reply(again, worker)
-                if reply.wants:
-                    matrices = self._partitions.get_files((number, "matrix") for number in reply.wants)
-                    again = dataclasses.replace(again, files={**again.files, **matrices}, whole=True)
-                    reply = self._reply(again, worker)
-        self._partition[number] = dataclasses.replace(self._partition[number], home=reply.worker)
+            reply = self._reply(errand, worker)
+            if reply.missing:
+                log.info("%s: the Dask worker that had it is lost; another one builds it anew", errand.label)
+                task: BuildTask = pickle.loads(self._task_file(number).read_bytes())  # noqa: S301 - our own file
+                reply = self._do(dataclasses.replace(errand, files=self._files(number), remake=task), worker)
+        self._partition[number] = dataclasses.replace(self._partition[number], home=worker)
         return reply
 
     def _home(self, errand: Errand) -> str | None:
-        """The worker that has what an errand needs, if it is still there."""
-        known = self._partition.get(errand.partition) if errand.partition is not None else None
-        return known.home if known and known.home in self._workers.now() else None
+        """The worker that has what an errand needs; None: nothing is needed."""
+        return self._partition[errand.partition].home if errand.partition is not None else None
 
-    def _reply(self, errand: Errand, worker: str | None) -> Reply:
-        """Send an errand, to one worker or to any; return its reply.
+    def _reply(self, errand: Errand, worker: str) -> Reply:
+        """Send an errand to a worker; return its reply.
 
         Raises:
             _LostError: the worker is lost, or too slow.
             ExporterError: the errand failed, or the cluster did.
         """
         began = time.monotonic()
+        reply = self._sent_to(worker, errand)
+        if reply.without_job:
+            self._informed.discard(worker)
+            reply = self._sent_to(worker, errand)
+        for line in reply.lines:
+            logging.getLogger(line.logger).log(line.level, "%s", line.message)
+        if reply.error is not None:
+            raise reply.error
+        self._informed.add(worker)
+        if not (reply.missing or reply.wants):
+            self._seconds.setdefault(errand.method, []).append((time.monotonic() - began) * errand.share)
+        return reply
+
+    def _sent_to(self, worker: str, errand: Errand) -> Reply:
+        """What a worker replies to an errand; errors as `_reply`."""
+        job = None if worker in self._informed else self._sent
+        arguments = Parcel(errand.label, errand), self._key, job
         key = f"exporter-{errand.method}-{next(self._numbers)}-{self._key[-8:]}"
-        future = None
+        began, future = time.monotonic(), None
         try:
-            future = self._client.submit(
-                perform,
-                self._sent,
-                Parcel(errand.label, errand),
-                self._key,
-                key=key,
-                workers=[worker] if worker else None,
-                pure=False,
-            )
+            future = self._client.submit(perform, *arguments, key=key, workers=[worker], pure=False)
             while True:
                 with contextlib.suppress(TimeoutError):
                     reply: Reply = future.result(timeout=_LOOK).open()
-                    break
+                    return reply
                 self._see_to(errand, worker, time.monotonic() - began)
-        except KilledWorker:
-            raise _LostError(deadly=True) from None
         except FutureCancelledError:
             raise self._workers.gone() from None
         except (ExporterError, _LostError):
@@ -223,28 +220,22 @@ class DaskPool(Executor):
         finally:
             if future is not None:
                 future.release() if future.done() else future.cancel()
-        for line in reply.lines:
-            logging.getLogger(line.logger).log(line.level, "%s", line.message)
-        if reply.error is not None:
-            raise reply.error
-        if not (reply.missing or reply.wants):
-            self._seconds.setdefault(errand.method, []).append((time.monotonic() - began) * errand.share)
-        return reply
 
-    def _see_to(self, errand: Errand, worker: str | None, seconds: float) -> None:
+    def _see_to(self, errand: Errand, worker: str, seconds: float) -> None:
         """See whether an errand is to be taken from its worker, which has it since so many seconds.
 
         Raises:
             _LostError: it is.
             ExporterError: there is no worker any more.
         """
-        known = self._workers.wait()
-        if worker is not None and worker not in known:
+        usable = self._slots.usable()
+        if worker not in usable:
             raise _LostError
         like = self._seconds.get(errand.method)
         limit = max(_SLOW, _TIMES * statistics.median(like) / errand.share) if like else _PATIENCE
-        if seconds > limit and len(known) > 1:
+        if seconds > limit and len(usable) > 1:
             log.warning("%s: a Dask worker has not answered for %.0f s; another one does it", errand.label, seconds)
+            self._slots.avoid(worker)
             raise _LostError
 
 
@@ -258,11 +249,7 @@ class _Partition:
 
 
 class _LostError(Exception):
-    """A worker is lost, or too slow; `deadly`: so are all those that had the task before."""
-
-    def __init__(self, *, deadly: bool = False) -> None:
-        super().__init__()
-        self.deadly = deadly
+    """A worker is lost, or too slow."""
 
 
 class _Workers:
@@ -311,11 +298,6 @@ class _Workers:
             f"the Dask scheduler {self.name} does not answer any more; what was published is intact, and the next "
             "export goes on from here"
         )
-
-
-def _itself(sent: Parcel) -> Parcel:
-    """What is sent; as a task, because what a task returns can be had again when all workers are lost that hold it."""
-    return sent
 
 
 def _outgoing(job: Job, client: distributed.Client) -> Job:

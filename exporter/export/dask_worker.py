@@ -87,7 +87,7 @@ def versions() -> Versions:
 
 
 class SentJob(NamedTuple):
-    """What a worker gets once: the job, the least level of logs that the pipeline shows, and its versions."""
+    """What a worker gets once: the job of an export, the least level of logs that it shows, and its versions."""
 
     job: Job
     level: int
@@ -144,6 +144,7 @@ class Reply:
     Args:
         answer: what the method returned.
         error: what it raised instead.
+        without_job: whether the worker lacks the job, and did nothing.
         missing: whether the worker lacks the documents, and did nothing.
         wants: partitions whose matrix the worker lacks; it did nothing.
         changed: whether the worker lacked the rows, read them again and found others; it built nothing.
@@ -155,6 +156,7 @@ class Reply:
 
     answer: Any = None
     error: Exception | None = None
+    without_job: bool = False
     missing: bool = False
     wants: tuple[int, ...] = ()
     changed: bool = False
@@ -168,14 +170,21 @@ class WorkerError(Exception):
     """A defect that showed in a worker: its type, message and traceback."""
 
 
-def perform(job: Parcel, errand: Parcel, key: str) -> Parcel:
-    """Do an errand of a job on this worker; `key` is that under which the cluster keeps the job."""
+def perform(errand: Parcel, key: str, job: Parcel | None) -> Parcel:
+    """Do an errand of an export on this worker.
+
+    Args:
+        errand: the errand.
+        key: the name of a task that the cluster knows as long as the export is there.
+        job: the export's; None: the worker should have it.
+    """
     worker = distributed.get_worker()
     collector = _Collector()
     root = logging.getLogger(exporter.__name__)
     root.addHandler(collector)
     try:
-        reply = _session(job, key, worker).perform(errand.open())
+        session = _session(key, job, worker)
+        reply = session.perform(errand.open()) if session else Reply(without_job=True)
     except Exception as error:
         reply = Reply(error=_portable(error, worker.address))
     finally:
@@ -215,11 +224,13 @@ _sessions: dict[str, "_Session"] = {}
 _opening = threading.Lock()
 
 
-def _session(job: Parcel, key: str, worker: "distributed.Worker") -> "_Session":
-    """This worker's session of an export, opened for its first errand."""
+def _session(key: str, job: Parcel | None, worker: "distributed.Worker") -> "_Session | None":
+    """This worker's session of an export, opened for its first errand; None: it has none, and no job to open it for."""
     with _opening:
         if key not in _sessions:
-            _sessions[key] = _Session(job.open(), worker.address)
+            if job is None:
+                return None
+            _sessions[key] = _Session(job.open())
             threading.Thread(target=_sessions[key].watch, args=(key, worker), daemon=True).start()
         return _sessions[key]
 
@@ -227,7 +238,7 @@ def _session(job: Parcel, key: str, worker: "distributed.Worker") -> "_Session":
 class _Session:
     """One export on this worker: its `Worker`, and a work dir that lasts as long as the export."""
 
-    def __init__(self, sent: SentJob, address: str) -> None:
+    def __init__(self, sent: SentJob) -> None:
         if sent.versions != versions():
             mine = ", ".join(f"{name} {value}" for name, value in versions()._asdict().items())
             theirs = ", ".join(f"{name} {value}" for name, value in sent.versions._asdict().items())
@@ -247,15 +258,15 @@ class _Session:
             self._opened = opened.pop_all()
 
     def watch(self, key: str, worker: "distributed.Worker") -> None:
-        """Close the session soon after the cluster keeps its job no more: the export has ended, or its process died."""
-        absent = 0
-        while absent < 2:
+        """Close the session soon after the cluster knows its export no more: it has ended, or its process died."""
+        known = True
+        while known:
             if self._ended.wait(LOOK):
                 return
             with contextlib.suppress(Exception):  # a scheduler that does not answer now
-                asked = worker.scheduler.who_has(keys=[key])
-                found = asyncio.run_coroutine_threadsafe(asked, worker.loop.asyncio_loop).result(LOOK)  # type: ignore[attr-defined]
-                absent = 0 if found.get(key) else absent + 1
+                asked = worker.scheduler.get_task_status(keys=[key])
+                loop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
+                known = asyncio.run_coroutine_threadsafe(asked, loop).result(LOOK)[key] is not None
         with _opening:
             _sessions.pop(key, None)
         with self._lock:

@@ -2,8 +2,7 @@
 
 import contextlib
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 
 class WriteShares:
@@ -15,7 +14,6 @@ class WriteShares:
 
     def __init__(self) -> None:
         self._shares: dict[str, float] = {}
-        self._waiting: Counter[str] = Counter()
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -27,9 +25,7 @@ class WriteShares:
             workers: how many may write at the same time.
         """
         with self._changed:
-            self._waiting[worker] += 1
             self._changed.wait_for(lambda: worker not in self._shares and self._free(workers) > 0)
-            self._waiting[worker] -= 1
             share = self._shares[worker] = self._free(workers)
         try:
             yield share
@@ -37,11 +33,6 @@ class WriteShares:
             with self._changed:
                 del self._shares[worker]
                 self._changed.notify_all()
-
-    def idlest(self, workers: Iterable[str]) -> str:
-        """The one of these workers that has least to write."""
-        with self._changed:
-            return min(sorted(workers), key=lambda one: self._waiting[one] + (one in self._shares))
 
     def _free(self, workers: int) -> float:
         """What the next one of so many writers may take; 0 while others have all of it."""

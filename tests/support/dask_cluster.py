@@ -7,9 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import distributed
 
 QUICK = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
@@ -59,8 +63,15 @@ class Cluster:
         self.processes[name].kill()
         self.processes[name].wait()
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        self.processes[name].send_signal(number)
+    def name_of(self, address: str) -> str:
+        """The living worker at an address."""
+        alive = (name for name, process in self.processes.items() if process.poll() is None and name != "scheduler")
+        return next(name for name in alive if f" {address}\n" in self.log(name))
+
+    def kill_and_replace(self, address: str) -> None:
+        """Kill the worker at an address, and start another one."""
+        self.kill(self.name_of(address))
+        self.start_worker(len(self.processes) - 1)
 
     def log(self, name: str) -> str:
         return (self.folder / name / "log").read_text()
@@ -88,6 +99,68 @@ class Cluster:
                 env={**inherited, **QUICK, **self.environment, **environment, "TMPDIR": str(place / "tmp")},
                 cwd=place,
             )
+
+
+class Observer:
+    """Sees the tasks of exports that begin; `seen` says where each was, and what `strike` returned is in `struck`.
+
+    Args:
+        cluster: the cluster.
+        strike: called with a task's key, how many were before it, and its worker's address.
+    """
+
+    def __init__(self, cluster: Cluster, strike: Callable[[str, int, str], object]) -> None:
+        self._client = distributed.Client(cluster.address, set_as_default=False)
+        self._strike = strike
+        self.seen: dict[str, str] = {}
+        self.struck: list[object] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Observer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._client.close(timeout=1)
+
+    def shown(self) -> str:
+        """All that the scheduler says of its tasks: in memory, in its logs and in those of workers."""
+        return f"{self._client.run_on_scheduler(_tasks)} {self._client.get_scheduler_logs()}"
+
+    def _look(self) -> None:
+        while not self._over.wait(0.01):
+            try:
+                found = self._client.run_on_scheduler(_processing)
+            except Exception:  # the scheduler was killed
+                return
+            for key, worker in found.items():
+                if key not in self.seen:
+                    number = len(self.seen)
+                    self.seen[key] = worker
+                    if what := self._strike(key, number, worker):
+                        self.struck.append(what)
+
+
+def _tasks(dask_scheduler: Any) -> str:
+    return " ".join(f"{key} {task!r} {task.run_spec!r} {task.prefix!r}" for key, task in dask_scheduler.tasks.items())
+
+
+def two_processes() -> distributed.LocalCluster:
+    """A cluster as `--dask-cluster` makes it."""
+    return distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+
+
+def _processing(dask_scheduler: Any) -> dict[str, str]:
+    """Key → worker of the tasks of exports that run now."""
+    return {
+        task.key: worker.address
+        for worker in dask_scheduler.workers.values()
+        for task in worker.processing
+        if task.key.startswith("exporter-") and "job" not in task.key
+    }
 
 
 @contextlib.contextmanager
