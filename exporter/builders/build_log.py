@@ -33,6 +33,7 @@ _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 _COLUMN_ONE = re.compile(r"(?:\x1b\[|\x9b)[01]?G")
 """A movement to the line's beginning, as CR."""
 _ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)2K")
+_BACKSPACES = re.compile("(\b++)")
 _ERASE_REST = re.compile(r"(?:\x1b\[|\x9b)0?K")
 
 
@@ -65,8 +66,8 @@ class LogLines(NamedTuple):
 def parse(log: Log, redactor: Redactor | None = None) -> LogLines:
     """Split a log into lines, which end with LF, CR LF or CR CR LF; blank ones are lines like any other.
 
-    A CR elsewhere returns to the line's beginning, as on a terminal: what follows replaces what was there. Of a log
-    whose middle was left out, the incomplete lines next to the gap are left out as well.
+    A CR elsewhere returns to the line's beginning and BS a character back, as on a terminal: what follows replaces what
+    was there. Of a log whose middle was left out, the incomplete lines next to the gap are left out as well.
 
     Args:
         log: the log.
@@ -101,6 +102,8 @@ def _messages(content: str, redactor: Redactor) -> list[str]:
     content = content.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\t", " ")
     if "\x1b" in content or "\x9b" in content:
         content = _COLUMN_ONE.sub("\r", content)
+    if "\b" in content:
+        content = "\n".join(_overtyped(line, redactor) if "\b" in line else line for line in content.split("\n"))
     if "\r" in content:
         content = "\n".join(_last_shown(line, redactor) if "\r" in line else line for line in content.split("\n"))
     return text_decoding.split_lines(redactor.text(text_decoding.displayable(_printable(content))))
@@ -108,6 +111,23 @@ def _messages(content: str, redactor: Redactor) -> list[str]:
 
 def _printable(content: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", content))
+
+
+def _overtyped(line: str, redactor: Redactor) -> str:
+    """A line in which BS has moved back, if no further than to the last CR; secrets go before, as in `_last_shown`."""
+    parts = []
+    for part in line.split("\r"):
+        shown: list[str] = []
+        at = 0
+        for piece in _BACKSPACES.split(part):
+            if piece.startswith("\b"):
+                at = max(0, at - len(piece))
+            else:
+                text = redactor.text(_printable(piece))
+                shown[at : at + len(text)] = text
+                at += len(text)
+        parts.append("".join(shown) if "\b" in part else part)
+    return "\r".join(parts)
 
 
 def _last_shown(line: str, redactor: Redactor) -> str:
