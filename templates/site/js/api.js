@@ -44,6 +44,7 @@ async function fetchJson(path, options) {
   } catch (error) {
     throw new Error(error.name === "TimeoutError" ? `The server has not sent ${name} within a minute.` : "The server could not be reached. Is there a connection?", { cause: error });
   }
+  if (!response.ok) response.text().catch(() => null); // unread, it would keep its connection
   if (response.status === 404 || response.status === 403) throw new NotPublished(`${name} is not published.`);
   if (!response.ok) throw new Error(`The server failed to send ${name} (status ${response.status}).`);
   try {
