@@ -8,6 +8,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY exporter exporter
 COPY templates templates
+COPY docs docs
 # For `exporter snapshot`: --build-arg 'EXTRAS=[snapshots]'
 ARG EXTRAS=
 RUN python3 -m venv /opt/exporter \

@@ -285,6 +285,11 @@ def site_page(name: str) -> str:
     return ROOTED + name
 
 
+def docs_page(name: str) -> str:
+    """The path of a file of the documentation."""
+    return DOCS + name
+
+
 def site_asset(version: str, name: str) -> str:
     """The path of what the pages of one version load; of their folder, if `name` is empty."""
     return f"{ROOTED}site/{version}/{name}"
@@ -295,7 +300,8 @@ def is_asset(path: str) -> bool:
     return path.startswith(f"{ROOTED}site/")
 
 
-SITE_FOLDERS = ("site/", BADGES.removeprefix(ROOTED))
+DOCS = f"{ROOTED}docs/"
+SITE_FOLDERS = ("site/", BADGES.removeprefix(ROOTED), DOCS.removeprefix(ROOTED))
 """The folders at the store's root that are the site's own."""
 
 

@@ -34,6 +34,13 @@ def folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
+def documentation() -> Path:
+    """The folder of the documentation, in the wheel and in a checkout likewise."""
+    package = Path(__file__).parent
+    inside = package / "docs"
+    return inside if inside.is_dir() else package.parent / "docs"
+
+
 @functools.cache
 def templates() -> "jinja2.Environment":
     """Give the jinja2 environment over the templates: everything is escaped, an undefined name is an error."""

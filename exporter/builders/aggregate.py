@@ -102,6 +102,10 @@ class Aggregate:
         if targets.CODE in self.dirty:
             yield from site.pages(self.options.main)
             yield from discovery.documents(self.options)
+            if self.options.docs:
+                from exporter.builders import docs_site
+
+                yield from docs_site.documents()
         if paths.BADGES in self.dirty:
             yield from site.badges(self.options.main.branch, self.main_now())
 

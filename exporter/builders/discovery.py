@@ -20,7 +20,7 @@ def documents(options: DocumentOptions) -> Iterator[Document]:
         text = (
             templates()
             .get_template(f"site/{page}")
-            .render(main=options.main, entries=entries, public_url=options.public_url)
+            .render(main=options.main, entries=entries, public_url=options.public_url, docs=options.docs)
         )
         yield paths.site_page(page), text.encode()
 

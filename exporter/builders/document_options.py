@@ -15,6 +15,7 @@ class DocumentOptions:
         files: whether there is a sample repository.
         redaction: whether secrets are taken out of free text.
         junit: what the JUnit XML of a run lists: `failures`, `all`, or `none` for no such documents.
+        docs: whether the documentation is published as pages.
         public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
     """
 
@@ -24,3 +25,4 @@ class DocumentOptions:
     redaction: bool = True
     junit: str = "failures"
     public_url: str | None = None
+    docs: bool = False

@@ -314,6 +314,7 @@ def export_options(command: Command) -> Command:
         type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
         help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
     )
+    @option("--docs", is_flag=True, help="Publish the documentation, too, as pages below /docs/.")
     @option(
         "--public-url",
         metavar="URL",

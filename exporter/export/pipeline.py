@@ -62,6 +62,7 @@ class Settings:
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
         public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
+        docs: publish the documentation as pages.
         cluster: where several partitions are built, in the place of `workers`; None: on this machine.
     """
 
@@ -78,13 +79,16 @@ class Settings:
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
     public_url: str | None = None
+    docs: bool = False
     cluster: DaskCluster | None = None
 
     @property
     def document_options(self) -> DocumentOptions:
         """The options that documents depend on."""
         files = self.sample_repository is not None
-        return DocumentOptions(self.result_documents, self.main, files, self.redaction, self.junit, self.public_url)
+        return DocumentOptions(
+            self.result_documents, self.main, files, self.redaction, self.junit, self.public_url, self.docs
+        )
 
 
 @dataclass(frozen=True, slots=True)

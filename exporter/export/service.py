@@ -38,6 +38,7 @@ class Export:
         database_timeout: seconds that the database may be silent for.
         junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
         public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
+        docs: publish the documentation as pages.
         cluster: the Dask cluster that takes the place of `workers`; None: there is none.
     """
 
@@ -53,6 +54,7 @@ class Export:
     database_timeout: int = DATABASE_TIMEOUT
     junit: str = "failures"
     public_url: str | None = None
+    docs: bool = False
     cluster: DaskCluster | None = None
 
     def perform(
@@ -81,6 +83,7 @@ class Export:
             database_timeout=self.database_timeout,
             junit=self.junit,
             public_url=self.public_url,
+            docs=self.docs,
             cluster=self.cluster,
         )
         if not self.redaction:

@@ -50,7 +50,8 @@ def made_by(options: DocumentOptions) -> str:
     """
     code = hashlib.sha256()
     templates = sorted(file for file in templating.folder().rglob("*") if file.is_file())
-    for file in (*document_files(pathlib.Path(__file__).parent.parent), *templates):
+    docs = sorted(templating.documentation().glob("*.md")) if options.docs else []
+    for file in (*document_files(pathlib.Path(__file__).parent.parent), *templates, *docs):
         code.update(file.name.encode() + b"\0" + file.read_bytes())
     return f"{code.hexdigest()[:16]}/{json.dumps(_settings(options))}"
 
@@ -65,6 +66,7 @@ def _settings(options: DocumentOptions) -> dict[str, str]:
         "--no-redaction": "not given" if options.redaction else "given",
         "--junit": options.junit,
         "--public-url": options.public_url or "not given",
+        "--docs": "given" if options.docs else "not given",
     }
 
 
