@@ -54,7 +54,7 @@ function standings(title, tests, none, heads, cells) {
   if (!tests) return null;
   const rows = tests.map((one) => [
     el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), platformName(one.platform),
-    el("span", {}, one.sample_name ?? "—", " ", el("code", { class: "quiet" }, one.command ?? "")), ...cells(one)]);
+    [el("span", { class: "clip" }, one.sample_name ?? "—"), " ", el("code", { class: "clip quiet" }, one.command ?? "")], ...cells(one)]);
   return section(`${title} (${rows.length})`, rows.length ? table(`${title}: active tests`, ["Active test", "Platform", "Sample and command", ...heads], rows) : nothing(none));
 }
 
