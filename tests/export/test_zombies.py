@@ -1,12 +1,14 @@
-"""Exports of a folder that are stopped past their lease, and go on when a successor has published."""
+"""Exports of a folder that are stopped past their lease and go on when a successor has published; three at once."""
 
 import contextlib
 import datetime
 import fcntl
 import os
 import pathlib
+import random
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -28,7 +30,7 @@ from tests.export.test_kill import (  # noqa: F401
     history,
 )
 from tests.support.platform import export
-from tests.support.processes import Commands
+from tests.support.processes import Commands, commands
 
 pytestmark = pytest.mark.soak
 
@@ -92,6 +94,33 @@ def test_an_export_that_wakes_after_another_has_published_changes_nothing_of_its
         assert _files(root) == history.files[1], "it began again from what the other published"
         shutil.rmtree(root)
     assert slept >= ROUNDS / 2
+
+
+def test_three_exports_at_once_end_right(
+    history: History,  # noqa: F811
+    tmp_path: pathlib.Path,
+) -> None:
+    chance = random.Random(ROUNDS)
+    met = set()
+    with contextlib.ExitStack() as stack:
+        folders = [tmp_path / str(number) for number in range(3)]
+        for folder in folders:
+            folder.mkdir()
+        exporters = [stack.enter_context(commands(folder)) for folder in folders]
+        root = tmp_path / "store"
+        _copy(history.stores[0], root)
+        for number in range(2 * ROUNDS):
+            states = [chance.randrange(2) for _ in exporters]
+            for exporter, state in zip(exporters, states, strict=True):
+                _begin(exporter, history.urls[state], root, 0)
+                time.sleep(chance.random() / 4)
+            for exporter in exporters:
+                assert exporter.exit_code() == 0, exporter.stderr.read_text()
+            found = _files(root)
+            assert found in [history.files[state] for state in states], f"in round {number}"
+            met.add(history.files.index(found))
+            assert not verify(LocalStore(root)).problems
+    assert met == {0, 1}
 
 
 def _is_locked(root: pathlib.Path) -> bool:
