@@ -1,8 +1,9 @@
-"""A bucket that swallows: takes JSON-API uploads over TLS or plain HTTP, checks each body's CRC32C, keeps nothing.
+"""A bucket that swallows: takes JSON-API uploads over TLS or plain HTTP, checks each body's CRC32C, keeps no document.
 
 It runs in a process of its own, so that a client's CPU can be measured apart from it, and answers each request after
 a configurable time, as a distant server would. It answers what the store asks: an upload with a new generation, a
-listing with nothing, a read with 404. A body whose CRC32C is not the one its metadata names gets 400.
+listing with nothing, a read with 404. A body whose CRC32C is not the one its metadata names gets 400. What an export
+must find again, its manifests, lease and state, the sink keeps in memory, so that whole exports can go there.
 """
 
 import argparse
@@ -14,12 +15,15 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import google_crc32c
 from cryptography import x509
@@ -120,6 +124,11 @@ class _Connection(asyncio.Protocol):
         self._loop.call_later(self._latency, self._transport.write, reply)
 
 
+_KEPT = re.compile(r"(^|/)(v1/(manifest|pending)|_state/)")
+_kept: dict[str, tuple[dict[str, Any], bytes]] = {}
+"""Name → properties and body of what an export must find again."""
+
+
 def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
     if head.startswith(b"POST /upload/"):
         boundary = body[: body.index(b"\r\n")]
@@ -129,9 +138,30 @@ def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
         if base64.b64encode(google_crc32c.Checksum(content).digest()).decode() != named.get("crc32c"):
             return b"400 Bad Request", b'{"error": {"code": 400, "message": "CRC32C is wrong"}}'
         found = {"name": named["name"], "generation": str(_Connection.generation), "size": str(len(content))}
+        if _KEPT.search(named["name"]):
+            _kept[named["name"]] = {**named, **found}, content
         return b"200 OK", json.dumps({**found, "crc32c": named["crc32c"]}).encode()
-    if b"/o?" in head.partition(b"\r\n")[0]:
-        return b"200 OK", b'{"kind": "storage#objects"}'
+    target = urlsplit(head.split(b" ", 2)[1].decode())
+    asked = dict(parse_qsl(target.query))
+    if target.path.endswith("/o"):
+        begins, start, end = (asked.get(name, "") for name in ("prefix", "startOffset", "endOffset"))
+        items = [
+            kept for name, (kept, _) in sorted(_kept.items())
+            if name.startswith(begins) and name >= start and (not end or name < end)
+        ]  # fmt: skip
+        return b"200 OK", json.dumps({"kind": "storage#objects", "items": items}).encode()
+    name = unquote(target.path.partition("/o/")[2])
+    if name in _kept and head.startswith(b"DELETE "):
+        del _kept[name]
+        return b"204 No Content", b""
+    if name in _kept:
+        kept, content = _kept[name]
+        if asked.get("alt") != "media":
+            return b"200 OK", json.dumps(kept).encode()
+        headers = f"x-goog-generation: {kept['generation']}\r\nx-goog-hash: crc32c={kept['crc32c']}"
+        if kept.get("contentEncoding"):
+            headers += "\r\nContent-Encoding: gzip\r\nx-goog-stored-content-encoding: gzip"
+        return b"200 OK\r\n" + headers.encode(), content
     return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'
 
 
