@@ -1,5 +1,6 @@
 """The aggregate: the documents over all partitions, from what is kept of each."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -76,14 +77,15 @@ class Aggregate:
             return found.status if found else None
 
         yield from samples.documents(catalog, dirty, status)
-        histories = regression_tests.Histories(self._recent, whole, main, self.options.main)
+        recent = functools.cache(self._recent)
+        histories = regression_tests.Histories(recent, whole, main, self.options.main)
         yield from regression_tests.documents(catalog, dirty, histories)
         for sample_id in catalog.samples:
             if targets.sample(sample_id) in dirty:
                 yield sample_history.head(sample_id, catalog, self.feeds, self.matrix_of, self.options.main)
         for name, standings in regressions.standings(catalog, main):
             yield from numbered(name, standings, regressions.shown)
-        yield from numbered(paths.SLOWER, regression_tests.slower(catalog, self._recent), regressions.shown)
+        yield from numbered(paths.SLOWER, regression_tests.slower(catalog, recent), regressions.shown)
         if paths.REGRESSIONS in dirty:
             yield from regressions.heads(
                 lambda number: self.summary_of(number).changes, self.feeds, self.options.main, self.main_now()

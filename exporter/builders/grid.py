@@ -4,7 +4,7 @@ A feed like any other, of which the items are runs: `grid/PLATFORM.json` and its
 tests the letters of `results` stand for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from exporter import paths
@@ -49,16 +49,28 @@ def _after(platform: str, before: int | None) -> str | None:
 
 
 def _document(path: str, parts: Iterable[Columns], pagination: FeedPagination) -> Document:
-    found = [
-        (run, {test: LETTERS[one.status] for test, one in part.matrix.outcomes_of(run["run_id"]).items()})
-        for part in parts
-        for run in part.runs
-    ]
-    tests = sorted({test for _, letters in found for test in letters})
-    data = [_item(run, "".join([letters.get(test, NO_RESULT) for test in tests]), path) for run, letters in found]
+    found = [row for part in parts for row in _rows(part)]
+    every = tuple(sorted({test for tests in {tests for _, tests, _ in found} for test in tests}))
+    data = [_item(run, _among(every, tests, letters), path) for run, tests, letters in found]
     after = pagination["next"]
     pagination["next"] = None if after is None else paths.relative(path, after)
-    return path, encode({"data": data, "pagination": pagination, "meta": {"tests": tests}})
+    return path, encode({"data": data, "pagination": pagination, "meta": {"tests": every}})
+
+
+def _rows(part: Columns) -> Iterator[tuple[Run, tuple[int, ...], str]]:
+    """Each run, the tests that have a result in it, ascending, and the letter of each."""
+    tests = [one.test_id for one in part.matrix.outcomes]
+    letters = [LETTERS[one.status] for one in part.matrix.outcomes]
+    for run in part.runs:
+        places = part.matrix.runs[run["run_id"]].places
+        yield run, tuple(map(tests.__getitem__, places)), "".join(map(letters.__getitem__, places))
+
+
+def _among(every: tuple[int, ...], tests: tuple[int, ...], letters: str) -> str:
+    """A letter for each of all tests, given those of some."""
+    if tests == every:
+        return letters
+    return "".join((dict.fromkeys(every, NO_RESULT) | dict(zip(tests, letters, strict=True))).values())
 
 
 def _item(run: Run, letters: str, path: str) -> GridRun:

@@ -71,9 +71,8 @@ def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: Ma
     found = NewestResults([], [])
     for number in index.partitions(paths.recent_chain(test, platform)):
         matrix = matrix_of(number)
-        results, counted = matrix.of_test(test, platform), matrix.counted
-        found.all.extend(results)
-        found.counted.extend([one for one in results if one[0].run_id in counted])
+        found.all.extend(matrix.of_test(test, platform))
+        found.counted.extend(matrix.of_test(test, platform, counted=True))
         if len(found.counted) >= least:
             break
     return NewestResults(found.all[:least], found.counted[:least])

@@ -1,6 +1,7 @@
 """All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -40,15 +41,7 @@ class Matrix:
 
     outcomes: list[ResultOutcome]
     runs: dict[int, MatrixRow]
-    _counted: frozenset[int] | None = field(default=None, compare=False, repr=False)
-    _of_test: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def counted(self) -> frozenset[int]:
-        """The runs that count."""
-        if self._counted is None:
-            self._counted = frozenset(run_id for run_id, row in self.runs.items() if row.run.is_counted)
-        return self._counted
+    _found: "_FoundOf" = field(default_factory=dict, compare=False, repr=False)
 
     def outcomes_of(self, run_id: int) -> dict[int, ResultOutcome]:
         """Regression test id → its outcome in one run."""
@@ -62,14 +55,32 @@ class Matrix:
         """The tests with a result in one run, ascending."""
         return tuple(sorted(self.outcomes[place].test_id for place in self.runs[run_id].places))
 
-    def of_test(self, test_id: int, platform: str | None = None) -> list["Found"]:
-        """A test's results, on one platform or all, newest run first."""
-        if not self._of_test:  # most are asked for every test, one after the other
-            for _, (run, places, runtimes) in sorted(self.runs.items(), reverse=True):
-                for outcome, runtime in zip(map(self.outcomes.__getitem__, places), runtimes, strict=True):
-                    self._of_test.setdefault(outcome.test_id, []).append((run, outcome, runtime))
-        found = self._of_test.get(test_id, [])
-        return found if platform is None else [one for one in found if one[0].platform == platform]
+    def of_test(self, test_id: int, platform: str | None = None, *, counted: bool = False) -> list["Found"]:
+        """A test's results, newest run first: of all runs or of one platform's; all, or of runs that count."""
+        if (platform, counted) not in self._found:  # a matrix that is asked for a test is asked for most
+            self._found[platform, counted] = self._find(
+                [
+                    row
+                    for row in self.runs.values()
+                    if platform in (None, row.run.platform) and (row.run.is_counted or not counted)
+                ]
+            )
+        return self._found[platform, counted].get(test_id, [])
+
+    def _find(self, rows: Iterable[MatrixRow]) -> dict[int, list["Found"]]:
+        """Regression test id → its results in some runs. Runs with the same tests are transposed together."""
+        tests = [outcome.test_id for outcome in self.outcomes]
+        alike: dict[tuple[int, ...], list[list[Found]]] = {}
+        for run, places, runtimes in rows:
+            results = list(zip(itertools.repeat(run), map(self.outcomes.__getitem__, places), runtimes, strict=False))
+            alike.setdefault(tuple(map(tests.__getitem__, places)), []).append(results)
+        found: dict[int, list[Found]] = {}
+        for of_tests, of_runs in alike.items():
+            for test, column in zip(of_tests, zip(*of_runs, strict=True), strict=True):
+                found.setdefault(test, []).extend(column)
+        for results in found.values():
+            results.sort(reverse=True)  # by run, whose first field is its id
+        return found
 
     def digest(self, run_id: int) -> str:
         """The same for two runs if and only if other runs say the same of them."""
@@ -86,6 +97,9 @@ class Matrix:
         """As JSON."""
         return {"outcomes": self.outcomes, "runs": list(self.runs.values())}
 
+
+_FoundOf = dict[tuple[str | None, bool], dict[int, list["Found"]]]
+"""Platform, or None for all, and whether only runs that count → regression test id → its results."""
 
 Found = tuple[RunFacts, ResultOutcome, int | None]
 """One result: its run, its outcome, its runtime in ms. There are too many to wrap each."""

@@ -49,8 +49,10 @@ def is_slower(newest: Sequence[int], before: Sequence[int]) -> bool | None:
     now, then = median(newest), median(before)
     if now is None or then is None or len(newest) < WINDOW or len(before) < WINDOW:
         return None
+    if now <= then * 1.25:
+        return False
     deviation = median([abs(value - then) for value in before]) or 0
-    return now > then * 1.25 and now - then > 3 * deviation
+    return now - then > 3 * deviation
 
 
 def slower_since(times: Sequence[int], before: int, after: int) -> int:

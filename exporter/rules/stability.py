@@ -10,6 +10,7 @@ from exporter.rules.flakiness import is_flaky, state_changes
 from exporter.rules.history import WINDOW, HistorySummary
 from exporter.rules.result_matrix import Found
 from exporter.rules.runtimes import bucket_quantile, is_slower, median, quantile, slower_since
+from exporter.rules.status import ResultStatus
 
 NEWEST = 100
 """Results of a test on a platform that its stability looks at one by one."""
@@ -66,38 +67,40 @@ def stability(
         main: those of the main lineage.
         runtimes: `runtime_bucket` → number of them.
     """
-    times, buckets = _times(newest), sorted(runtimes.items())
+    statuses = [outcome.status for _, outcome, _ in newest]
+    measured = [runtime for _, _, runtime in newest]
+    times, buckets = _known(measured), sorted(runtimes.items())
+    slower = is_slower(times[:WINDOW], times[WINDOW:NEWEST])
     count, passed = (whole.results, whole.passed) if whole else (0, 0)
     return Stability(
         {
-            "20": _window(newest[:WINDOW]),
-            "100": _window(newest[:NEWEST]),
+            "20": _window(statuses[:WINDOW], measured[:WINDOW]),
+            "100": _window(statuses[:NEWEST], measured[:NEWEST]),
             "all": Window(count, passed, bucket_quantile(buckets, 50), bucket_quantile(buckets, 95)),
         },
         state_changes(whole.newest) if whole else 0,
         main is not None and is_flaky(main.newest),
-        is_slower(times[:WINDOW], times[WINDOW:NEWEST]),
-        slowdown(newest),
+        slower,
+        slowdown(newest) if slower else None,
     )
 
 
 def slowdown(newest: Sequence[Found]) -> Slowdown | None:
     """By how much and since when a test is slower; None if it is not. From its newest 100 results, newest first."""
-    timed = [(run.run_id, runtime) for run, _, runtime in newest if runtime is not None]
-    times = [runtime for _, runtime in timed]
+    times = _known([runtime for _, _, runtime in newest])
     if not is_slower(times[:WINDOW], times[WINDOW:NEWEST]):
         return None
+    runs = [run.run_id for run, _, runtime in newest if runtime is not None]
     before, after = median(times[WINDOW:NEWEST]), median(times[:WINDOW])
     assert before is not None and after is not None
-    return Slowdown(before, after, timed[slower_since(times, before, after)][0])
+    return Slowdown(before, after, runs[slower_since(times, before, after)])
 
 
-def _times(results: Sequence[Found]) -> list[int]:
-    """The runtimes that are known, newest first."""
-    return [runtime for _, _, runtime in results if runtime is not None]
+def _known(runtimes: Sequence[int | None]) -> list[int]:
+    """The runtimes that are known: mostly all."""
+    return [runtime for runtime in runtimes if runtime is not None] if None in runtimes else [*runtimes]  # type: ignore[list-item]
 
 
-def _window(results: Sequence[Found]) -> Window:
-    times = sorted(_times(results))
-    passed = [outcome.status for _, outcome, _ in results].count("pass")
-    return Window(len(results), passed, quantile(times, 50), quantile(times, 95))
+def _window(statuses: Sequence[ResultStatus], runtimes: Sequence[int | None]) -> Window:
+    times = sorted(_known(runtimes))
+    return Window(len(statuses), statuses.count("pass"), quantile(times, 50), quantile(times, 95))
