@@ -57,6 +57,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def base(store: pathlib.Path) -> Iterator[str]:
     """The URL of a preview."""
+    with served(store) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served(store: pathlib.Path) -> Iterator[str]:
+    """The URL of a preview of a store."""
     command = [sys.executable, "-m", "exporter", "serve", str(store), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr

@@ -1,18 +1,25 @@
 """What a reviewer asks: did my pull request break anything, since when, and what is different between two runs."""
 
+import contextlib
 import json
 import pathlib
 import re
 import shlex
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
 
 from exporter.client import report
+from exporter.demo.platform import create_demo
+from exporter.export import pipeline
+from exporter.publish.local.folder_store import LocalStore
 from tests.client.test_report import HEADLINES
-from tests.site.conftest import Visit
+from tests.site.conftest import MARKUP, Visit, served
 from tests.support.platform import Api
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -441,3 +448,105 @@ def test_documents_of_the_site_are_as_the_store_has_them(store: pathlib.Path, ap
     for platform, counts in now.items():
         badge = json.loads((store / f"badges/master-{platform}.json").read_bytes())["message"]
         assert badge == (f"{counts['failing']} failing of {counts['results']}" if counts["failing"] else "passing")
+
+
+HOSTILE = (
+    MARKUP,
+    "javascript:document.title='owned'",
+    "</script><script>document.title='owned'</script>",
+    "{{ 7 * 7 }} ${document.title='owned'} %3Cimg%20src=x%20onerror=document.title='owned'%3E",
+    "\u202e\ufeff\u0000../../../etc/passwd?x#y&z\r\nset-cookie: a=b",
+    "//evil.example/a.js",
+)
+COLUMNS = {
+    "category": ("name", "description"),
+    "tag": ("name", "description"),
+    "ccextractor_version": ("version",),
+    "sample": ("original_name", "extension"),
+    "sample_extra": ("original_name", "extension"),
+    "sample_issue": ("title", "status", "user"),
+    "upload": ("parameters", "notes"),
+    "regression_test": ("command", "description"),
+    "regression_test_output": ("expected_filename", "correct_extension"),
+    "test_progress": ("message",),
+    "fork": ("github",),
+    "test": ("branch", "commit"),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """A visit to an export whose every text is an attack; the main line and its runs alone are as they should be."""
+    folder = tmp_path_factory.mktemp("hostile")
+    url = f"sqlite:///{folder / 'platform.sqlite'}"
+    create_demo(url, runs=60, tests=12, seed=3, sample_repository=folder / "files")
+    with contextlib.closing(sqlite3.connect(folder / "platform.sqlite")) as database, database:
+        spared = {"fork": "id = 1", "test": "branch = 'master' OR branch = 'pull_request' AND id % 2"}
+        for table, columns in COLUMNS.items():
+            for column in columns:
+                for place, text in enumerate(HOSTILE):
+                    database.execute(
+                        f'UPDATE {table} SET "{column}" = ? || rowid WHERE rowid % {len(HOSTILE)} = ?'
+                        f" AND NOT ({spared.get(table, '0')})",
+                        (text, place),
+                    )
+    pipeline.export(pipeline.Settings(url, LocalStore(folder / "store"), workers=0, sample_repository=folder / "files"))
+    with served(folder / "store") as base:
+        context = browser.new_context()
+        visit = Visit(context, base)
+        yield visit
+        context.close()
+
+
+def test_every_page_of_hostile_data_runs_nothing_and_asks_nobody(hostile: Visit) -> None:
+    page = hostile.page
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    runs = httpx.get(f"{hostile.base}v1/runs.json").json()["data"]
+    numbers = {run["pr_number"] for run in runs if run["pr_number"]}
+    failing = next(run["run_id"] for run in runs if run["status"] == "fail")
+    places = [
+        "",
+        "grid",
+        "tests",
+        "samples",
+        "api",
+        "download",
+        f"compare?a={runs[-1]['run_id']}&b={failing}",
+        "search?q=e",
+    ]
+    places += [f"compare?b={failing}", f"runs/{failing}?view=results", f"runs/{failing}?view=log", "search?q=owned"]
+    places += [f"runs/{run['run_id']}" for run in runs[::6]] + [f"pr/{number}" for number in sorted(numbers)]
+    places += [f"tests/{test}" for test in range(1, 13)] + [f"samples/{sample}" for sample in range(1, 7)]
+    places += [f"runs/{failing}/results/{test}" for test in range(1, 13, 2)]
+    links: set[str] = set()
+    attacked = 0
+    for place in places:
+        hostile.open(place)
+        expect(page.locator(".loading")).to_have_count(0)
+        assert page.evaluate("document.title.startsWith('owned') || 'owned' in window") is False, place
+        assert page.locator("main img, main script, main iframe, main object, main [onerror]").count() == 0, place
+        attacked += "onerror=" in page.locator("main").inner_text()
+        links |= set(page.locator("a").evaluate_all("links => links.map(link => link.href)"))
+        assert all(request.url.startswith((hostile.base, "data:", "about:")) for request in hostile.requests), place
+    wrong = [text for text in hostile.wrong if "status of 404" not in text]  # no snapshot, no log
+    assert not wrong and not dialogs
+    assert attacked > len(places) // 2
+    foreign = {link for link in links if not link.startswith(hostile.base)}
+    assert foreign and all(link.startswith("https://github.com/") for link in foreign), foreign
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(
+    "place", ["", "pr/1990", "compare?a=281&b=295", "compare?b=295", "download", "tests/15", "runs/297"]
+)
+def test_pages_are_accessible_and_fit(visit: Visit, place: str, width: int, scheme: Any) -> None:
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.set_viewport_size({"width": width, "height": 800})
+    page = visit.open(place)
+    expect(page.locator(".loading")).to_have_count(0)
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"][:3]]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    visit.wrong = [text for text in visit.wrong if "status of 404" not in text]  # no snapshot is published

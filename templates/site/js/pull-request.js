@@ -72,11 +72,11 @@ function listOf(kind, tests, chosen, statuses) {
     return [
       el("a", { href: targetOf(first), title: "What it wrote, and what was expected" }, `#${id}`),
       el("span", { class: "named" }, el("a", { href: targetOf(first), class: "clip", tabindex: -1 }, first.sample_name ?? "unknown sample"), el("code", { class: "clip quiet" }, first.command ?? "")),
-      ...platforms.map((name) => cell(failures.find(({ run }) => run.platform === name), statuses[name]?.get(id))),
+      ...platforms.map((name) => [el("span", { class: "on" }, platformName(name)), " ", cell(failures.find(({ run }) => run.platform === name), statuses[name]?.get(id))]),
       el("span", { class: "quiet" }, notes(failures)),
     ];
   });
-  const list = table(TITLES[kind], ["Test", "Sample and command", ...platforms.map(platformName), ""], rows, { class: "failures" });
+  const list = table(TITLES[kind], ["Test", "Sample and command", ...platforms.map(platformName), "Note"], rows, { class: "failures" });
   if (kind === "broken" || kind === "flaky") return section(`${TITLES[kind]} (${tests.length})`, list);
   return el("details", { class: "bucket", open: tests.length <= 3 }, el("summary", {}, TITLES[kind], " ", el("span", { class: "count" }, String(tests.length))), list);
 }

@@ -20,7 +20,7 @@ export async function resultPage(visit) {
   const result = await readIfThere(path);
   if (!result) return withoutDocument(runId, testId);
   const recent = async () => ((await test())?.recent[result.run.platform] ?? []).filter((entry) => entry.run_id <= runId);
-  const outputs = result.outputs.map((output, place) => outputView(visit, { output, place, test }, path));
+  const outputs = result.outputs.map((output, place) => outputView(visit, { output, place, test, result }, path));
   return [
     heading(result),
     why(visit, result),
@@ -97,12 +97,12 @@ const AT_ONCE = 2; // differences; the others are loaded when they are seen
 const MATCHES = { exact: "as expected", variant: "an accepted variant", different: "differs", missing: "was not written" };
 
 /** An output, by the name of its file where the test's document tells it. */
-function outputView(visit, { output, place, test }, path) {
+function outputView(visit, { output, place, test, result }, path) {
   const body = el("div", {});
   const name = el("span", {}, `Output ${output.output_id}`);
   const state = `${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`;
   const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip", title: hash }, hash)))));
-  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), " ", name, " ", state), body, hashes);
+  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), " ", name, " ", state), body, lastWritten(output, result), hashes);
   test().then((found) => {
     const expected = found?.outputs.find((one) => one.id === output.output_id);
     if (expected?.expected_filename) name.replaceChildren(el("code", {}, expected.expected_filename));
@@ -111,6 +111,12 @@ function outputView(visit, { output, place, test }, path) {
   if (output.diff && place < AT_ONCE) fill();
   else if (output.diff) whenSeen(element, once(fill), visit.signal);
   return element;
+}
+
+/** Where an output that is missing was written: whatever passes has written all. */
+function lastWritten({ match }, { regression_test_id: id, verdict }) {
+  if (match !== "missing" || !verdict?.last_pass_run) return null;
+  return el("p", {}, "It was written as expected in ", el("a", { href: resultHref(verdict.last_pass_run, id) }, `run ${verdict.last_pass_run}`), ".");
 }
 
 function once(callback) {
