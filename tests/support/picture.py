@@ -39,9 +39,7 @@ def make() -> None:
         with served(folder / "store") as base:
             shots = [base64.b64encode(_open(browser, f"{base}#/{place}").screenshot()).decode() for place in PLACES]
         page = browser.new_page(viewport={"width": 1640, "height": 800})
-        style = (
-            "body{margin:0;display:flex;gap:20px;padding:10px}img{width:800px;border:1px solid #ccc}"
-        )
+        style = "body{margin:0;display:flex;gap:20px;padding:10px}img{width:800px;border:1px solid #ccc}"
         images = "".join(f'<img src="data:image/png;base64,{shot}">' for shot in shots)
         page.set_content(f"<style>{style}</style>{images}")
         FILE.write_bytes(page.locator("body").screenshot())
