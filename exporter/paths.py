@@ -220,8 +220,15 @@ def comparison_list(run_id: int, reference: str, bucket: str) -> str:
     return f"{RUNS}/{run_id}/comparison/{reference}/{bucket}"
 
 
-def diff(expected: str, got: str, extension: str) -> str:
-    """The path of the comparison of two outputs, by their hashes; it differs where only the extension does."""
+def diff(expected: str, got: str | None, extension: str) -> str:
+    """The path of the comparison of two outputs, by their hashes; it differs where only the extension does.
+
+    Without `got`, of an output with nothing.
+    """
+    if got is None:
+        if _HASH.fullmatch(expected) and _EXTENSION.fullmatch(extension):
+            return f"{DIFFS}{expected}--{facet_key('nothing' + extension)}.json"
+        return f"{DIFFS}{facet_key('/'.join((f'{len(expected)}', 'nothing', expected, extension)))}.json"
     if _HASH.fullmatch(expected) and _HASH.fullmatch(got) and _EXTENSION.fullmatch(extension):
         return f"{DIFFS}{expected}-{facet_key(got + extension)}.json"
     # No hashes: they might run into each other.

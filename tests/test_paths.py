@@ -60,14 +60,16 @@ def test_facet_keys_differ_in_more_than_case_and_a_final_dot(one: str, other: st
     assert len(keys) == len({one, other})
 
 
-PARTS = st.tuples(*[st.text("ab-.~/", max_size=3)] * 3)
+TEXT = st.text("ab-.~/", max_size=3)
+PARTS = st.tuples(TEXT, TEXT | st.sampled_from([None, "nothing", "-nothing"]), TEXT)
+Parts = tuple[str, str | None, str]
 
 
 @given(PARTS, PARTS)
 @example(("a", "b-c", ""), ("a-b", "c", ""))
 @example(("a", "b", "c"), ("a", "bc", ""))
 @example(("a", "b", ".c"), ("a", "b.c", ""))
-def test_two_comparisons_never_share_a_path(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def test_two_comparisons_never_share_a_path(one: Parts, other: Parts) -> None:
     assert re.fullmatch(r"diffs/[A-Za-z0-9._~-]{1,166}\.json", paths.diff(*one))
     assert (paths.diff(*one) == paths.diff(*other)) == (one == other)
 

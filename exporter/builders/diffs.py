@@ -20,6 +20,10 @@ MAX_SIZE = 10 * 1024 * 1024
 """Bytes of a content that is compared; a larger one is `too_large` (issue 5)."""
 
 
+NOTHING = Content(0, b"")
+"""What an output that was not written is compared as."""
+
+
 def document(expected: Content | None, actual: Content | None) -> Diff:
     """Compare two contents; None is a file that is not there (or cannot be read)."""
     sizes = (expected and expected.size, actual and actual.size)

@@ -158,9 +158,9 @@ class Templates:
                 "accepted_today": False,
                 "expected_hash": output.correct,
                 "got_hash": None,
-                "diff": None,
+                "diff": _diff(pair),
             }
-            for output in outcome.missing
+            for output, pair in outcome.missing
         ]
         return sorted(outputs, key=lambda output: output["output_id"])
 

@@ -77,5 +77,5 @@ def _diff(api: "Api", item: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The first difference of a failure that has one."""
     if item["href"] is None:
         return None
-    links = (output["diff"] for output in api.get(item["href"])["outputs"])
+    links = (output["diff"] for output in api.get(item["href"])["outputs"] if output["match"] == "different")
     return next((api.get(link) for link in links if link is not None), None)

@@ -111,7 +111,10 @@ class OutputDetail(Output):
 
     expected_hash: Annotated[Hash | None, "What was expected then."]
     got_hash: Annotated[Hash | None, "What was written; null where nothing was."]
-    diff: Annotated[Link | None, "Expected against actual output, where it differs and both are known."]
+    diff: Annotated[
+        Link | None,
+        "Expected against actual output where it differs, against nothing where it is missing.",
+    ]
 
 
 class Result(TypedDict):

@@ -57,7 +57,7 @@ def partition_stats(
         tests.setdefault(facts.platform, Counter()).update([outcome.test_id for outcome, _ in results])
         for outcome in {outcome for outcome, _ in results}:
             if documented(outcome.status, options.result_documents):
-                diffs.update((paths.diff(*file.pair), file.pair) for file in outcome.written if file.pair is not None)
+                diffs.update((paths.diff(*pair), pair) for pair in outcome.pairs)
     for platform, of_test in tests.items():
         for test_id, count in of_test.items():
             test = catalog.tests.get(test_id)

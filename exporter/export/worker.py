@@ -33,7 +33,7 @@ from exporter.source.database import Database
 from exporter.source.partitions import find_result_file, read_partition
 from exporter.source.redaction import Redactor
 from exporter.source.row_values import InvalidRow
-from exporter.source.sample_repository import SampleRepository, log_name
+from exporter.source.sample_repository import Content, SampleRepository, log_name
 from exporter.state.partition_store import PartitionStore
 from exporter.state.posting_lists import PartitionStats
 
@@ -205,14 +205,17 @@ class Worker:
 
     def compare(self, task: CompareTask) -> Compared:
         """Compare two contents of the sample repository."""
-        pair, problems, contents = task.pair, list[InvalidRow](), []
+        pair, problems, contents = task.pair, list[InvalidRow](), list[Content | None]()
         for name, content in (("expected", pair.expected), ("got", pair.got)):
+            if content is None:
+                contents.append(diffs.NOTHING)
+                continue
             found: list[InvalidRow] = []
             repository = self._repository(found)
             contents.append(repository.output(content, pair.extension, diffs.MAX_SIZE) if repository else None)
             problems += [InvalidRow("test_result_file", "", f"{name}: {problem.what}") for problem in found]
         if problems:
-            key = find_result_file(self._database, task.partition, pair.expected, pair.got)
+            key = find_result_file(self._database, task.partition, *pair[:2])
             problems = [one._replace(row=key or f"of partition {task.partition}") for one in problems]
         return Compared((paths.diff(*pair), encode(diffs.document(*contents))), None in contents, problems)
 

@@ -19,10 +19,13 @@ _MOST_OUTCOMES = 20_000
 
 
 class Pair(NamedTuple):
-    """Two contents of the sample repository that a document compares: their hashes, and the files' extension."""
+    """Two contents of the sample repository that a document compares: their hashes, and the files' extension.
+
+    `got` is None where nothing was written: the document then shows what was expected.
+    """
 
     expected: str
-    got: str
+    got: str | None
     extension: str
 
 
@@ -44,6 +47,13 @@ class Written(NamedTuple):
 
 OutcomeKey = tuple[Any, ...]
 """What an outcome is evaluated from: test, exit code, expected code, and the row of each result file as a tuple."""
+
+
+class Missing(NamedTuple):
+    """An output that was expected and not written, and the contents to compare; None where there are none."""
+
+    output: OutputRow
+    pair: Pair | None
 
 
 class ErrorFacts(NamedTuple):
@@ -84,13 +94,19 @@ class Outcome:
     accepted: bool
     failure: tuple[FailureCode, str] | None
     written: tuple[Written, ...]
-    missing: tuple[OutputRow, ...]
+    missing: tuple[Missing, ...]
     errors: tuple[ErrorFacts, ...]
 
     @property
     def code(self) -> FailureCode | None:
         """The code of its classification; None if it passed."""
         return self.failure[0] if self.failure else None
+
+    @property
+    def pairs(self) -> Iterator[Pair]:
+        """The contents that documents of it compare."""
+        found = [one.pair for one in self.written] + [one.pair for one in self.missing]
+        return (pair for pair in found if pair is not None)
 
     @property
     def accepted_today(self) -> bool:
@@ -207,7 +223,7 @@ class Results:
             accepted=all(map(self._accepted, files)),
             failure=failure,
             written=written,
-            missing=missing,
+            missing=tuple(Missing(output, self._missing_pair(output)) for output in missing),
             errors=tuple(_errors(test_id, exit_code, expected_rc, lacking, different)),
         )
 
@@ -227,6 +243,12 @@ class Results:
             return None
         output = self._catalog.outputs.get(file.output_id)
         return Pair(file.expected, file.got, (output.correct_extension or "") if output else "")
+
+    def _missing_pair(self, output: OutputRow) -> Pair | None:
+        """The contents to compare of an output that was not written."""
+        if not self._diffs or output.correct is None:
+            return None
+        return Pair(output.correct, None, output.correct_extension or "")
 
 
 def _errors(

@@ -118,7 +118,7 @@ def partition_on(
     return _Reader(connection, number * PARTITION_SIZE, forks, redactor or Redactor()).read()
 
 
-def find_result_file(database: Database, number: int, expected: str, got: str) -> str | None:
+def find_result_file(database: Database, number: int, expected: str, got: str | None) -> str | None:
     """The key, `RUN/TEST/OUTPUT`, of the first row of `test_result_file` in a partition with these hashes, if any."""
     table = tables.RESULT_FILE
     key = (table.c.test_id, table.c.regression_test_id, table.c.regression_test_output_id)

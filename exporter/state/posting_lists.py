@@ -36,7 +36,7 @@ class PartitionStats:
     latest: int
     counts: dict[str, int]
     values: dict[str, dict[str, int]]
-    diffs: dict[str, tuple[str, str, str]]
+    diffs: dict[str, tuple[str, str | None, str]]
 
 
 @dataclass(slots=True)

@@ -417,6 +417,23 @@ def test_outputs_are_called_by_their_file_names(visit: Visit, api: Api) -> None:
     expect(page.get_by_role("region", name="Expected outputs").locator("tbody th")).to_have_text(names)
 
 
+def test_a_missing_output_leads_to_what_was_expected(visit: Visit, api: Api, store: pathlib.Path) -> None:
+    run, test, output = next(
+        (run["run_id"], one["regression_test_id"], output)
+        for run in api.items("runs.json")
+        for one in api.failures(run["run_id"])
+        for output in one["outputs"]
+        if output["match"] == "missing"
+    )
+    (file,) = (store.parent / "files").rglob(output["filename"])
+    page = visit.open(f"runs/{run}/results/{test}")
+    shown = page.locator(".output", has_text="was not written").first
+    expect(shown).to_contain_text("What was expected")
+    shown.get_by_role("button", name="unified").click()
+    lines = shown.locator(".diff .removed .text").all_text_contents()
+    assert lines == file.read_bytes().decode("utf-8-sig", "replace").splitlines()[: len(lines)] and lines
+
+
 def test_commits_lead_to_the_commit_and_pull_requests_have_their_names(visit: Visit, api: Api) -> None:
     run = next(one for one in api.items("runs.json") if one["pr_number"] and one["status"] == "fail")
     url = f"https://github.com/{run['repository']}/commit/{run['commit_sha']}"

@@ -102,7 +102,7 @@ function outputView(visit, { output, place, test, result }, path) {
   const name = el("span", {}, `Output ${output.output_id}`);
   const state = `${MATCHES[output.match] ?? output.match}${output.accepted_today ? ", but is what is expected today" : ""}`;
   const hashes = el("dl", { class: "hashes" }, [["expected", output.expected_hash], ["written", output.got_hash]].map(([term, hash]) => hash && el("div", {}, el("dt", {}, term), el("dd", {}, el("code", { class: "clip", title: hash }, hash)))));
-  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), " ", name, " ", state), body, lastWritten(output, result), hashes);
+  const element = el("article", { class: "output" }, el("h3", {}, mark(output.status, null), " ", name, " ", state), lastWritten(output, result), body, hashes);
   test().then((found) => {
     const expected = found?.outputs.find((one) => one.id === output.output_id);
     if (expected?.expected_filename) name.replaceChildren(el("code", {}, expected.expected_filename));
@@ -114,9 +114,11 @@ function outputView(visit, { output, place, test, result }, path) {
 }
 
 /** Where an output that is missing was written: whatever passes has written all. */
-function lastWritten({ match }, { regression_test_id: id, verdict }) {
-  if (match !== "missing" || !verdict?.last_pass_run) return null;
-  return el("p", {}, "It was written as expected in ", el("a", { href: resultHref(verdict.last_pass_run, id) }, `run ${verdict.last_pass_run}`), ".");
+function lastWritten({ match, diff }, { regression_test_id: id, verdict }) {
+  if (match !== "missing") return null;
+  const passed = verdict?.last_pass_run;
+  return el("p", {}, diff ? "What was expected stands below." : "What was expected is not published.",
+    passed ? [" It was written in ", el("a", { href: resultHref(passed, id) }, `run ${passed}`), "."] : null);
 }
 
 function once(callback) {
