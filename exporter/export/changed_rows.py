@@ -19,6 +19,8 @@ def build_all(export: Export, found: Read) -> tuple[Read, Built]:
     while built.changed:
         found = _read_again(export, found, built.changed)
         built = _build_again(export, found.plan, built)
+    for number, names in sorted(built.shown.items()):  # not before: what was built again shows something else
+        export.state.lists.extend(number, names)
     return found, built
 
 
@@ -45,5 +47,6 @@ def _build_again(export: Export, plan: Plan, before: Built) -> Built:
         {**before.priors, **found.priors},
         before.dirty | found.dirty,
         before.problems + found.problems,
+        {number: names for number, names in before.shown.items() if number in parts} | dict(found.shown),
         found.changed,
     )

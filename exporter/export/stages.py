@@ -89,6 +89,7 @@ class Built:
         priors: partition → the fingerprint of its prior history.
         dirty: the targets that their documents have changed, as far as that is known.
         problems: number of invalid rows.
+        shown: partition → keys of what its documents show beside what its statistics say.
         changed: partitions that were not built, because their rows were lost and are others now.
     """
 
@@ -96,6 +97,7 @@ class Built:
     priors: Mapping[int, str]
     dirty: frozenset[str]
     problems: int
+    shown: Mapping[int, list[str]]
     changed: frozenset[int] = frozenset()
 
 
@@ -182,17 +184,17 @@ def build(export: Export, plan: Plan) -> Built:
         for number in plan.build
     )
     parts, priors, dirty, problems = dict[int, BuiltPart](), dict[int, str](), set[str](), 0
-    changed = set[int]()
+    shown, changed = dict[int, list[str]](), set[int]()
     for one in export.progress("building", export.workers.map(Worker.build, tasks), len(plan.build)):
         if isinstance(one, RowsChanged):
             changed.add(one.number)
             continue
         parts[one.number], priors[one.number] = one.part, one.prior
         state.partitions.invalidate(one.number)
-        state.lists.extend(one.number, one.shown)
+        shown[one.number] = one.shown
         dirty |= one.dirty
         problems += report_problems(one.problems)
-    return Built(parts, priors, frozenset(dirty), problems, frozenset(changed))
+    return Built(parts, priors, frozenset(dirty), problems, shown, frozenset(changed))
 
 
 def dirty_targets(export: Export, found: Read, built: Built, fingerprints: DependencyFingerprints) -> DirtyTargets:
