@@ -98,7 +98,7 @@ WORLDS = {
     "the repository is forgotten": (
         lambda _: None,
         {"sample_repository": None},
-        "21 of 21 logs (there is no --sample-repository); 21 of 21 diffs (there is no --sample-repository)",
+        "21 of 21 logs (there is no --sample-repository); 23 of 23 diffs (there is no --sample-repository)",
     ),
     "no result documents": (
         lambda _: None,
