@@ -25,6 +25,7 @@ from exporter.publish.verify import verify
 from exporter.rules.lineage import MainLine
 from exporter.source import tables
 from exporter.source.sample_repository import LOGS, OUTPUTS, Content
+from exporter.state.state_file import KINDS
 from tests.support.memory_store import MemoryStore, expire, published
 from tests.support.platform import DAY, HASH, Api, Platform, export, files, tree
 
@@ -673,7 +674,7 @@ def test_an_export_that_another_one_overtakes_does_not_build_everything(rich: Pl
 
 @pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
 def test_an_old_run_costs_a_look_at_each_later_partition(rich: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.state.partition_store._IN_MEMORY", 2)
+    monkeypatch.setattr("exporter.state.partition_store._IN_MEMORY", dict.fromkeys((*KINDS, "lineages_before"), 2))
     for number in range(3, 43):
         rich.run(number * 100, "completed", results={4: 0}, fork_id=1)
     store = MemoryStore()
