@@ -1,14 +1,14 @@
-"""Every published path and link, and the file names that stand for facets' values (`facet_key`).
+"""Every published path and link.
 
 A path here is relative to the API root `v1/`. A list's *name* is the path of its first document without `.json`;
 its further pages lie in the folder of that name. Nobody else joins path strings.
 """
 
-import functools
-import hashlib
 import re
 from collections.abc import Container, Iterator
 from typing import NamedTuple
+
+from exporter.facet_keys import facet_key
 
 PLATFORMS = ("linux", "windows")
 """The platforms that tests run on."""
@@ -59,31 +59,13 @@ RUN_FACETS = ("platform", "branch", "repository", "status")
 SAMPLE_FACETS = ("tag", "extension", "status")
 REGRESSION_TEST_FACETS = ("active", "category", "tag")
 
-_PLAIN = re.compile(r"(?![.])[a-z0-9._-]{1,80}(?<!\.json)(?<!\.)", re.ASCII)
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.ASCII)
-"""Names that Windows keeps for devices, in lower case, whatever suffix they have."""
 _HASH = re.compile(r"[a-z0-9]{1,80}", re.ASCII)
 _EXTENSION = re.compile(r"(\..*)?", re.DOTALL)
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 
 
 def partition_of(run_id: int) -> int:
     """The partition, and archive page, that a run belongs to."""
     return run_id // PARTITION_SIZE
-
-
-@functools.lru_cache(maxsize=4096)
-def facet_key(value: str) -> str:
-    """The file name, without `.json`, that stands for a facet's value.
-
-    A value is its own key only where every file system keeps it apart from all others: in lower case, because macOS and
-    Windows do not tell `Fix` from `fix`; no device of Windows; without a final dot, which Windows drops; and not ending
-    in `.json`, because the folder of the branch `a.json` would take the name of the document of the branch `a`.
-    """
-    if _PLAIN.fullmatch(value) and not _RESERVED.fullmatch(value):
-        return value
-    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{_UNSAFE.sub('-', value)[:40]}~{digest[:12]}"
 
 
 def relative(source: str, target: str) -> str:

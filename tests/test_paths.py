@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter import paths
+from exporter.facet_keys import facet_key
 
 SEGMENTS = st.lists(
     st.from_regex(r"[a-z0-9.~_-]{1,6}", fullmatch=True).filter(lambda s: s not in (".", "..")), min_size=1, max_size=5
@@ -44,19 +45,19 @@ SEGMENTS = st.lists(
 )
 def test_facet_key_is_the_contracts(value: str, key: str) -> None:
     digest = hashlib.sha256(value.encode()).hexdigest()[:12]
-    assert paths.facet_key(value) == (key + digest if key.endswith("~") else key)
+    assert facet_key(value) == (key + digest if key.endswith("~") else key)
 
 
 @given(st.text(max_size=120), st.text(max_size=120))
 def test_facet_keys_are_safe_and_distinct(one: str, other: str) -> None:
-    key = paths.facet_key(one)
+    key = facet_key(one)
     assert re.fullmatch(r"[A-Za-z0-9._~-]{1,80}", key) and key not in (".", "..") and not key.endswith(".json")
-    assert (key == paths.facet_key(other)) == (one == other)
+    assert (key == facet_key(other)) == (one == other)
 
 
 @given(st.text("aAbB.", min_size=1, max_size=4), st.text("aAbB.", min_size=1, max_size=4))
 def test_facet_keys_differ_in_more_than_case_and_a_final_dot(one: str, other: str) -> None:
-    keys = {paths.facet_key(value).lower().rstrip(".") for value in (one, other)}
+    keys = {facet_key(value).lower().rstrip(".") for value in (one, other)}
     assert len(keys) == len({one, other})
 
 

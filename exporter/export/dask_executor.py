@@ -25,7 +25,7 @@ from distributed.client import FutureCancelledError
 from exporter import logs
 from exporter.errors import ExporterError
 from exporter.export.dask_cluster import DaskCluster
-from exporter.export.dask_worker import Errand, Parcel, Reply, SentJob, perform, versions
+from exporter.export.dask_worker import Message, RemoteTask, Reply, SentJob, perform, versions
 from exporter.export.job import Job
 from exporter.export.work_dir import WorkDir
 from exporter.export.worker import BuildTask, RowsChanged, WriteTask
@@ -86,7 +86,7 @@ class DaskPool(Executor):
         self._partition: dict[int, _Partition] = {}
         self._round = 0
         (job.work_dir.root / "tasks").mkdir(exist_ok=True)
-        self._sent = Parcel("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
+        self._sent = Message("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
         self._informed: set[str] = set()
         self._key = f"exporter-job-{secrets.token_hex(8)}"
         self._alive = client.submit(bool, True, key=self._key, pure=False)
@@ -106,14 +106,14 @@ class DaskPool(Executor):
 
     def _carry_out(self, method: str, task: Any) -> Any:
         """Have a task done, however many workers are lost meanwhile; return what its method returned."""
-        errand = self._errand(method, task)
+        remote = self._remote_task(method, task)
         for _ in range(_LOSSES):
-            with contextlib.suppress(_LostError), self._slots.slot(self._home(errand)) as worker:
-                reply = self._write(errand, worker) if method in _WRITING else self._do(errand, worker)
+            with contextlib.suppress(_LostError), self._slots.slot(self._home(remote)) as worker:
+                reply = self._write(remote, worker) if method in _WRITING else self._do(remote, worker)
                 break
         else:
             raise ExporterError(
-                f"{errand.label}: {_LOSSES} Dask workers were lost with this task; if memory runs out, give them more"
+                f"{remote.label}: {_LOSSES} Dask workers were lost with this task; if memory runs out, give them more"
             )
         if reply.changed:
             self._round += 1
@@ -126,15 +126,15 @@ class DaskPool(Executor):
             self._partition[task.partition] = _Partition(reply.worker, reply.rows, reply.answer.part.part.digest)
         return reply.answer
 
-    def _errand(self, method: str, task: Any) -> Errand:
+    def _remote_task(self, method: str, task: Any) -> RemoteTask:
         """What to send for a task."""
         number = _partition_of(task)
         if number is None or method == "read":
-            return Errand(method, task)
+            return RemoteTask(method, task)
         known = self._partition[number]
         if method == "build":
-            return Errand(method, task, number, self._files(number), known.rows, round=self._round)
-        return Errand(method, task, number, rows=known.rows, part=known.part, round=self._round)
+            return RemoteTask(method, task, number, self._files(number), known.rows, round=self._round)
+        return RemoteTask(method, task, number, rows=known.rows, part=known.part, round=self._round)
 
     def _files(self, number: int) -> Mapping[str, bytes]:
         """What the building of a partition reads of the partition store, as far as it is known beforehand."""
@@ -145,59 +145,59 @@ class DaskPool(Executor):
         """Where a partition's task of building is kept: all that leads to its pages is too much for memory."""
         return self._job.work_dir.root / "tasks" / str(number)
 
-    def _do(self, errand: Errand, worker: str) -> Reply:
-        """Have an errand done by a worker, with the matrices that it turns out to need."""
-        reply = self._reply(errand, worker)
+    def _do(self, remote: RemoteTask, worker: str) -> Reply:
+        """Have a remote task done by a worker, with the matrices that it turns out to need."""
+        reply = self._reply(remote, worker)
         if reply.wants:
             matrices = self._partitions.get_files((number, "matrix") for number in reply.wants)
-            whole = dataclasses.replace(errand, files={**errand.files, **matrices}, whole=True)
+            whole = dataclasses.replace(remote, files={**remote.files, **matrices}, whole=True)
             reply = self._reply(whole, worker)
         return reply
 
-    def _write(self, errand: Errand, worker: str) -> Reply:
+    def _write(self, remote: RemoteTask, worker: str) -> Reply:
         """Have documents written by a worker: the one that has them, or another one that makes them anew."""
-        number = errand.partition
+        number = remote.partition
         assert number is not None
         with self._shares.of(worker, len(self._slots.usable())) as share:
-            errand = dataclasses.replace(errand, share=share)
-            reply = self._reply(errand, worker)
+            remote = dataclasses.replace(remote, share=share)
+            reply = self._reply(remote, worker)
             if reply.missing:
-                log.info("%s: the Dask worker that had it is lost; another one builds it anew", errand.label)
+                log.info("%s: the Dask worker that had it is lost; another one builds it anew", remote.label)
                 task: BuildTask = pickle.loads(self._task_file(number).read_bytes())  # noqa: S301 - our own file
-                reply = self._do(dataclasses.replace(errand, files=self._files(number), remake=task), worker)
+                reply = self._do(dataclasses.replace(remote, files=self._files(number), remake=task), worker)
         self._partition[number] = dataclasses.replace(self._partition[number], home=worker)
         return reply
 
-    def _home(self, errand: Errand) -> str | None:
-        """The worker that has what an errand needs; None: nothing is needed."""
-        return self._partition[errand.partition].home if errand.partition is not None else None
+    def _home(self, remote: RemoteTask) -> str | None:
+        """The worker that has what a remote task needs; None: nothing is needed."""
+        return self._partition[remote.partition].home if remote.partition is not None else None
 
-    def _reply(self, errand: Errand, worker: str) -> Reply:
-        """Send an errand to a worker; return its reply.
+    def _reply(self, remote: RemoteTask, worker: str) -> Reply:
+        """Send a remote task to a worker; return its reply.
 
         Raises:
             _LostError: the worker is lost, or too slow.
-            ExporterError: the errand failed, or the cluster did.
+            ExporterError: the remote task failed, or the cluster did.
         """
         began = time.monotonic()
-        reply = self._sent_to(worker, errand)
+        reply = self._sent_to(worker, remote)
         if reply.without_job:
             self._informed.discard(worker)
-            reply = self._sent_to(worker, errand)
+            reply = self._sent_to(worker, remote)
         for line in reply.lines:
             logging.getLogger(line.logger).log(line.level, "%s", line.message)
         if reply.error is not None:
             raise reply.error
         self._informed.add(worker)
         if not (reply.missing or reply.wants):
-            self._seconds.setdefault(errand.method, []).append((time.monotonic() - began) * errand.share)
+            self._seconds.setdefault(remote.method, []).append((time.monotonic() - began) * remote.share)
         return reply
 
-    def _sent_to(self, worker: str, errand: Errand) -> Reply:
-        """What a worker replies to an errand; errors as `_reply`."""
+    def _sent_to(self, worker: str, remote: RemoteTask) -> Reply:
+        """What a worker replies to a remote task; errors as `_reply`."""
         job = None if worker in self._informed else self._sent
-        arguments = Parcel(errand.label, errand), self._key, job
-        key = f"exporter-{errand.method}-{next(self._numbers)}-{self._key[-8:]}"
+        arguments = Message(remote.label, remote), self._key, job
+        key = f"exporter-{remote.method}-{next(self._numbers)}-{self._key[-8:]}"
         began, future = time.monotonic(), None
         try:
             future = self._client.submit(perform, *arguments, key=key, workers=[worker], pure=False)
@@ -205,7 +205,7 @@ class DaskPool(Executor):
                 with contextlib.suppress(TimeoutError):
                     reply: Reply = future.result(timeout=_LOOK).open()
                     return reply
-                self._see_to(errand, worker, time.monotonic() - began)
+                self._see_to(remote, worker, time.monotonic() - began)
         except FutureCancelledError:
             raise self._workers.gone() from None
         except (ExporterError, _LostError):
@@ -221,8 +221,8 @@ class DaskPool(Executor):
             if future is not None:
                 future.release() if future.done() else future.cancel()
 
-    def _see_to(self, errand: Errand, worker: str, seconds: float) -> None:
-        """See whether an errand is to be taken from its worker, which has it since so many seconds.
+    def _see_to(self, remote: RemoteTask, worker: str, seconds: float) -> None:
+        """See whether a remote task is to be taken from its worker, which has it since so many seconds.
 
         Raises:
             _LostError: it is.
@@ -231,10 +231,10 @@ class DaskPool(Executor):
         usable = self._slots.usable()
         if worker not in usable:
             raise _LostError
-        like = self._seconds.get(errand.method)
-        limit = max(_SLOW, _TIMES * statistics.median(like) / errand.share) if like else _PATIENCE
+        like = self._seconds.get(remote.method)
+        limit = max(_SLOW, _TIMES * statistics.median(like) / remote.share) if like else _PATIENCE
         if seconds > limit and len(usable) > 1:
-            log.warning("%s: a Dask worker has not answered for %.0f s; another one does it", errand.label, seconds)
+            log.warning("%s: a Dask worker has not answered for %.0f s; another one does it", remote.label, seconds)
             self._slots.avoid(worker)
             raise _LostError
 

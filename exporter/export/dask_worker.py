@@ -5,7 +5,7 @@ dir of the worker that made them; files of the partition store are sent with a t
 worker that lacks rows or documents, because another one had them and was lost, makes them anew: from rows that it reads
 again, and whose digest must be that of the rows that were read first.
 
-Only `Parcel`s travel: Dask shows its tasks' arguments and results in logs and on its dashboard, and a parcel shows a
+Only `Message`s travel: Dask shows its tasks' arguments and results in logs and on its dashboard, and a message shows a
 label.
 """
 
@@ -48,7 +48,7 @@ ANSWERED: Mapping[str, tuple[Kind, ...]] = {"read": ("matrix", "own_lineages"), 
 """Task → the kinds of file in the partition store that it makes and that come back with its answer."""
 
 
-class Parcel:
+class Message:
     """A value on its way, compressed; logs and dashboards show its label."""
 
     __slots__ = ("_data", "label")
@@ -95,7 +95,7 @@ class SentJob(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RemoteTask:
     """A task with all that its worker may lack.
 
     Args:
@@ -130,7 +130,7 @@ class Errand:
 
 
 class LogLine(NamedTuple):
-    """A line that the exporter logged during an errand."""
+    """A line that the exporter logged during a remote task."""
 
     logger: str
     level: int
@@ -139,7 +139,7 @@ class LogLine(NamedTuple):
 
 @dataclass(slots=True)
 class Reply:
-    """What came of an errand.
+    """What came of a remote task.
 
     Args:
         answer: what the method returned.
@@ -170,11 +170,11 @@ class WorkerError(Exception):
     """A defect that showed in a worker: its type, message and traceback."""
 
 
-def perform(errand: Parcel, key: str, job: Parcel | None) -> Parcel:
-    """Do an errand of an export on this worker.
+def perform(remote: Message, key: str, job: Message | None) -> Message:
+    """Do a remote task of an export on this worker.
 
     Args:
-        errand: the errand.
+        remote: the remote task.
         key: the name of a task that the cluster knows as long as the export is there.
         job: the export's; None: the worker should have it.
     """
@@ -184,13 +184,13 @@ def perform(errand: Parcel, key: str, job: Parcel | None) -> Parcel:
     root.addHandler(collector)
     try:
         session = _session(key, job, worker)
-        reply = session.perform(errand.open()) if session else Reply(without_job=True)
+        reply = session.perform(remote.open()) if session else Reply(without_job=True)
     except Exception as error:
         reply = Reply(error=_portable(error, worker.address))
     finally:
         root.removeHandler(collector)
     reply.worker, reply.lines = worker.address, tuple(collector.lines)
-    return Parcel(f"reply to {errand.label}", reply)
+    return Message(f"reply to {remote.label}", reply)
 
 
 class _Collector(logging.Handler):
@@ -224,8 +224,8 @@ _sessions: dict[str, "_Session"] = {}
 _opening = threading.Lock()
 
 
-def _session(key: str, job: Parcel | None, worker: "distributed.Worker") -> "_Session | None":
-    """This worker's session of an export, opened for its first errand; None: it has none, and no job to open it for."""
+def _session(key: str, job: Message | None, worker: "distributed.Worker") -> "_Session | None":
+    """This worker's session of an export, opened for its first task; None: there is neither session nor job."""
     with _opening:
         if key not in _sessions:
             if job is None:
@@ -273,46 +273,46 @@ class _Session:
             self._ended.set()
             self._opened.close()
 
-    def perform(self, errand: Errand) -> Reply:
-        """Do an errand."""
+    def perform(self, remote: RemoteTask) -> Reply:
+        """Do a remote task."""
         with self._lock:
             if self._ended.is_set():
                 raise ConflictError("the export that asks for this has ended")
             if self._job.store is not None:
-                limit(self._job.store, errand.share)
-            if errand.method == "build":
-                return self._build(errand, errand.task)
-            if errand.part and self._built.get(errand.partition) != errand.part:
-                if errand.remake is None:
+                limit(self._job.store, remote.share)
+            if remote.method == "build":
+                return self._build(remote, remote.task)
+            if remote.part and self._built.get(remote.partition) != remote.part:
+                if remote.remake is None:
                     return Reply(missing=True)
-                reply = self._build(errand, errand.remake)
+                reply = self._build(remote, remote.remake)
                 if reply.wants:
                     return reply
-                if self._built.get(errand.partition) != errand.part:
+                if self._built.get(remote.partition) != remote.part:
                     raise ConflictError(
-                        f"a Dask worker was lost with its documents of partition {errand.partition}, and rows or a "
+                        f"a Dask worker was lost with its documents of partition {remote.partition}, and rows or a "
                         "log of these have changed since"
                     )
-            return self._done(errand, getattr(self._worker, errand.method)(errand.task))
+            return self._done(remote, getattr(self._worker, remote.method)(remote.task))
 
-    def _build(self, errand: Errand, task: BuildTask) -> Reply:
+    def _build(self, remote: RemoteTask, task: BuildTask) -> Reply:
         """Build a partition; not if the worker lacks matrices that it can be sent, or its rows have changed."""
         number, partitions = task.partition, self._worker.partitions
-        if errand.round != self._round:
-            self._round = errand.round
+        if remote.round != self._round:
+            self._round = remote.round
             partitions.drop_files("matrix")
-        if not self._has_rows(number, errand.rows):
+        if not self._has_rows(number, remote.rows):
             return Reply(changed=True)
-        partitions.put_files(errand.files)
+        partitions.put_files(remote.files)
         lineages = partitions.lineages_before(number).values()
         others = {paths.partition_of(run.reference.run_id) for one in lineages for run in one.runs}
         wants = tuple(sorted(other for other in others if not partitions.get_files([(other, "matrix")])))
-        if wants and not errand.whole:
+        if wants and not remote.whole:
             return Reply(wants=wants)
         built = self._worker.build(task)
         assert isinstance(built, BuiltPartition)
         self._built[number] = built.part.part.digest
-        return self._done(dataclasses.replace(errand, method="build", task=task), built)
+        return self._done(dataclasses.replace(remote, method="build", task=task), built)
 
     def _has_rows(self, number: int, rows: str) -> bool:
         """Whether the work dir has a partition's rows with this digest; if it has none, they are read again."""
@@ -321,13 +321,13 @@ class _Session:
             self._worker.read(number)
         return digest(file.read_bytes()) == rows
 
-    def _done(self, errand: Errand, answer: Any) -> Reply:
-        kinds = ANSWERED.get(errand.method, ())
+    def _done(self, remote: RemoteTask, answer: Any) -> Reply:
+        kinds = ANSWERED.get(remote.method, ())
         if not kinds:
             return Reply(answer)
-        number = errand.task if errand.method == "read" else errand.task.partition
+        number = remote.task if remote.method == "read" else remote.task.partition
         files = self._worker.partitions.get_files((number, kind) for kind in kinds)
-        rows = digest(self._job.work_dir.rows(number).read_bytes()) if errand.method == "read" else errand.rows
+        rows = digest(self._job.work_dir.rows(number).read_bytes()) if remote.method == "read" else remote.rows
         return Reply(answer, files=files, rows=rows)
 
 

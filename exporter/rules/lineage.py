@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter import paths
+from exporter.facet_keys import facet_key
 from exporter.rules.status import RunStatus
 
 
@@ -160,9 +160,8 @@ def lineage_of(run: RunFacts, main: MainLine) -> str | None:
     if run.test_type == "pr" and run.pr_number is not None:
         return f"lines/{run.platform}/pr/{run.pr_number}"
     # Keys hold no slash, so that a null branch and one called "None" are two, as are `a/b` of `c` and `b` of `c/a`.
-    key = paths.facet_key
-    branch = "" if run.branch is None else f"/{key(run.branch)}"
-    return f"lines/{run.platform}/branch/{key(repository_identity(run.repository))}{branch}"
+    branch = "" if run.branch is None else f"/{facet_key(run.branch)}"
+    return f"lines/{run.platform}/branch/{facet_key(repository_identity(run.repository))}{branch}"
 
 
 def lineages_of(run: RunFacts, main: MainLine) -> Iterator[str]:

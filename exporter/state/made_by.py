@@ -24,6 +24,7 @@ DOCUMENT_CODE = (
     "export/prefix_scan.py",
     "export/stages.py",
     "export/worker.py",
+    "facet_keys.py",
     "media_types.py",
     "paths.py",
     "publish/manifest.py",
