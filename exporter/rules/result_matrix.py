@@ -61,25 +61,27 @@ class Matrix:
             self._found[platform, counted] = self._find(
                 [
                     row
-                    for row in self.runs.values()
+                    for _, row in sorted(self.runs.items(), reverse=True)
                     if platform in (None, row.run.platform) and (row.run.is_counted or not counted)
                 ]
             )
         return self._found[platform, counted].get(test_id, [])
 
     def _find(self, rows: Iterable[MatrixRow]) -> dict[int, list["Found"]]:
-        """Regression test id → its results in some runs. Runs with the same tests are transposed together."""
+        """Regression test id → its results in runs, newest run first. Runs of the same tests are transposed at once."""
         tests = [outcome.test_id for outcome in self.outcomes]
         alike: dict[tuple[int, ...], list[list[Found]]] = {}
         for run, places, runtimes in rows:
             results = list(zip(itertools.repeat(run), map(self.outcomes.__getitem__, places), runtimes, strict=False))
             alike.setdefault(tuple(map(tests.__getitem__, places)), []).append(results)
         found: dict[int, list[Found]] = {}
+        mixed = set[int]()
         for of_tests, of_runs in alike.items():
+            mixed.update(test for test in of_tests if test in found)
             for test, column in zip(of_tests, zip(*of_runs, strict=True), strict=True):
                 found.setdefault(test, []).extend(column)
-        for results in found.values():
-            results.sort(reverse=True)  # by run, whose first field is its id
+        for test in mixed:
+            found[test].sort(reverse=True)  # by run, whose first field is its id
         return found
 
     def digest(self, run_id: int) -> str:
