@@ -1,6 +1,6 @@
 """Publication, in an order in which no reader meets a broken link and a process may be killed at any moment.
 
-`Publisher.begin` reads what is published, the pipeline builds the documents that differ, and `Publisher.publish` takes
+`Publisher.published` reads what is published, the pipeline builds the documents that differ, `Publisher.publish` takes
 the lease, which names the new part manifests, writes new documents, then those that link to them, commits the manifest,
 deletes what it does without, and ends the lease.
 """

@@ -194,15 +194,15 @@ def test_two_exports_at_once_end_right(history: list[str], monkeypatch: pytest.M
     store = MemoryStore()
     _export(history[0], store)
     meanwhile: list[Callable[[], Any]] = [lambda: _export(history[1], store)]
-    begin = Publisher.begin
+    read = Publisher.published
 
-    def begin_late(self: Publisher) -> Any:
-        base = begin(self)
+    def read_early(self: Publisher) -> Any:
+        base = read(self)
         if meanwhile:
             meanwhile.pop()()
         return base
 
-    monkeypatch.setattr(Publisher, "begin", begin_late)
+    monkeypatch.setattr(Publisher, "published", read_early)
     _export(history[2], store)
     assert published(store) == _undisturbed(history[2])
 

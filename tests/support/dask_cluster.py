@@ -150,7 +150,7 @@ def _tasks(dask_scheduler: Any) -> str:
 
 def two_processes() -> distributed.LocalCluster:
     """A cluster as `--dask-cluster` makes it."""
-    return distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    return distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0")
 
 
 def _processing(dask_scheduler: Any) -> dict[str, str]:
