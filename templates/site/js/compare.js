@@ -26,7 +26,7 @@ export async function comparePage(visit) {
     el("div", { class: "head" }, el("h1", {}, before && after ? `Run ${a} against run ${b}` : "Compare two runs")),
     form(a, b),
     el("div", { class: "lines" }, side("Before", a, before), side("After", b, after)),
-    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after, a, b)),
+    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after || null, a, b)),
   ];
 }
 

@@ -19,7 +19,7 @@ export async function diffView({ params, change }, from, href) {
   const views = { split: ["side by side", (unseen) => hunksOf(document, split, unseen)], unified: ["unified", (unseen) => hunksOf(document, unified, unseen)], text: ["as text", () => [codeBlock(document.patch ?? document.unified ?? "", "Unified difference")]] };
   const buttons = Object.entries(views).map(([name, [text]]) => el("button", { type: "button", onclick: () => choose({ diff: name }) }, text));
   const invisible = el("button", { type: "button", "aria-pressed": "false", title: "Tabs, no-break spaces, line ends, byte order marks, control characters", onclick: () => choose({ unseen: unseen ? "" : "1" }) }, "invisible characters");
-  let name = params.get("diff") in views ? params.get("diff") : innerWidth < NARROW ? "unified" : "split";
+  let name = params.get("diff") in views ? params.get("diff") : innerWidth < NARROW || isOneSided(document) ? "unified" : "split";
   let unseen = params.get("unseen") === "1";
 
   function choose(chosen) {
@@ -40,6 +40,11 @@ export async function diffView({ params, change }, from, href) {
   const parts = [el("span", { class: "removed" }, `−${removed} expected only`), el("span", { class: "added" }, `+${added} written only`), el("span", {}, plural(hunks, "place"))];
   return [...words, el("div", { class: "diff-head" }, el("p", {}, parts.flatMap((part) => [part, " "])), el("div", { class: "buttons", role: "group", "aria-label": "How to show the difference" }, buttons, invisible)),
     body, ...leftOut(document).map((text) => el("p", { class: "quiet" }, text))];
+}
+
+/** Whether all lines are of one side, as of an output that was not written: then nothing could stand beside them. */
+function isOneSided({ hunks }) {
+  return ["removed", "added"].some((kind) => hunks.every(({ lines }) => lines.every((line) => line.kind === kind)));
 }
 
 const ENDS = { lf: "\n", crlf: "\r\n", cr: "\r" };

@@ -2,6 +2,7 @@
 
 import { API, facetList, follow, lastManifest, NotPublished, read, readIfThere, Walk } from "./api.js";
 import { CommitList } from "./commits.js";
+import { compareHref } from "./compare.js";
 import { choice, codeBlock, el, facts, nothing, section, textField } from "./dom.js";
 import { plural, time } from "./format.js";
 import { More, part } from "./loading.js";
@@ -141,7 +142,8 @@ function filterForm(filters, change, newest) {
     choice("Platform", [["", "both"], ...PLATFORMS.map((name) => [name, platformName(name)])], filters.platform, set("platform")),
     choice("Status", [["", "any"], ...RUN_STATUSES.map((name) => [name, statusWord(name)])], filters.status, set("status")),
     typed("Pull request", "pr", { inputmode: "numeric", size: 6 }),
-    typed("Commit", "commit", { placeholder: "SHA", size: 12 }));
+    typed("Commit", "commit", { placeholder: "SHA", size: 12 }),
+    el("p", { class: "action" }, el("a", { href: compareHref(null, null) }, "Compare two runs")));
 }
 
 /** The list that holds the fewest runs beside those that the filters ask for; null if there are none. */
