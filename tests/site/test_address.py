@@ -96,10 +96,11 @@ def test_how_a_difference_is_shown_is_in_the_address(visit: Visit) -> None:
 def test_what_a_run_is_compared_with_is_in_the_address(visit: Visit) -> None:
     page = visit.open("runs/295")
     _settled(page)
-    page.get_by_label(re.compile("the other platform")).check()
-    assert "against=other_platform" in page.url
+    expect(page.get_by_label(re.compile("the other platform"))).to_have_count(0)  # there is no such run
+    page.get_by_label(re.compile("the run before")).check()
+    assert "against=previous" in page.url
     again = visit.open(page.url.partition("#/")[2])
-    expect(again.get_by_label(re.compile("the other platform"))).to_be_checked()
+    expect(again.get_by_label(re.compile("the run before"))).to_be_checked()
 
 
 def test_how_much_of_a_history_was_loaded_is_in_the_address(visit: Visit, store: pathlib.Path) -> None:

@@ -16,7 +16,9 @@ const BUCKETS = [
 /** `path` is the comparison's. */
 export function comparisonView(visit, comparison, path) {
   const body = el("div", {});
-  const known = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
+  const all = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
+  const there = all.filter(([name]) => comparison.references[name].run);
+  const known = there.length ? there : all.slice(0, 1); // it lists what fails even where there is nothing to compare with
   const inputs = known.map(([name, text]) => {
     const { run } = comparison.references[name];
     const input = el("input", { type: "radio", name: "reference", value: name, onchange: () => choose(name) });
@@ -32,8 +34,7 @@ export function comparisonView(visit, comparison, path) {
     body.replaceChildren(...against(visit, comparison, path, { ...comparison.references[name], text: REFERENCES[name] }));
   }
 
-  const wanted = known.findIndex(([name]) => name === visit.params.get("against"));
-  const first = Math.max(0, wanted < 0 ? known.findIndex(([name]) => comparison.references[name].run) : wanted);
+  const first = Math.max(0, known.findIndex(([name]) => name === visit.params.get("against")));
   inputs[first].querySelector("input").checked = true;
   show(known[first][0]);
   return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
@@ -57,9 +58,10 @@ function bucket(visit, [run, reference], [title, open], { results, count, list }
   return el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(count ?? results.length))), items, more?.element);
 }
 
+/** Of verdicts all but "still failing": under "Broken here" it would seem to contradict, under "Still failing" it is said. */
 function itemsOf(run, reference, results) {
   return results.map((one) => el("li", {},
       mark(one.status ?? "none"),
       el("a", { class: "clip", href: one.href ? resultHref(run.run_id, one.regression_test_id) : testHref(one.regression_test_id) }, `#${one.regression_test_id} ${one.sample_name ?? "unknown sample"}`),
-      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}${one.reference_run_id && one.reference_run_id !== reference ? ` in run ${one.reference_run_id}` : ""}`].filter(Boolean).join(" · "))));
+      el("span", { class: "quiet" }, [one.status !== "pass" && (CODES[one.code] ?? one.code), one.verdict !== "still_failing" && VERDICTS[one.verdict], one.reference_status && `was ${statusWord(one.reference_status)}${one.reference_run_id && one.reference_run_id !== reference ? ` in run ${one.reference_run_id}` : ""}`].filter(Boolean).join(" · "))));
 }
