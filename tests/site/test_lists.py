@@ -21,7 +21,7 @@ def test_tests_that_fail_and_that_are_flaky_are_listed(
     section = visit.open("tests").locator("section", has=visit.page.get_by_role("heading", name=title))
     expect(section.locator("h2")).to_have_text(f"{title} ({len(items)})")
     expect(section.locator("tbody th")).to_have_text([f"#{one['regression_test_id']}" for one in items])
-    expect(section.locator("thead th").first).to_have_text("Active test")
+    expect(section.locator("thead th").first).to_have_text("Test")
 
 
 def test_tests_that_became_slower_say_since_when_and_by_how_much(visit: Visit) -> None:

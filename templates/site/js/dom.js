@@ -57,14 +57,14 @@ export function facts(pairs) {
   return el("dl", { class: "facts" }, known.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
 }
 
-/** A table; `rows` are lists of cells, the first of which heads its row. Cells are text or nodes. */
+/** A table; `rows` are lists of cells, the first of which heads its row. Cells are text or nodes. With the class `stacked`, phones show a row's cells below each other. */
 export function table(caption, heads, rows, attributes = {}) {
   const head = el("tr", {}, heads.map((text) => (text ? el("th", { scope: "col" }, text) : el("td", {}))));
   return el("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption },
     el("table", attributes,
       el("caption", { class: "hidden" }, caption),
       el("thead", {}, head),
-      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, i) => (i ? el("td", {}, cell) : el("th", { scope: "row" }, cell))))))));
+      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, i) => (i ? el("td", { "data-head": heads[i] }, cell) : el("th", { scope: "row" }, cell))))))));
 }
 
 /** A line that stands where there is nothing to show. */

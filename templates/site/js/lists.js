@@ -14,8 +14,8 @@ export async function samplesPage(visit) {
   let failing = null;
   const list = filtered(visit, samples, "sample", sampleText,
     (found) => table("Samples", ["Sample", "State", "Name", "Categories", "Tests", "Tags", "SHA-256"], found.map((one) => [
-      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), failing ? stateOf(one, failing) : "—", el("a", { href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"),
-      categoriesOf(one).join(", "), String(one.tests.length), one.tags.join(", "), el("span", { class: "sha quiet" }, one.sha ? `${one.sha}…` : "")])));
+      el("a", { href: sampleHref(one.sample_id) }, String(one.sample_id)), failing ? stateOf(one, failing) : "—", el("a", { class: "name", href: sampleHref(one.sample_id), tabindex: -1 }, one.name ?? "—"),
+      categoriesOf(one).join(", "), String(one.tests.length), one.tags.join(", "), el("span", { class: "sha quiet" }, one.sha ? `${one.sha}…` : "")]), { class: "stacked" }));
   const states = part(visit, async () => {
     failing = (await standing("failing")) ?? [];
     list.update();
@@ -41,7 +41,7 @@ export async function testsPage(visit) {
     ...lists.map(([kind, title, none, heads, cells]) => part(visit, async () => standings(title, await standing(kind), none, heads, cells))),
     part(visit, async () => section("All, active or not", ...filtered(visit, (await readIndex()).tests, "test", testText,
       (found) => table("Regression tests", ["Test", "Sample", "Command", "Categories", "Active"], found.map((one) => [
-        el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), one.sample_name ?? "—", el("code", {}, one.command ?? ""), one.categories.join(", "), one.active === false ? "no" : "yes"]))).nodes)),
+        el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), el("a", { class: "name", href: testHref(one.regression_test_id), tabindex: -1 }, one.sample_name ?? "—"), el("code", {}, one.command ?? ""), one.categories.join(", "), one.active === false ? "no" : "yes"]), { class: "stacked" })).nodes)),
   ];
 }
 
@@ -54,8 +54,8 @@ function standings(title, tests, none, heads, cells) {
   if (!tests) return null;
   const rows = tests.map((one) => [
     el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), platformName(one.platform),
-    [el("span", { class: "clip" }, one.sample_name ?? "—"), " ", el("code", { class: "clip quiet" }, one.command ?? "")], ...cells(one)]);
-  return section(`${title} (${rows.length})`, rows.length ? table(`${title}: active tests`, ["Active test", "Platform", "Sample and command", ...heads], rows) : nothing(none));
+    [el("a", { class: "clip name", href: testHref(one.regression_test_id), tabindex: -1 }, one.sample_name ?? "—"), " ", el("code", { class: "clip quiet" }, one.command ?? "")], ...cells(one)]);
+  return section(`${title} (${rows.length})`, rows.length ? table(`${title}: active tests`, ["Test", "Platform", "Sample and command", ...heads], rows, { class: "stacked" }) : nothing(none));
 }
 
 function runLink(run, otherwise) {
