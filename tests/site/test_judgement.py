@@ -68,7 +68,7 @@ def test_a_test_says_whether_it_is_flaky_on_the_main_line(visit: Visit, store: p
 
 STANDINGS: list[tuple[dict[str, Any], str]] = [
     ({"state": "broken"}, "It passes on the main line, in run 1."),
-    ({"state": "broken", "same_failure_run_id": 2}, "The main line failed just so in run 2 and passes in run 1"),
+    ({"state": "broken", "same_failure_run_id": 2}, "The main line failed the same way in run 2 and passes in run 1"),
     ({"state": "broken", "same_failure_run_id": 2}, "the base is old, rebase"),
     ({"state": "same"}, "It fails in the same way on the main line, in run 1."),
     ({"state": "different", "worse": True}, "It fails in another way on the main line, in run 1. It is graver"),

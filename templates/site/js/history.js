@@ -33,7 +33,7 @@ export async function historyView(visit, path, tests) {
       count += Boolean(strip);
     }
     for (const strip of strips) strip.show(walk.done ? null : () => more.load());
-    state.textContent = walk.done ? `${plural(count, "result")}, back to the first.` : `The newest ${plural(count, "result")}.`;
+    state.textContent = walk.done ? `${plural(count, "result")}, back to the first.` : `${plural(count, "result")}, newest left.`;
     charts.replaceChildren(...tests.map(chart).filter(Boolean));
     return !walk.done;
   }
@@ -41,7 +41,7 @@ export async function historyView(visit, path, tests) {
   function chart(test) {
     const series = PLATFORMS.map((platform) => ({ platform, entries: strips.filter((strip) => strip.test.id === test.id && strip.platform === platform)
       .flatMap(({ entries }) => entries).sort((a, b) => b.run_id - a.run_id) }));
-    return series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null)) ? runtimeChart(visit, series, `Runtimes of test ${test.id}`) : null;
+    return series.some(({ entries }) => entries.some((entry) => entry.runtime_ms !== null)) ? runtimeChart(visit, series, `Runtimes of test ${test.id}, newest left`) : null;
   }
 
   await more.first();

@@ -20,7 +20,7 @@ export async function pullRequestPage(visit) {
   const chosen = newestByPlatform(commit ? runs.filter((run) => run.commit_sha === commit) : runs);
   const url = pullRequestUrl(number);
   return [
-    el("div", { class: "head" }, el("h1", {}, `PR ${number}`), url && el("span", { class: "action" }, outside(url, "At GitHub"))),
+    el("div", { class: "head" }, el("h1", {}, `PR ${number}`), url && el("span", { class: "action" }, outside(url, "On GitHub"))),
     commit && commit !== runs[0]?.commit_sha ? el("p", { class: "box" }, "This is an older push. ", el("a", { href: pullRequestHref(number) }, "To the newest")) : null,
     part(visit, () => verdict(chosen)),
     section(`Pushes (${new Set(runs.map((run) => run.commit_sha)).size})`, pushes(number, runs, commit ?? chosen[0]?.commit_sha)),
@@ -38,7 +38,7 @@ async function verdict(chosen) {
     el("p", { class: `headline k-${broken ? "fail" : ended.length ? "pass" : "none"}` }, headline(reports)),
     el("ul", { class: "plain tested" }, chosen.map(runLine)),
     chosen.map(machineText),
-    old.length ? el("p", { class: "box" }, el("strong", {}, "The base is old: rebase. "), `The main line failed just so before in ${plural(old.length, "test")}, and passes now.`) : null,
+    old.length ? el("p", { class: "box" }, el("strong", {}, "The base is old: rebase. "), `The main line once failed the same way in ${plural(old.length, "test")}, and passes now.`) : null,
     KINDS.map((kind) => listOf(kind, tests.filter((one) => one.kind === kind), chosen, statuses)),
     reports.some(({ run, failures }) => !hasEnded(run) && failures.length)
       ? section("In runs that have not ended", el("ul", { class: "plain" }, reports.filter(({ run }) => !hasEnded(run)).map(({ run, failures }) => el("li", {},

@@ -75,7 +75,7 @@ function mainSentence(main) {
   const at = (id) => el("a", { href: runHref(id) }, `run ${id}`);
   const worse = main.worse ? " It is graver than the failure before." : "";
   if (main.state === "no_reference") return [" The main line has no result of this test.", worse];
-  if (main.same_failure_run_id !== null) return [" The main line failed just so in ", at(main.same_failure_run_id), " and passes in ", at(main.run_id), ": the base is old, rebase.", worse];
+  if (main.same_failure_run_id !== null) return [" The main line failed the same way in ", at(main.same_failure_run_id), " and passes in ", at(main.run_id), ": the base is old, rebase.", worse];
   const text = { broken: " It passes on the main line, in ", same: " It fails in the same way on the main line, in ", different: " It fails in another way on the main line, in " }[main.state];
   return text ? [text, at(main.run_id), ".", worse] : null;
 }

@@ -41,7 +41,7 @@ export function resultsView({ params, change }, run, results, failures) {
     el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
       textField("Find", view.q, set("q"), { placeholder: "test, sample, command" }),
       choice("Status", [["", "any"], ...statuses.map((status) => [status, statusWord(status)])], view.status, set("status")),
-      verdicts.length ? choice("News", [["", "any"], ...verdicts.map((code) => [code, VERDICTS[code]])], view.verdict, set("verdict")) : null,
+      verdicts.length ? choice("History", [["", "any"], ...verdicts.map((code) => [code, VERDICTS[code]])], view.verdict, set("verdict")) : null,
       states.length ? choice("Main line", [["", "any"], ...states.map((state) => [state, MAIN_STATES[state]])], view.main, set("main")) : null,
       choice("Sort by", Object.entries(SORTS).map(([key, [text]]) => [key, text]), view.sort, set("sort")), count),
     body,

@@ -76,7 +76,7 @@ function counts({ run_id: id, status, summary, failures }) {
       one("missing output", summary.missing_output_count, { status: "missing_output" }, "missing"),
       summary.skipped_count ? one(["queued", "running"].includes(status) ? "not yet run" : "not run", summary.skipped_count, {}) : null,
       ...Object.entries(failures?.verdicts ?? {}).filter(([, count]) => count).map(([code, count]) => one(VERDICTS[code] ?? code, count, { verdict: code }, code === "new_regression" ? "fail" : null))),
-    codes.length ? el("p", { class: "quiet" }, codes.join(", ")) : null,
+    codes.length ? el("p", { class: "quiet" }, `Why they fail: ${codes.join(", ")}`) : null,
   ];
 }
 

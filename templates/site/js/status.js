@@ -71,8 +71,8 @@ export function verdictBadge(verdict) {
 /** How failures stand to the main line. */
 export const MAIN_STATES = {
   broken: "passes on the main line",
-  same: "fails so on the main line",
-  different: "fails otherwise on the main line",
+  same: "fails the same way on the main line",
+  different: "fails differently on the main line",
   no_reference: "not run on the main line",
 };
 
