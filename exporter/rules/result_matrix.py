@@ -41,6 +41,7 @@ class Matrix:
 
     outcomes: list[ResultOutcome]
     runs: dict[int, MatrixRow]
+    _of_run: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
     _found: "_FoundOf" = field(default_factory=dict, compare=False, repr=False)
 
     def outcomes_of(self, run_id: int) -> dict[int, ResultOutcome]:
@@ -72,8 +73,10 @@ class Matrix:
         tests = [outcome.test_id for outcome in self.outcomes]
         alike: dict[tuple[int, ...], list[list[Found]]] = {}
         for run, places, runtimes in rows:
-            results = list(zip(itertools.repeat(run), map(self.outcomes.__getitem__, places), runtimes, strict=False))
-            alike.setdefault(tuple(map(tests.__getitem__, places)), []).append(results)
+            if run.run_id not in self._of_run:  # tuples that all lists share
+                outcomes = map(self.outcomes.__getitem__, places)
+                self._of_run[run.run_id] = list(zip(itertools.repeat(run), outcomes, runtimes, strict=False))
+            alike.setdefault(tuple(map(tests.__getitem__, places)), []).append(self._of_run[run.run_id])
         found: dict[int, list[Found]] = {}
         mixed = set[int]()
         for of_tests, of_runs in alike.items():
