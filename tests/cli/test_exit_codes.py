@@ -284,12 +284,14 @@ def test_a_defect_gets_one_line_and_at_debug_level_its_traceback(
 MOUNTED = """
 import os, pathlib, shutil, subprocess, sys
 from exporter.cli.main import run
-size, mode, published, out, *arguments = sys.argv[1:]
+spare, mode, published, out, *arguments = sys.argv[1:]
 mount = pathlib.Path("mount")
 mount.mkdir()
-subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", mount], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mount], check=True)
 shutil.copytree(published, mount / "store")
-subprocess.run(["mount", "-o", f"remount,{mode}", mount], check=True)
+space = os.statvfs(mount)
+size = (space.f_blocks - space.f_bfree) * space.f_frsize + int(spare)
+subprocess.run(["mount", "-o", f"remount,{mode},size={size}", mount], check=True)
 code = run(arguments)
 shutil.copytree(mount / "store", out)
 os._exit(code)
@@ -307,18 +309,20 @@ def _may_mount() -> bool:
 
 @pytest.mark.root
 @pytest.mark.parametrize(
-    ("size", "mode", "message"), [("2000k", "rw", "disk full"), ("100m", "ro", "read-only")], ids=["full", "read-only"]
+    ("spare", "mode", "message"),
+    [(200_000, "rw", "disk full"), (100_000_000, "ro", "read-only")],
+    ids=["full", "read-only"],
 )
 def test_a_disk_that_takes_nothing_leaves_what_was_published(
-    published: pathlib.Path, tmp_path: pathlib.Path, size: str, mode: str, message: str
+    published: pathlib.Path, tmp_path: pathlib.Path, spare: int, mode: str, message: str
 ) -> None:
     if not _may_mount():
         pytest.skip("may not mount a file system")
     create_demo("sqlite:///other.sqlite", runs=60, tests=20, seed=2)
     arguments = ["export", "--database-url", "sqlite:///other.sqlite", "--store", "mount/store", "--workers", "0"]
     arguments.append("--allow-shrink")
-    command = ["unshare", "--mount", sys.executable, "-c", MOUNTED, size, mode, published, tmp_path / "out", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["unshare", "--mount", sys.executable, "-c", MOUNTED, str(spare), mode, published, tmp_path / "out"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     one_line(done.stderr, message)
     out = tmp_path / "out"
