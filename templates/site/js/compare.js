@@ -6,7 +6,7 @@ import { duration, plural, time } from "./format.js";
 import { part } from "./loading.js";
 import { platformName } from "./project.js";
 import { href, resultHref, runHref, testHref } from "./router.js";
-import { CODES, mark, newsBadges, statusBadge, statusWord } from "./status.js";
+import { CODES, hasEnded, mark, newsBadges, statusBadge, statusWord } from "./status.js";
 import { commitLink, lineLink, lineText, tally } from "./tested.js";
 
 export const compareHref = (a, b) => href(["compare"], { a, b });
@@ -79,7 +79,7 @@ async function compared(before, after) {
   const buckets = Map.groupBy(pairs, bucketOf);
   const count = (name) => buckets.get(name)?.length ?? 0;
   const shown = BUCKETS.filter(([name]) => count(name));
-  const partly = [before, after].filter((run) => !["pass", "fail"].includes(run.status));
+  const partly = [before, after].filter((run) => !hasEnded(run));
   return [
     el("p", { class: "headline" }, [`${count("broken")} newly failing`, `${count("fixed")} fixed`, `${count("differently")} failing differently`, `${plural(count("passing"), "test")} passing in both`].join(", "), "."),
     ...partly.map((run) => el("p", { class: "box" }, `Run ${run.run_id} is ${statusWord(run.status)}: ${tally(run)}. Tests that it has not run are in no list but those that say so.`)),

@@ -27,7 +27,7 @@ export function outside(href, text) {
 }
 
 /** A button that copies a text, and says so. */
-export function copyButton(text, label = "Copy") {
+function copyButton(text, label = "Copy") {
   const button = el("button", { type: "button", class: "copy", onclick: copy }, label);
   async function copy() {
     try {

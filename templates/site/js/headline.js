@@ -2,6 +2,7 @@
 
 import { shortSha } from "./format.js";
 import { platformName } from "./project.js";
+import { hasEnded } from "./status.js";
 
 /** How a failure stands to the main line, the gravest first. */
 export const KINDS = ["broken", "flaky", "on_main", "not_on_main"];
@@ -11,10 +12,6 @@ export function kindOf({ verdict: { code, main } }) {
   if (state === "no_reference") return "not_on_main";
   if (state !== "broken" && !(state === null && ["new_regression", "flaky"].includes(code))) return "on_main";
   return code === "flaky" ? "flaky" : "broken";
-}
-
-export function hasEnded({ status }) {
-  return status === "pass" || status === "fail";
 }
 
 /** Of runs, newest first, the newest that ended with results on each platform; else the newest there. */

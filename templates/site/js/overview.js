@@ -8,7 +8,7 @@ import { plural, time } from "./format.js";
 import { More, part } from "./loading.js";
 import { mainLine, onMainLine, PLATFORMS, platformName } from "./project.js";
 import { href, resultHref, runHref, testHref } from "./router.js";
-import { mark, newsBadges, RUN_STATUSES, statusWord } from "./status.js";
+import { hasEnded, mark, newsBadges, RUN_STATUSES, statusWord } from "./status.js";
 import { commitLink, tally } from "./tested.js";
 
 const FIELDS = ["branch", "repository", "platform", "status", "pr", "commit"];
@@ -60,7 +60,7 @@ async function lastChanges() {
 
 /** Whether a run is of the main line, and has come to an end that tells something. */
 function tells(run, platform) {
-  return run.platform === platform && run.test_type === "commit" && onMainLine(run) && ["pass", "fail"].includes(run.status);
+  return run.platform === platform && run.test_type === "commit" && onMainLine(run) && hasEnded(run);
 }
 
 /** The newest run of the main line on a platform that ended with results. */

@@ -4,11 +4,11 @@ import { readAll, readIfThere } from "./api.js";
 import { CommitList } from "./commits.js";
 import { el, nothing, outside, section, table } from "./dom.js";
 import { plural, time } from "./format.js";
-import { hasEnded, headline, kindOf, KINDS, merged, newestByPlatform } from "./headline.js";
+import { headline, kindOf, KINDS, merged, newestByPlatform } from "./headline.js";
 import { part } from "./loading.js";
 import { PLATFORMS, platformName } from "./project.js";
 import { resultHref, runHref, testHref } from "./router.js";
-import { CODES, machineText, mark, statusBadge } from "./status.js";
+import { CODES, hasEnded, machineText, mark, statusBadge } from "./status.js";
 import { commitLink, pullRequestHref, pullRequestUrl, tally } from "./tested.js";
 
 const TITLES = { broken: "Broken", flaky: "Flaky", on_main: "Fail on the main line too", not_on_main: "Fail, not run on the main line" };

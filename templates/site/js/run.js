@@ -5,13 +5,12 @@ import { compareHref } from "./compare.js";
 import { comparisonView } from "./comparison.js";
 import { el, facts, nothing, section } from "./dom.js";
 import { duration, plural, time } from "./format.js";
-import { hasEnded } from "./headline.js";
 import { part } from "./loading.js";
 import { logView } from "./log.js";
 import { platformName } from "./project.js";
 import { resultsView } from "./results.js";
 import { runHref, testHref } from "./router.js";
-import { CODES, machineText, newsBadges, statusBadge, VERDICTS } from "./status.js";
+import { CODES, hasEnded, machineText, newsBadges, statusBadge, VERDICTS } from "./status.js";
 import { commitLink, lineLink, lineText, tally } from "./tested.js";
 
 export async function runPage(visit) {

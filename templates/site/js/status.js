@@ -22,6 +22,11 @@ const WORDS = {
 
 export const RUN_STATUSES = ["pass", "fail", "error", "canceled", "incomplete", "running", "queued"];
 
+/** Whether a run ended with results. */
+export function hasEnded({ status }) {
+  return status === "pass" || status === "fail";
+}
+
 export function statusWord(status) {
   return WORDS[status] ?? (status === null ? "no result" : String(status));
 }

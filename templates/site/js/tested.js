@@ -4,6 +4,7 @@ import { el, outside } from "./dom.js";
 import { number, shortSha } from "./format.js";
 import { mainLine, onMainLine } from "./project.js";
 import { href } from "./router.js";
+import { hasEnded } from "./status.js";
 
 const GITHUB = /^[\w.-]+\/[\w.-]+$/;
 const SHA = /^[0-9a-f]{7,64}$/i;
@@ -54,12 +55,13 @@ function quoted(name) {
 }
 
 /** How a run went in a few words: what passed, failed and was not run; or how far it is, or came. */
-export function tally({ status, summary }) {
+export function tally(run) {
+  const { status, summary } = run;
   const failed = summary.fail_count + summary.missing_output_count;
   const done = summary.pass_count + failed;
   const of = `${number(done)} of ${number(summary.total_samples)}`;
   if (status === "queued") return "not begun";
   if (status === "running") return `${of} so far`;
-  if (!["pass", "fail"].includes(status)) return done ? `${of}, then it ended` : "nothing was run";
+  if (!hasEnded(run)) return done ? `${of}, then it ended` : "nothing was run";
   return [`${number(summary.pass_count)} pass`, failed && `${number(failed)} fail`, summary.skipped_count && `${number(summary.skipped_count)} not run`].filter(Boolean).join(", ");
 }
