@@ -1,7 +1,7 @@
 """Evaluated runs: what the rows of runs say of each result; and their form between reading and building.
 
 A partition's rows are evaluated once. Its runs are written as the distinct outcomes, by what they were evaluated from,
-and for each run the places of its outcomes among them: so that they are read again in a tenth of the time of the rows.
+and for each run the places of its outcomes among them.
 """
 
 import dataclasses

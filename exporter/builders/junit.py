@@ -6,15 +6,16 @@ from exporter import paths
 from exporter.builders.document_options import DocumentOptions
 from exporter.builders.results import Templates, documented
 from exporter.documents.encoding import Document
-from exporter.documents.junit import Case, Failure, junit
+from exporter.documents.junit import Case, Failure, facts, junit
 from exporter.documents.runs import Run
+from exporter.rules.lineage import RunFacts
 from exporter.rules.outcomes import Result
 from exporter.rules.verdicts import Verdict
 
 
-def is_published(status: str, options: DocumentOptions) -> bool:
-    """Whether a run of this status has JUnit XML."""
-    return options.junit != "none" and status in ("pass", "fail")
+def is_published(run: RunFacts, options: DocumentOptions) -> bool:
+    """Whether a run has JUnit XML."""
+    return options.junit != "none" and run.is_counted
 
 
 def document(
@@ -34,12 +35,12 @@ def document(
                     *outcome.failure,
                     verdict.code,
                     verdict.main.state if verdict.main else None,
-                    {
-                        "command": test.command,
-                        "sample": test.sample_name,
-                        "exit code": f"{outcome.exit_code} (expected {outcome.expected_rc})",
-                        "document": folder + paths.result_file(outcome.test_id) if linked else None,
-                    },
+                    facts(
+                        test.command,
+                        test.sample_name,
+                        (outcome.exit_code, outcome.expected_rc),
+                        folder + paths.result_file(outcome.test_id) if linked else None,
+                    ),
                 )
             yield Case(outcome.test_id, test.category, runtime, failure)
 

@@ -116,7 +116,7 @@ class Partition:
         )
         if lines:
             yield from build_log.documents(run_id, lines)
-        if xml := junit.is_published(run["status"], self.options):
+        if xml := junit.is_published(one.facts, self.options):
             yield junit.document(run, listed, assessment.verdicts, self.templates, self.options)
         yield runs.document(one.rows, run, self.catalog, runs.Optional(log=lines is not None, junit=xml))
 

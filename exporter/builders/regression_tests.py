@@ -8,7 +8,7 @@ from exporter.builders import targets
 from exporter.builders.facets import Facet, lists, numbered
 from exporter.builders.sample_history import NewestResults, entry
 from exporter.documents.analysis import Slowdown as SlowdownDocument
-from exporter.documents.analysis import SlowerTest
+from exporter.documents.analysis import SlowerTest, TestedOn
 from exporter.documents.analysis import Stability as StabilityDocument
 from exporter.documents.analysis import Window as WindowDocument
 from exporter.documents.encoding import Document, encode
@@ -160,16 +160,24 @@ def _slowdown(found: Slowdown) -> SlowdownDocument:
     return {"before_ms": found.before, "after_ms": found.after, "since_run": found.since_run}
 
 
+def tested_on(test: TestRow, platform: str, catalog: Catalog) -> TestedOn:
+    """A test on a platform, as lists of such show it."""
+    sample = sample_of(catalog, test.id)
+    return {
+        "regression_test_id": test.id,
+        "platform": platform,
+        "sample_id": test.sample_id,
+        "sample_name": sample.original_name if sample else None,
+        "command": test.command,
+        "categories": category_names(catalog, test),
+    }
+
+
 def slower(catalog: Catalog, recent: Recent) -> list[SlowerTest]:
     """The active tests that have become slower, by test and platform."""
     return [
         {
-            "regression_test_id": test.id,
-            "platform": platform,
-            "sample_id": test.sample_id,
-            "sample_name": sample.original_name if (sample := sample_of(catalog, test.id)) else None,
-            "command": test.command,
-            "categories": category_names(catalog, test),
+            **tested_on(test, platform, catalog),
             **_slowdown(found),
             "href": "",
         }

@@ -6,6 +6,7 @@ from typing import Any
 
 from exporter import paths
 from exporter.builders.feeds import FeedIndex
+from exporter.builders.regression_tests import tested_on
 from exporter.builders.results import documented
 from exporter.documents.analysis import Change, SlowerTest, Standing
 from exporter.documents.encoding import Document, encode
@@ -16,7 +17,7 @@ from exporter.rules.flakiness import is_flaky, state_changes
 from exporter.rules.history import HistorySummary
 from exporter.rules.lineage import MainLine
 from exporter.rules.lineage_state import Lineage
-from exporter.rules.outcomes import category_names, sample_of
+from exporter.rules.outcomes import sample_of
 from exporter.rules.prior_history import Turn
 from exporter.source.catalog import Catalog, TestRow
 from exporter.templating import templates
@@ -146,14 +147,8 @@ def standings(catalog: Catalog, lines: Mapping[str, Lineage]) -> Iterator[tuple[
 
 
 def _standing(catalog: Catalog, test: TestRow, platform: str, one: HistorySummary) -> Standing:
-    sample = sample_of(catalog, test.id)
     return {
-        "regression_test_id": test.id,
-        "platform": platform,
-        "sample_id": test.sample_id,
-        "sample_name": sample.original_name if sample else None,
-        "command": test.command,
-        "categories": category_names(catalog, test),
+        **tested_on(test, platform, catalog),
         "run_id": one.last_run,
         "passes": one.passes,
         "since_run": one.since,

@@ -214,7 +214,7 @@ class ResultBuilder:
     """
 
     def __init__(self, run: Run, templates: Templates, result_documents: str) -> None:
-        self._run, self._templates, self._result_documents = run, templates, result_documents
+        self._run, self._templates = run, templates
         self._folder = paths.run_results(run["run_id"])
         self._pr_number = encode(run["pr_number"])
         self._documented = {status for status in RESULT_STATUSES if documented(status, result_documents)}
@@ -293,7 +293,7 @@ class ResultBuilder:
         href = None
         if standing.run_id is not None and standing.status is not None:
             target = paths.run_results(standing.run_id) + paths.result_file(test)
-            href = paths.relative(source, target) if documented(standing.status, self._result_documents) else None
+            href = paths.relative(source, target) if standing.status in self._documented else None
         return {
             "state": standing.state,
             "run_id": standing.run_id,

@@ -9,7 +9,7 @@ from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 
-if TYPE_CHECKING:  # httpx takes a tenth of a second
+if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
     from exporter.documents.junit import Case
 
@@ -32,7 +32,7 @@ def junit(run: int, passes: bool, reader: reader_options.Reader) -> None:
 
 def _cases(api: "Api", run: int) -> "Iterator[Case]":
     """The results of a run, as the published documents tell them."""
-    from exporter.documents.junit import Case, Failure
+    from exporter.documents.junit import Case, Failure, facts
 
     failures = {one["regression_test_id"]: one for one in api.failures(run)}
     for result in api.results(run):
@@ -44,11 +44,11 @@ def _cases(api: "Api", run: int) -> "Iterator[Case]":
                 found["classification"]["reason"],
                 found["verdict"]["code"],
                 main["state"] if main else None,
-                {
-                    "command": found["command"],
-                    "sample": found["sample_name"],
-                    "exit code": f"{found['exit_code']} (expected {found['expected_rc']})",
-                    "document": api.name + found["href"] if found["href"] else None,
-                },
+                facts(
+                    found["command"],
+                    found["sample_name"],
+                    (found["exit_code"], found["expected_rc"]),
+                    api.name + found["href"] if found["href"] else None,
+                ),
             )
         yield Case(result["regression_test_id"], next(iter(result["categories"]), None), result["runtime_ms"], failure)

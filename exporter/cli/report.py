@@ -11,7 +11,7 @@ from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
 from exporter.cli.runs import commit_hash
 
-if TYPE_CHECKING:  # httpx takes a tenth of a second
+if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
 
 

@@ -159,8 +159,8 @@ class Slowdown(TypedDict):
     ]
 
 
-class SlowerTest(Slowdown):
-    """An active test that has become slower on one platform."""
+class TestedOn(TypedDict):
+    """A regression test on one platform, as lists of such show it."""
 
     regression_test_id: RegressionTestId
     platform: Platform
@@ -168,6 +168,11 @@ class SlowerTest(Slowdown):
     sample_name: SampleName | None
     command: Command | None
     categories: Annotated[list[str], "Names."]
+
+
+class SlowerTest(Slowdown, TestedOn):
+    """An active test that has become slower on one platform."""
+
     href: Annotated[Link, "The regression test's document."]
 
 
@@ -191,15 +196,9 @@ class Stability(TypedDict):
     slowdown: Annotated[Slowdown | None, "By how much, and since when; null unless `slower` is true."]
 
 
-class Standing(TypedDict):
+class Standing(TestedOn):
     """Where an active test stands on the main line of one platform: its newest counted result there."""
 
-    regression_test_id: RegressionTestId
-    platform: Platform
-    sample_id: SampleId | None
-    sample_name: SampleName | None
-    command: Command | None
-    categories: Annotated[list[str], "Names."]
     run_id: Annotated[RunId, "The test's newest run there."]
     passes: Annotated[bool, "Whether it passes there."]
     since_run: Annotated[RunId | None, "The first run of the present failing streak; null while it passes."]

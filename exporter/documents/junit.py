@@ -43,6 +43,14 @@ class Failure(NamedTuple):
         return {"verdict": self.verdict, "main": self.main}
 
 
+def facts(
+    command: str | None, sample: str | None, exit_codes: tuple[int | None, int | None], document: str | None
+) -> dict[str, object]:
+    """`Failure.facts`: the test's command and sample, its exit code and the expected one, its document's URL."""
+    code, expected = exit_codes
+    return {"command": command, "sample": sample, "exit code": f"{code} (expected {expected})", "document": document}
+
+
 class Case(NamedTuple):
     """A result: its test, the first of the test's categories, its runtime in ms, and why it failed, if it did."""
 

@@ -36,7 +36,7 @@ from exporter.errors import ConflictError, ExporterError
 from exporter.export.job import Job
 from exporter.export.work_dir import work_dir
 from exporter.export.worker import BuildTask, BuiltPartition, Worker
-from exporter.publish.open_store import limit, on_this_machine
+from exporter.publish.open_store import on_this_machine
 from exporter.source.sample_repository import SampleRepository
 from exporter.state.partition_store import StateLostError
 from exporter.state.state_file import Kind
@@ -279,7 +279,7 @@ class _Session:
             if self._ended.is_set():
                 raise ConflictError("the export that asks for this has ended")
             if self._job.store is not None:
-                limit(self._job.store, remote.share)
+                self._job.store.limit(remote.share)
             if remote.method == "build":
                 return self._build(remote, remote.task)
             if remote.part and self._built.get(remote.partition) != remote.part:

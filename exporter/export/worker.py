@@ -120,12 +120,7 @@ class Worker:
         self._database = Database(job.database_url, job.database_timeout)
         self._evaluator = Results(job.catalog, diffs=job.options.files)
         self._templates = Templates(job.catalog)
-        self._partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
-
-    @property
-    def partitions(self) -> PartitionStore:
-        """The partition store that it reads and fills."""
-        return self._partitions
+        self.partitions = PartitionStore(job.work_dir.state.partition_store, job.store, job.remembered)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -139,27 +134,27 @@ class Worker:
         runs = evaluate(rows, self._job.catalog, self._evaluator, problems)
         self._job.work_dir.rows(number).write_bytes(dump(runs))
         results = matrix((run.facts, run.results) for run in runs)
-        self._partitions.put("matrix", number, results)
-        self._partitions.put("own_lineages", number, partition_lineages(runs, results, self._job.options.main))
+        self.partitions.put("matrix", number, results)
+        self.partitions.put("own_lineages", number, partition_lineages(runs, results, self._job.options.main))
         return ReadPartition(partition_stats(number, runs, self._job.catalog, self._job.options), problems)
 
     def build(self, task: BuildTask) -> BuiltPartition | RowsChanged:
         """Build a partition from its rows in the work dir, which are there as `read` put them."""
         number, problems = task.partition, list[InvalidRow]()
-        self._partitions.invalidate(number)
+        self.partitions.invalidate(number)
         written = self._take_runs(number)
-        lineages, results = self._partitions.lineages_before(number), self._partitions.matrix(number)
+        lineages, results = self.partitions.lineages_before(number), self.partitions.matrix(number)
         repository, redactor = self._repository(problems), Redactor(self._job.options.redaction)
         fingerprints = _run_fingerprints(results.runs, written.fingerprints, repository)
         published = published_part(self._job, str(number), task.manifests)
-        previous = self._partitions.previous_summary(number) if task.state_valid else None
+        previous = self.partitions.previous_summary(number) if task.state_valid else None
         reused = PartitionSummary()
         if previous is not None and published.contents.published and not task.force_rebuild:
             reused = self._reusable(number, previous, list(fingerprints.values()), lineages)
         partition = Partition(
             number,
             results,
-            Prior(task.previous, lineages, self._partitions.matrix),
+            Prior(task.previous, lineages, self.partitions.matrix),
             self._job.catalog,
             self._job.options,
             self._templates,
@@ -178,7 +173,7 @@ class Worker:
             fingerprints=["" if log_name(run) in unread else found for run, found in fingerprints.items()],
             statuses=[results.statuses_digest(run) for run in fingerprints],
         )
-        self._partitions.put("summary", number, summary)
+        self.partitions.put("summary", number, summary)
         shown = [name_key(test) for tests in summary.compared_tests.values() for test in tests]
         dirty = changed_lists(previous, summary) if task.state_valid else set[str]()
         return BuiltPartition(number, part, fingerprint(lineages), shown, dirty, problems)
@@ -198,7 +193,7 @@ class Worker:
 
     def _prior_unchanged(self, number: int, lineages: Lineages) -> bool:
         """Whether what the previous documents of a partition show of the prior history is as it was."""
-        own = self._partitions.previous_own_lineages(number)
+        own = self.partitions.previous_own_lineages(number)
         tests = tests_of(own)
         same = {name: lineages[name].shown_for(tests) for name in compared_lineages(own) if name in lineages}
         return fingerprint(same) == self._job.remembered[number].prior

@@ -99,12 +99,3 @@ def on_this_machine(store: Store, credentials: pathlib.Path | None) -> Store:
     assert isinstance(store, GcsStore)
     named = store.credentials if store.credentials is not None and store.credentials.is_file() else None
     return dataclasses.replace(store, credentials=credentials or named)
-
-
-def limit(store: Store, share: float) -> None:
-    """Let a store write at most a share, above 0 and up to 1, of what it may write a second: others write too."""
-    if not isinstance(store, LocalStore):
-        from exporter.publish.gcs.bucket_store import GcsStore
-
-        assert isinstance(store, GcsStore)
-        store.limit(share)

@@ -120,6 +120,10 @@ class Store(Protocol):
         """Make every `write` that is under way call its check before it overwrites anything more."""
         ...
 
+    def limit(self, share: float) -> None:
+        """Take this share of what all writers together may write a second, above 0 and up to 1, from now on."""
+        ...
+
 
 _SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _PATH = re.compile(rf"(?!\.){_SEGMENT}(?:/{_SEGMENT})*")

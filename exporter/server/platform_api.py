@@ -11,14 +11,12 @@ from exporter.documents.results import ErrorGroup, ErrorItem, HistoryEntry, Resu
 from exporter.documents.runs import InfrastructureError, Progress, RunDocument, RunItem, Summary
 from exporter.documents.samples import SampleDocument, SampleItem
 from exporter.paths import PLATFORMS
-from exporter.rules.status import RUN_STATUSES
+from exporter.rules.status import RESULT_STATUSES, RUN_STATUSES
 from exporter.server import platform_answers as answers
 from exporter.server import platform_endpoints as endpoints
 from exporter.server.platform_parameters import ID, PAGE, Parameter, choice, moment, text, whole
 
 ROOT = "/api/v1"
-
-_RESULT_STATUSES = ("pass", "fail", "missing_output")
 
 
 class Endpoint(NamedTuple):
@@ -58,7 +56,7 @@ _RUNS = (
     *PAGE,
 )
 _RESULTS = (
-    choice("status", _RESULT_STATUSES, "The result's status."),
+    choice("status", RESULT_STATUSES, "The result's status."),
     text("name", "A part of the sample's name."),
     _TAG,
     text("category", "A category of the regression test."),
@@ -87,7 +85,7 @@ _SAMPLES = (
 _HISTORY = (
     _PLATFORM,
     _BRANCH,
-    text("status", f"The result's status: {', '.join(_RESULT_STATUSES)}."),
+    text("status", f"The result's status: {', '.join(RESULT_STATUSES)}."),
     whole("regression_test", ID, "The regression test."),
     whole("regression_test_id", ID, "The same."),
     *_WINDOW,

@@ -129,6 +129,9 @@ class MemoryStore:
     def sweep(self) -> None:
         """Do nothing: nothing is ever half-written."""
 
+    def limit(self, share: float) -> None:
+        """Do nothing: there is no such bound."""
+
     def fence(self) -> None:
         """Do nothing: a write does not sleep between its check and its effect."""
 

@@ -304,11 +304,14 @@ class GcsStore:
             with ThreadPoolExecutor(_THREADS) as threads:
                 yield lambda uploads: [one for one in threads.map(send, uploads) if one]
         else:
-            link, limits = self._link(), {"timeout": self.timeout, "deadline": self.deadline}
-            with Bulk(self.name, self.bucket, link.trusted, link.rate, **limits) as bulk:
+            link = self._link()
+            with Bulk(
+                self.name, self.bucket, link.trusted, link.rate, timeout=self.timeout, deadline=self.deadline
+            ) as bulk:
                 yield bulk
 
     def _send_plain(self, upload: Upload, failed: threading.Event) -> Upload | None:
+        """Send an upload, unless another has `failed`; return it if it was refused."""
         try:
             if not failed.is_set():
                 self._patiently(lambda: self._put(upload))

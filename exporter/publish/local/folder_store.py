@@ -207,6 +207,9 @@ class LocalStore:
         with _explaining(self.root, SCRATCH), Tree(self.root) as tree:
             tree.sweep()
 
+    def limit(self, share: float) -> None:
+        """Do nothing: a folder has no such bound."""
+
     def fence(self) -> None:
         """Remove the scratch folders of all writers: one that is asleep cannot rename from there when it wakes.
 
