@@ -12,7 +12,7 @@ class DocumentOptions:
     Args:
         result_documents: which results get a document of their own: `all`, `failures` or `none`.
         main: which lineage is the main line.
-        files: whether there is a sample repository.
+        files: whether there is a sample repository, as `pipeline.Settings` knows.
         redaction: whether secrets are taken out of free text.
         junit: what the JUnit XML of a run lists: `failures`, `all`, or `none` for no such documents.
         docs: whether the documentation is published as pages.

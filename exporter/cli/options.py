@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from exporter import logs
+from exporter.builders.document_options import DocumentOptions
 from exporter.cli.duration import Duration, Seconds
 from exporter.cli.file_mode import FileMode
 from exporter.cli.settings_file import SettingsFile
@@ -18,6 +19,7 @@ from exporter.export.dask_cluster import DaskCluster
 from exporter.export.service import Export
 from exporter.publish.local.folder_store import FILE_MODE
 from exporter.publish.open_store import WRITES_PER_SECOND, StoreAccess
+from exporter.rules.lineage import MainLine
 from exporter.source import DATABASE_TIMEOUT
 
 Command = Callable[..., Any]
@@ -223,21 +225,27 @@ def publishing_options(command: Command) -> Command:
 
 
 def main_line_options(command: Command) -> Command:
-    """Add `--main-repository` and `--main-branch`, for what compares failures with the main line."""
-    command = option(
-        "--main-branch",
-        metavar="BRANCH",
-        default="master",
-        show_default=True,
-        help="The branch of the main line.",
-    )(command)
-    return option(
+    """Add the main line, with which failures are compared; the command gets it as one `MainLine`, named `main`."""
+
+    @option(
         "--main-repository",
         metavar="OWNER/NAME",
         default="CCExtractor/ccextractor",
         show_default=True,
         help="The repository of the main line, with which failures are compared.",
-    )(command)
+    )
+    @option(
+        "--main-branch",
+        metavar="BRANCH",
+        default="master",
+        show_default=True,
+        help="The branch of the main line.",
+    )
+    @functools.wraps(command)
+    def with_main_line(*args: Any, main_repository: str, main_branch: str, **kwargs: Any) -> Any:
+        return command(*args, main=MainLine(main_repository, main_branch), **kwargs)
+
+    return with_main_line
 
 
 def redaction_option(command: Command) -> Command:
@@ -280,6 +288,9 @@ def cluster_options(command: Command) -> Command:
         return command(*args, cluster=cluster, **kwargs)
 
     return with_cluster
+
+
+_DOCUMENT_OPTIONS = {field.name for field in dataclasses.fields(DocumentOptions)} - {"files"}
 
 
 def export_options(command: Command) -> Command:
@@ -326,6 +337,7 @@ def export_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_export(*, database_url: str, **kwargs: Any) -> Any:
         logs.hide_url(database_url)
+        kwargs["documents"] = DocumentOptions(**{name: kwargs.pop(name) for name in _DOCUMENT_OPTIONS})
         options = {field.name: kwargs.pop(field.name) for field in dataclasses.fields(Export)[1:]}
         return command(Export(database_url, **options), **kwargs)
 

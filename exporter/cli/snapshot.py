@@ -11,6 +11,7 @@ from exporter.cli import options
 from exporter.cli.help import Command
 from exporter.export.service import NO_REDACTION
 from exporter.publish.open_store import StoreAccess
+from exporter.rules.lineage import MainLine
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,7 @@ def snapshot(
     store: str,
     access: StoreAccess,
     keep: int,
-    main_repository: str,
-    main_branch: str,
+    main: MainLine,
     redaction: bool,
 ) -> None:
     """Publish all data as files to download: NDJSON, Parquet and SQLite.
@@ -48,12 +48,11 @@ def snapshot(
     All rows are read in one consistent read. Nothing is published if the newest snapshot holds the same. Prints the
     newest snapshot's id.
     """
-    from exporter.rules.lineage import MainLine
     from exporter.snapshots.create import SnapshotSettings, create
     from exporter.source.database import Database
 
     logs.hide_url(database_url)
-    settings = SnapshotSettings(keep, MainLine(main_repository, main_branch), process=True, redaction=redaction)
+    settings = SnapshotSettings(keep, main, process=True, redaction=redaction)
     if not redaction:
         log.warning(NO_REDACTION)
     gc.disable()  # a third of the time of reading goes into looking for cycles among rows that have none

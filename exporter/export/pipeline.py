@@ -4,7 +4,7 @@ import contextlib
 import logging
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
@@ -26,7 +26,6 @@ from exporter.publish.manifest import Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Publisher
 from exporter.publish.store import Store
-from exporter.rules.lineage import MainLine
 from exporter.source import DATABASE_TIMEOUT
 from exporter.source.catalog import Catalog, read_catalog
 from exporter.source.database import Database
@@ -52,43 +51,30 @@ class Settings:
         database_url: the platform's database.
         store: None builds everything and keeps nothing.
         workers: number of processes; 0: in this one.
-        result_documents: which results get a document of their own: `all`, `failures` or `none`.
-        main: which lineage is the main line.
+        documents: the options that documents depend on; `sample_repository` decides about `files`.
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
         runs: look for changed rows only in the partitions of these; None: everywhere.
         dry_run: write nothing.
         allow_shrink: publish even if most of what is published is deleted.
-        redaction: take secrets out of free text.
         database_timeout: seconds that the database may be silent for.
-        junit: what the JUnit XML of runs lists: `failures`, `all`, or `none` for no such documents.
-        public_url: where readers reach the store, with a final `/`; None: unknown, there is no sitemap.
-        docs: publish the documentation as pages.
         cluster: where several partitions are built, in the place of `workers`; None: on this machine.
     """
 
     database_url: str
     store: Store | None
     workers: int
-    result_documents: str = "all"
-    main: MainLine = MainLine()  # noqa: RUF009 - immutable
+    documents: DocumentOptions = DocumentOptions()  # noqa: RUF009 - immutable
     sample_repository: pathlib.Path | None = None
     runs: tuple[int, ...] | None = None
     dry_run: bool = False
     allow_shrink: bool = False
-    redaction: bool = True
     database_timeout: int = DATABASE_TIMEOUT
-    junit: str = "failures"
-    public_url: str | None = None
-    docs: bool = False
     cluster: DaskCluster | None = None
 
     @property
     def document_options(self) -> DocumentOptions:
         """The options that documents depend on."""
-        files = self.sample_repository is not None
-        return DocumentOptions(
-            self.result_documents, self.main, files, self.redaction, self.junit, self.public_url, self.docs
-        )
+        return replace(self.documents, files=self.sample_repository is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +137,7 @@ def _attempt(
 ) -> Report:
     base = publisher.with_part_manifests(publisher.published()) if publisher else PublishedState(None, "", None, "")
     with work_dir() as folder, contextlib.ExitStack() as checks:
-        redactor = Redactor(settings.redaction)
+        redactor = Redactor(settings.documents.redaction)
         catalog, invalid = read_catalog(database, redactor)
         redactor.report("catalogue")
         problems = report_problems(invalid)
@@ -163,7 +149,7 @@ def _attempt(
         )
         plan = make_plan(base, state.state, state.lists, examined)
         if settings.store is not None and not settings.dry_run:
-            needed = estimate(plan, base, database, settings.result_documents)
+            needed = estimate(plan, base, database, settings.documents.result_documents)
             if settings.cluster is not None:  # whose workers have the documents
                 needed = needed._replace(work_dir=0)
             check_room(needed, settings.store, folder)

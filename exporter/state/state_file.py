@@ -1,4 +1,4 @@
-"""`_state/plan.json`: what the exporter remembers in order not to build what has not changed.
+"""`_state/plan.json`: what is remembered of the store and of each partition, so that only changes are built.
 
 It says from which rows each published part was built, and names the files of the partition store and the shards of
 list heads. It is written after the manifest: if an export dies in between, it belongs to an older manifest than the

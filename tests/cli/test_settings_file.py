@@ -55,7 +55,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
         settings.database_url,
         settings.store.name,
         str(settings.workers),
-        settings.result_documents,
+        settings.documents.result_documents,
         *map(str, settings.runs or ()),
     ] == [values[wins] for values in VALUES.values()]
 

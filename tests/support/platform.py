@@ -4,6 +4,7 @@ Keys are not enforced, so that a test can write what the platform never would.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import secrets
@@ -14,6 +15,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from exporter.builders.document_options import DocumentOptions
 from exporter.client import api
 from exporter.demo import demo_tables
 from exporter.export import pipeline
@@ -198,8 +200,13 @@ def tree(root: pathlib.Path) -> Iterator[tuple[str, bytes]]:
 def export(url: str, store: pathlib.Path | Store, **settings: Any) -> pipeline.Report:
     """Export to a folder or another store, in this process, and though most may go, unless told otherwise."""
     target = LocalStore(store) if isinstance(store, pathlib.Path) else store
+    of_documents = {field.name for field in dataclasses.fields(DocumentOptions)}
+    documents = DocumentOptions(**{name: settings.pop(name) for name in of_documents.intersection(settings)})
     return pipeline.export(
-        pipeline.Settings(**{"database_url": url, "store": target, "workers": 0, "allow_shrink": True} | settings)
+        pipeline.Settings(
+            **{"database_url": url, "store": target, "workers": 0, "documents": documents, "allow_shrink": True}
+            | settings
+        )
     )
 
 
