@@ -3,11 +3,16 @@
 import json
 import pathlib
 import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.site.conftest import Visit
+from exporter.demo.platform import create_demo
+from exporter.export import pipeline
+from exporter.publish.local.folder_store import LocalStore
+from tests.site.conftest import Visit, served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -231,8 +236,43 @@ def test_the_layout_does_not_jump_while_a_page_loads_slowly(visit: Visit, place:
     assert page.evaluate("shifts") < 0.05, page.evaluate("shifted")
 
 
-def test_the_grid_needs_few_requests_before_it_is_seen(visit: Visit) -> None:
-    page = visit.page
-    page.goto(f"{visit.base}#/grid")
-    page.wait_for_selector(".grid-label")
-    assert len(visit.requests) <= 8
+FULL = """
+let fetched = 0;
+const { fetch } = window;
+window.fetch = (...all) => { fetched += 1; return fetch(...all); };
+(function look() {
+  const [box, space] = [".grid", ".grid-space"].map(name => document.querySelector(name));
+  if (box?.clientWidth && space.offsetWidth > box.clientWidth) window.fetchedBeforeFull = fetched;
+  else requestAnimationFrame(look);
+})();
+"""
+
+
+@pytest.fixture(scope="module")
+def long_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A site of 1,500 runs: few tests, for a page of the grid has all of them in one document."""
+    folder = tmp_path_factory.mktemp("long")
+    url = f"sqlite:///{folder / 'platform.sqlite'}"
+    create_demo(url, runs=1500, tests=12, seed=1)
+    store = LocalStore(folder / "store")
+    pipeline.export(pipeline.Settings(url, store, workers=0, result_documents="none"))
+    with served(folder / "store") as base:
+        yield base
+
+
+@pytest.mark.parametrize("platform", ["linux", "windows"])
+def test_the_grid_needs_few_requests_before_its_first_full_screen(
+    browser: Browser, long_history: str, platform: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_init_script(FULL)
+    visit = Visit(context, long_history)
+    page = visit.open(f"grid?platform={platform}")
+    page.wait_for_function("() => window.fetchedBeforeFull")
+    loaded = {urlsplit(request.url).path for request in visit.requests}
+    before = len([path for path in loaded if not path.startswith("/v1/")])
+    assert before == 3, loaded  # page, style, script
+    assert before + page.evaluate("fetchedBeforeFull") <= 8
+    expect(page.locator(".head [role=status]")).to_contain_text(re.compile(r" 1[5-9]\d runs"))  # then it goes on
+    assert not visit.wrong
+    context.close()

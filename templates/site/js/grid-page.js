@@ -52,13 +52,18 @@ export async function gridPage(visit) {
   async function older() {
     const [mine, into] = [walk, results];
     const lacks = (run) => run && !into.columns.some((one) => one.run_id === Number(run));
-    while (!mine.done && (into.columns.length < wanted || lacks(place.left))) {
-      fetchAhead(view.platform, mine);
-      const { document } = await mine.next();
-      if (signal.aborted || mine !== walk) return false;
-      into.add(document, (run) => view.line === ANY || lineKey(run) === view.line);
-      offerLines(document.data.map(lineKey));
-      update();
+    const left = () => signal.aborted || mine !== walk;
+    for (const enough of [() => grid.room(), () => wanted]) { // what is seen first asks for no more than it needs
+      while (!mine.done && (into.columns.length < enough() || lacks(place.left))) {
+        fetchAhead(view.platform, mine, into.columns.length, enough());
+        const { document } = await mine.next();
+        if (left()) return false;
+        into.add(document, (run) => view.line === ANY || lineKey(run) === view.line);
+        offerLines(document.data.map(lineKey));
+        update();
+      }
+      await new Promise(requestAnimationFrame);
+      if (left()) return false;
     }
     return !mine.done;
   }
@@ -113,12 +118,17 @@ function feedOf(platform) {
   return `grid/${platform}.json`;
 }
 
-/** Ask for the next pages all at once: each names only the one after it, but the manifest knows which there are. */
-async function fetchAhead(platform, walk) {
+/**
+ * Ask at once for as many of the next pages as are likely needed until there are `enough` columns: each page names only the
+ * one after it, but the manifest knows which there are. Where columns suffice, a run is looked for.
+ */
+async function fetchAhead(platform, walk, columns, enough) {
   const next = Number(/\/archive\/(\d+)\.json$/.exec(walk.path ?? "")?.[1] ?? NaN);
-  const { partitions, partition_size: size } = await lastManifest().catch(() => ({ partitions: [] }));
-  const older = (partitions ?? []).map((one) => Math.floor(one.first_run_id / size)).filter((number) => number < next);
-  for (const number of older.slice(1 - PAGES_AHEAD)) read(follow(feedOf(platform), `${platform}/archive/${number}.json`)).catch(() => null); // the walk says what fails
+  const { partitions, partition_size: size, latest_run_id: latest } = await lastManifest().catch(() => ({}));
+  const older = (partitions ?? []).map((one) => Math.floor(one.first_run_id / size)).filter((number) => number < next).reverse();
+  const pagesRead = (latest + 1) / size - (next + 1);
+  const needed = columns < enough ? Math.ceil((enough - columns) * pagesRead / columns) : PAGES_AHEAD;
+  for (const number of older.slice(0, Math.min(needed, PAGES_AHEAD) - 1)) read(follow(feedOf(platform), `${platform}/archive/${number}.json`)).catch(() => null); // the walk says what fails
 }
 
 function describe(row, column) {

@@ -102,7 +102,7 @@ export class GridView {
   resize() {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth) return;
-    this.labelWidth = Math.min(330, Math.round(clientWidth * 0.42));
+    this.labelWidth = labelWidthOf(clientWidth);
     const ratio = devicePixelRatio || 1;
     const height = Math.min(clientHeight, HEAD + this.rows.length * ROW);
     this.space.style.width = `${this.labelWidth + this.columns.length * COLUMN + 8}px`;
@@ -144,6 +144,12 @@ export class GridView {
       this.drawing = 0;
       this.draw();
     });
+  }
+
+  /** How many columns can be seen at once; before the grid has its place in the page, rather more. */
+  room() {
+    const width = this.element.clientWidth || innerWidth;
+    return Math.ceil((width - labelWidthOf(width)) / COLUMN);
   }
 
   /** The rows and columns that are visible, as first and one past the last. */
@@ -332,6 +338,10 @@ export class GridView {
     this.moveTo({ row: Math.min(row, last), column }, { reveal: true });
     this.choose();
   }
+}
+
+function labelWidthOf(width) {
+  return Math.min(330, Math.round(width * 0.42));
 }
 
 function labelOf(row) {
