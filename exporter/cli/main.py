@@ -1,6 +1,7 @@
 """The program: its commands, where their settings come from, and how a failure ends it."""
 
 import gc
+import importlib
 import itertools
 import logging
 import os
@@ -8,7 +9,7 @@ import pathlib
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -17,29 +18,17 @@ from click.shell_completion import shell_complete
 
 from exporter import __version__, logs
 from exporter.cli import exit_codes, options
-from exporter.cli.bucket import bucket
-from exporter.cli.check import check
-from exporter.cli.demo import demo
-from exporter.cli.download import download
-from exporter.cli.export import export
-from exporter.cli.get import get
 from exporter.cli.help import Group
-from exporter.cli.history import history
-from exporter.cli.hook import hook, hook_worker
-from exporter.cli.junit import junit
-from exporter.cli.live_api import live_api
-from exporter.cli.mirror import mirror
-from exporter.cli.prune import prune
-from exporter.cli.report import report
-from exporter.cli.runs import runs
-from exporter.cli.serve import serve
 from exporter.cli.settings_file import SettingsFile, did_you_mean
-from exporter.cli.snapshot import snapshot
-from exporter.cli.status import status
-from exporter.cli.verify import verify
 from exporter.errors import UsageError
 
 log = logging.getLogger(__name__)
+
+_COMMANDS = (
+    *("check", "export", "hook", "hook-worker", "status", "verify", "prune", "snapshot", "bucket", "demo", "serve"),
+    *("get", "runs", "history", "report", "junit", "download", "mirror", "live-api"),
+)
+"""The commands; each stands in the module of its name."""
 
 _COMPLETE = "_EXPORTER_COMPLETE"
 """The variable with which a shell asks for completions, or for the script that does: `bash_source` and the like."""
@@ -56,7 +45,6 @@ def main() -> None:
     if asked := os.environ.get(_COMPLETE):
         sys.exit(shell_complete(cli, {}, "exporter", _COMPLETE, asked))
     signal.signal(signal.SIGTERM, _interrupt)
-    gc.set_threshold(100_000, 50, 50)  # a tenth of a small export's time went into looking for cycles, of which are few
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -107,50 +95,80 @@ def _log_format(arguments: list[str]) -> logs.Format:
     return "json" if asked == "json" else "plain"
 
 
-class _Group(Group):
-    """The program: a group whose commands take settings from the environment and from the settings file."""
+class _Program(Group):
+    """The program: a group that imports a command when it is asked for, and has it take settings.
 
-    def invoke(self, ctx: click.Context) -> Any:
+    Importing all commands takes as long as a tenth of what a small export does.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return command(cmd_name) if cmd_name in _COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        assert name and found
         try:
-            _check_environment(self)
+            _check_environment([self, *(one for _, one in commands(name))])
             ctx.obj = SettingsFile.read(ctx.params.get("config"))
-            ctx.default_map = _defaults(self, ctx.obj)
+            ctx.default_map = _defaults(ctx.obj, name)
         except UsageError:
-            if not set(ctx.help_option_names).intersection(ctx.args):  # whoever asks for help may need it for that file
+            if not set(ctx.help_option_names).intersection(rest):  # whoever asks for help may need it for that file
                 raise
-        return super().invoke(ctx)
+        return name, found, rest
 
 
-def _check_environment(group: click.Group) -> None:
-    """Refuse variables that look like settings and are none.
+def _check_environment(used: list[click.Command]) -> None:
+    """Refuse variables that look like settings and are none, of these commands or of others.
 
     Raises:
         UsageError: there is one.
     """
-    known = {str(one.envvar) for _, command in [("", group), *commands(group)] for one in command.params if one.envvar}
-    for name in sorted(os.environ):
-        if name.startswith(options.PREFIX) and name not in known and not _NOT_OURS.fullmatch(name):
+    unknown = [
+        name
+        for name in sorted(set(os.environ) - _variables(used))
+        if name.startswith(options.PREFIX) and not _NOT_OURS.fullmatch(name)
+    ]
+    known = _variables(one for _, one in commands()) if unknown else set()
+    for name in unknown:
+        if name not in known:
             raise UsageError(f"the environment variable {name} is no setting{did_you_mean(name, known)}")
 
 
-def _defaults(group: click.Group, file: SettingsFile) -> dict[str, Any]:
-    """The defaults that a settings file gives, nested as groups and commands are."""
-    settings = {
-        name: {
-            setting: (one.name, getattr(one, "multiple", False))
-            for one in command.params
-            if one.name and (setting := _setting(one))
-        }
-        for name, command in commands(group)
-    }
+def _variables(of: Iterable[click.Command]) -> set[str]:
+    return {str(parameter.envvar) for command in of for parameter in command.params if parameter.envvar}
+
+
+def _defaults(file: SettingsFile, used: str) -> dict[str, Any]:
+    """The defaults that a settings file gives a command and those of its group, nested as they are.
+
+    Raises:
+        UsageError: a setting is no command's option, or has a value that no option takes.
+    """
+    of_used = {name: _settings(command) for name, command in commands(used)}
+    if not file.values.keys() <= set().union(*of_used.values()):
+        file.check({setting for _, command in commands() for setting in _settings(command)})
     defaults: dict[str, Any] = {}
-    for name, values in file.defaults(settings).items():
+    for name, settings in of_used.items():
         of_group = defaults
         *groups, last = name.split(" ")
         for one in groups:
             of_group = of_group.setdefault(one, {})
-        of_group.setdefault(last, {}).update(values)
+        of_group.setdefault(last, {}).update(file.defaults(settings))
     return defaults
+
+
+def _settings(command: click.Command) -> dict[str, tuple[str, bool]]:
+    """The settings that a command takes: name in the file → the parameter that takes it, and whether several values."""
+    return {
+        setting: (one.name, getattr(one, "multiple", False))
+        for one in command.params
+        if one.name and (setting := _setting(one))
+    }
 
 
 def _setting(parameter: click.Parameter) -> str | None:
@@ -160,15 +178,28 @@ def _setting(parameter: click.Parameter) -> str | None:
     return parameter.setting if isinstance(parameter, options.Setting) and parameter.envvar else None
 
 
-def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
-    """All commands with their full names, such as `bucket check`."""
-    for name, command in group.commands.items():
-        yield prefix + name, command
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{prefix}{name} ")
+def command(name: str) -> click.Command:
+    """The command of this name, from its module."""
+    module = importlib.import_module(f"exporter.cli.{name.removesuffix('-worker').replace('-', '_')}")
+    found = getattr(module, name.replace("-", "_"))
+    assert isinstance(found, click.Command)
+    return found
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def commands(*names: str) -> Iterator[tuple[str, click.Command]]:
+    """Commands and those of their groups, with full names such as `bucket check`; without names, all.
+
+    Args:
+        names: names of commands of the program.
+    """
+    for name in names or _COMMANDS:
+        found = command(name)
+        yield name, found
+        if isinstance(found, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in found.commands.items())
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="exporter")
 @options.option(
     "--config",
@@ -183,10 +214,3 @@ def cli(config: pathlib.Path | None) -> None:
 
     For completion in the shell: eval "$(_EXPORTER_COMPLETE=bash_source exporter)", or zsh_source, fish_source.
     """
-
-
-for command in (
-    *(check, export, hook, hook_worker, status, verify, prune, snapshot, bucket, demo, serve),
-    *(get, runs, history, report, junit, download, mirror, live_api),
-):
-    cli.add_command(command)

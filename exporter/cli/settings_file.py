@@ -4,7 +4,7 @@ import difflib
 import pathlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,26 +55,29 @@ class SettingsFile:
         line = f", line {self.text.count(chr(10), 0, found.start()) + 1}" if found else ""
         return f"{setting} ({self.path}{line})"
 
-    def defaults(self, commands: Mapping[str, Mapping[str, tuple[str, bool]]]) -> dict[str, dict[str, Any]]:
-        """The settings as each command's defaults, by the names of its parameters.
-
-        Args:
-            commands: command → setting → the parameter that takes it, and whether it takes several values.
+    def check(self, known: Collection[str]) -> None:
+        """Check that every setting is one that some command takes.
 
         Raises:
-            UsageError: a setting is no command's option, or has a value that no option takes.
+            UsageError: one is not.
         """
-        known = {setting for settings in commands.values() for setting in settings}
         for name in self.values:
             if name not in known:
                 raise UsageError(f"{self.place(name)}: there is no such setting{did_you_mean(name, known)}")
+
+    def defaults(self, settings: Mapping[str, tuple[str, bool]]) -> dict[str, Any]:
+        """The settings as a command's defaults, by the names of its parameters.
+
+        Args:
+            settings: setting → the parameter that takes it, and whether it takes several values.
+
+        Raises:
+            UsageError: a setting has a value that no option takes.
+        """
         return {
-            command: {
-                parameter: self._text(setting, multiple)
-                for setting, (parameter, multiple) in settings.items()
-                if setting in self.values
-            }
-            for command, settings in commands.items()
+            parameter: self._text(setting, multiple)
+            for setting, (parameter, multiple) in settings.items()
+            if setting in self.values
         }
 
     def _text(self, setting: str, multiple: bool) -> str | list[str]:

@@ -10,10 +10,10 @@ import click
 import pytest
 
 from exporter.cli.help import Command
-from exporter.cli.main import cli, commands, run
+from exporter.cli.main import commands, run
 from tests.support import man, needs
 
-VISIBLE = {name: command for name, command in commands(cli) if not command.hidden}
+VISIBLE = {name: command for name, command in commands() if not command.hidden}
 LEAVES = {name: command for name, command in VISIBLE.items() if not isinstance(command, click.Group)}
 
 
@@ -43,7 +43,7 @@ def test_no_summary_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
     assert "..." not in out.partition("Commands:")[2]
-    for name in cli.commands:
+    for name in (name for name, _ in commands() if " " not in name):
         assert (f"\n  {name} " in out) == (name in VISIBLE)
 
 

@@ -10,16 +10,17 @@ import httpx
 import pytest
 
 import exporter
-from exporter.cli.main import cli, run
+from exporter.cli.main import cli, commands, run
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 README = pathlib.Path(__file__).parent.parent.parent / "README.md"
 PROGRAM = pathlib.Path(sys.executable).with_name("exporter")
-COMMANDS = sorted(name for name, command in cli.commands.items() if not command.hidden)
+PROGRAM_COMMANDS = {name: command for name, command in commands() if " " not in name}
+COMMANDS = sorted(name for name, command in PROGRAM_COMMANDS.items() if not command.hidden)
 OPTIONS = [
     pytest.param(command, option, id=f"{command} {option.opts[-1]}")
-    for command in (cli, *(cli.commands[name] for name in COMMANDS))
+    for command in (cli, *(PROGRAM_COMMANDS[name] for name in COMMANDS))
     for option in command.params
     if isinstance(option, click.Option)
 ]
@@ -29,8 +30,8 @@ OPTIONS = [
 def test_every_command_has_help_and_stands_in_the_readme(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     out, err = capsys.readouterr()
-    assert err == "" and (cli.commands[command].help or "").split(".")[0] in " ".join(out.split())
-    assert all(option.opts[0] in out for option in cli.commands[command].params if isinstance(option, click.Option))
+    assert err == "" and (PROGRAM_COMMANDS[command].help or "").split(".")[0] in " ".join(out.split())
+    assert all(option.opts[0] in out for option in PROGRAM_COMMANDS[command].params if isinstance(option, click.Option))
     assert f"exporter {command}" in README.read_text()
 
 
@@ -48,7 +49,7 @@ def test_every_option_is_described_and_has_its_environment_variable(
 def test_the_environment_variable_of_a_setting_is_the_same_for_all_commands() -> None:
     """So that a line of the settings file means one thing."""
     names: dict[str, set[str]] = {}
-    for command in cli.commands.values():
+    for command in PROGRAM_COMMANDS.values():
         for option in command.params:
             if isinstance(option, click.Option):
                 names.setdefault(option.name or "", set()).add(next(one for one in option.opts if one[:2] == "--"))

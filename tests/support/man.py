@@ -28,7 +28,7 @@ def page() -> str:
         "[\\fB\\-\\-config\\fR \\fIFILE\\fR] \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]",
         ".SH COMMANDS",
     ]
-    for name, command in commands(cli):
+    for name, command in commands():
         if not command.hidden and not isinstance(command, click.Group):
             lines += _command(name, command)
     lines += [".SH ENVIRONMENT", *_paragraph(_readme("Settings"))]
