@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NoReturn
 
 FILE = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -23,6 +23,8 @@ _ORDERED = frozenset({0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x2FC12FC1})
 """Types (statfs(2)) of file systems that keep the order of metadata: ext4, XFS, btrfs, tmpfs, ZFS."""
 _START, _WAIT = 2, 1 | 2 | 4
 """Flags of sync_file_range(2): begin writing; write, and wait for all that was begun."""
+_UNSYNCED = 128
+"""Files that stay open until their data is waited for: opening them anew costs as much as waiting."""
 
 
 class Scratch:
@@ -47,6 +49,8 @@ class Scratch:
             fcntl.flock(self._parent, fcntl.LOCK_UN)
             self._ordered = _keeps_order(self.folder)
             self._open = self._open.pop_all()
+        self._unsynced: list[int] = []
+        self._open.callback(self._close_files)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file."""
@@ -57,17 +61,31 @@ class Scratch:
                 data = data[os.write(file, data) :]
             if self._ordered:
                 _sync_range(file, _START)
-        finally:
+        except BaseException:
+            os.close(file)
+            raise
+        if self._ordered:
+            self._unsynced.append(file)
+            if len(self._unsynced) == _UNSYNCED:
+                self._wait()
+        else:
             os.close(file)
 
-    def sync(self, names: Iterable[str]) -> None:
-        """Wait until the data of these files is on the disk."""
-        if not self._ordered:
+    def sync(self) -> None:
+        """Wait until the data of all files is on the disk."""
+        if self._ordered:
+            self._wait()
+        else:
             sync(self.folder)
-            return
-        for name in names:
-            with opened(name, os.O_RDONLY | FILE, self.folder) as file:
-                _sync_range(file, _WAIT)
+
+    def _wait(self) -> None:
+        for file in self._unsynced:
+            _sync_range(file, _WAIT)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        while self._unsynced:
+            os.close(self._unsynced.pop())
 
     def close(self) -> None:
         """Remove the folder and the files that were not renamed to their place."""

@@ -217,7 +217,7 @@ class Tree:
             with _naming(path):
                 self._scratch.write(str(number), data)
         with _naming(next(iter(files))):
-            self._scratch.sync(map(str, range(len(files))))
+            self._scratch.sync()
         return self._scratch
 
     def _place(self, path: str) -> tuple[int, str]:
@@ -246,20 +246,23 @@ class Tree:
     def _enter(self, path: str) -> int:
         outside, _, name = path.rpartition("/")
         parent = self._open[outside]
-        made = False
-        if self._create is not None:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=parent)
-                made = True
         try:
-            folder = os.open(name, FOLDER, dir_fd=parent)
-            if made and self._create is not None:
-                _permit(folder, self._create)
-            return folder
+            return os.open(name, FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            if self._create is None:
+                raise
         except NotADirectoryError:
             if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise StoreError(f"{self._root}: {path} is a symbolic link: put a real folder in its place") from None
             raise
+        made = False
+        with contextlib.suppress(FileExistsError):  # another writer was faster
+            os.mkdir(name, dir_fd=parent)
+            made = True
+        folder = os.open(name, FOLDER, dir_fd=parent)
+        if made:
+            _permit(folder, self._create)
+        return folder
 
     def _enter_root(self) -> int:
         try:
