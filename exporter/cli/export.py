@@ -1,5 +1,6 @@
 """The command `export`."""
 
+import gc
 import pathlib
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ def export(
     Only documents whose rows have changed are built, and only those that differ are written. Readers of the store
     meet no broken link at any moment, and a failed export leaves the published documents intact: run it again.
     """
+    gc.disable()  # as in worker processes
     if dry_run:
         _show(export.perform(run or None, dry_run=True, allow_shrink=allow_shrink), verbose=verbose)
         return

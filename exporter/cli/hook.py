@@ -1,5 +1,6 @@
 """The command `hook`, and the hidden one that its worker runs."""
 
+import gc
 import logging
 import pathlib
 
@@ -83,6 +84,7 @@ def hook(
 @options.logging_options
 def hook_worker(export: Export, lock: int, spool: pathlib.Path | None) -> int:
     """Carry out the requests of hooks. LOCK is the inherited descriptor of the spool's lock."""
+    gc.disable()  # as in worker processes
     spool = spool or default_spool(export.store)
     return queue_worker.work(Requests(spool), Lock(lock), _attempt(export, spool), held=True)
 

@@ -20,7 +20,7 @@ from exporter.publish.store import ABSENT, Entry, Stored, check_path, is_path, n
 _CHECK = 1.0
 """Seconds between two checks while documents are written."""
 
-_BATCH, _BATCH_BYTES = 4_000, 16_000_000
+_BATCH, _BATCH_BYTES = 4_000, 4_000_000
 """Documents, and their bytes, that are written and then waited for together."""
 
 FILE_MODE = 0o644
