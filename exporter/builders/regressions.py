@@ -1,6 +1,5 @@
 """What changed lately on the main line: every test that began to fail there, and every one that passes again."""
 
-import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from exporter.builders.feeds import FeedIndex
 from exporter.builders.regression_tests import tested_on
 from exporter.builders.results import documented
 from exporter.documents.analysis import Change, SlowerTest, Standing
+from exporter.documents.atom import FeedLinks, atom
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import FeedPagination, listing
 from exporter.documents.runs import Run
@@ -20,7 +20,6 @@ from exporter.rules.lineage_state import Lineage
 from exporter.rules.outcomes import sample_of
 from exporter.rules.prior_history import Turn
 from exporter.source.catalog import Catalog, TestRow
-from exporter.templating import templates
 
 MOST_ENTRIES = 200
 """Entries of the Atom feed."""
@@ -110,22 +109,13 @@ def heads(
 
 
 def _atom(changes: list[Change], main: MainLine) -> bytes:
-    # Atom demands a time everywhere; the epoch stands for one that no row has.
-    epoch = f"{datetime.datetime.fromtimestamp(0, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
-    page = (
-        templates()
-        .get_template("regressions.xml")
-        .render(
-            main=main,
-            changes=[change | {"at": change["at"] or epoch} for change in changes],
-            updated=max((change["at"] for change in changes if change["at"]), default=epoch),
-            self_href=paths.relative(paths.REGRESSIONS_FEED, paths.REGRESSIONS_FEED),
-            # Of the store's root; the feed stands below `v1/`, as all documents do.
-            site_href=paths.relative(paths.stored(paths.REGRESSIONS_FEED), "index.html"),
-            json_href=paths.relative(paths.REGRESSIONS_FEED, paths.document(paths.REGRESSIONS)),
-        )
+    links = FeedLinks(
+        paths.relative(paths.REGRESSIONS_FEED, paths.REGRESSIONS_FEED),
+        # Of the store's root; the feed stands below `v1/`, as all documents do.
+        paths.relative(paths.stored(paths.REGRESSIONS_FEED), "index.html"),
+        paths.relative(paths.REGRESSIONS_FEED, paths.document(paths.REGRESSIONS)),
     )
-    return page.encode()
+    return atom(changes, main.repository, main.branch, links)
 
 
 def standings(catalog: Catalog, lines: Mapping[str, Lineage]) -> Iterator[tuple[str, list[Standing]]]:

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from exporter import paths
+from exporter.documents import xml_text
 from exporter.documents.encoding import Document, digest, encode
 from exporter.rules.lineage import MainLine
 from exporter.templating import SITE_SOURCES, content_policy, names, source, style_source, templates
@@ -127,13 +128,30 @@ def _badge(name: str, label: str, failing: int, results: int) -> Iterator[Docume
     if results:
         message, colour = (f"{failing} failing of {results}", _FAILING) if failing else ("passing", _PASSING)
     label = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
-    svg = templates().get_template("site/badge.svg")
-    text = svg.render(label=label, message=message, left=_width(label), right=_width(message), colour=colour)
-    yield f"{name}.svg", text.encode()
+    yield f"{name}.svg", _svg(label, message, colour)
     yield (
         f"{name}.json",
         encode({"schemaVersion": 1, "label": label, "message": message, "color": colour.removeprefix("#")}),
     )
+
+
+def _svg(label: str, message: str, colour: str) -> bytes:
+    left, right = _width(label), _width(message)
+    named = xml_text.attributes({"role": "img", "aria-label": f"{label}: {message}"})
+    size = xml_text.attributes({"width": left + right, "height": 20})
+    fields = [
+        f"<text{xml_text.attributes({'x': middle, 'y': 14, 'textLength': width - 12})}>{xml_text.text(shown)}</text>"
+        for middle, width, shown in ((left / 2, left, label), (left + right / 2, right, message))
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg"{size}{named}>'
+        f"<title>{xml_text.text(f'{label}: {message}')}</title>"
+        f'<clipPath id="r"><rect{size} rx="3"/></clipPath><g clip-path="url(#r)">'
+        f'<rect width="{left}" height="20" fill="#444d56"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/></g>'
+        '<g fill="#fff" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" text-anchor="middle">'
+        f"{''.join(fields)}</g></svg>\n"
+    ).encode()
 
 
 _LONGEST: Final = 40

@@ -1,14 +1,13 @@
 """A run as JUnit XML, for the tools that show test results: one suite per category, one case per regression test.
 
 Valid by the schema of Ant's JUnit task and by that of Jenkins' xUnit plugin: what these have no attribute for (verdict,
-standing on the main line, links) is in the suite's properties and in the text of the failure. Written without an XML
-library: an export of one run has no time to load one.
+standing on the main line, links) is in the suite's properties and in the text of the failure.
 """
 
-import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from exporter.documents import xml_text
 from exporter.templating import printable
 
 CRASHES = frozenset({"SEGFAULT", "ABORT", "TIMEOUT", "KILLED"})
@@ -87,7 +86,9 @@ def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> byt
     }
     for number, category in enumerate(sorted(suites)):
         name = printable(category).strip() or _NO_CATEGORY
-        lines.append(f"  <testsuite{_attributes({'name': name, 'id': number, **suite, **_counts(suites[category])})}>")
+        lines.append(
+            f"  <testsuite{xml_text.attributes({'name': name, 'id': number, **suite, **_counts(suites[category])})}>"
+        )
         lines += _contents(name, suites[category], properties, passes=passes)
     return "\n".join([*lines, "</testsuites>", ""]).encode()
 
@@ -105,7 +106,7 @@ def _counts(cases: Sequence[Case]) -> dict[str, object]:
 
 def _properties(values: Mapping[str, object]) -> list[str]:
     return [
-        f"      <property{_attributes({'name': name, 'value': value})}/>"
+        f"      <property{xml_text.attributes({'name': name, 'value': value})}/>"
         for name, value in values.items()
         if value is not None
     ]
@@ -129,26 +130,19 @@ def _contents(name: str, cases: Sequence[Case], properties: Iterable[str], *, pa
 
 
 def _case(case: Case, category: str) -> str:
-    attributes = {"classname": f"ccextractor.{category}", "name": case.name, "time": _seconds(case.runtime_ms or 0)}
+    of_case = xml_text.attributes(
+        {"classname": f"ccextractor.{category}", "name": case.name, "time": _seconds(case.runtime_ms or 0)}
+    )
     if case.failure is None:
-        return f"    <testcase{_attributes(attributes)}/>"
+        return f"    <testcase{of_case}/>"
     failure = case.failure
     outcome = "error" if failure.code in CRASHES else "failure"
     told = {**failure.facts, **failure.standing}
-    text = "\n".join(f"{name}: {_text(value)}" for name, value in told.items() if value is not None)
-    message = _attributes({"type": failure.code, "message": failure.reason})
-    return f"    <testcase{_attributes(attributes)}>\n      <{outcome}{message}>{text}</{outcome}>\n    </testcase>"
+    text = "\n".join(f"{name}: {xml_text.text(value)}" for name, value in told.items() if value is not None)
+    message = xml_text.attributes({"type": failure.code, "message": failure.reason})
+    return f"    <testcase{of_case}>\n      <{outcome}{message}>{text}</{outcome}>\n    </testcase>"
 
 
 def _seconds(milliseconds: int) -> str:
     """Seconds, never below 0: a clock that was set back makes runtimes that no schema has."""
     return f"{max(milliseconds, 0) / 1000:.3f}"
-
-
-def _attributes(values: Mapping[str, object]) -> str:
-    return "".join([f' {name}="{_text(value)}"' for name, value in values.items()])
-
-
-def _text(value: object) -> str:
-    text = str(value)
-    return text if text.isalnum() else html.escape(printable(text))  # most are numbers and words

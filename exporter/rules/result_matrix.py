@@ -69,22 +69,15 @@ class Matrix:
         return self._found[platform, counted].get(test_id, [])
 
     def _find(self, rows: Iterable[MatrixRow]) -> dict[int, list["Found"]]:
-        """Regression test id → its results in runs, newest run first. Runs of the same tests are transposed at once."""
-        tests = [outcome.test_id for outcome in self.outcomes]
-        alike: dict[tuple[int, ...], list[list[Found]]] = {}
+        """Regression test id → its results in runs, which come newest first."""
+        found: dict[int, list[Found]] = {outcome.test_id: [] for outcome in self.outcomes}
+        add = [found[outcome.test_id].append for outcome in self.outcomes]
         for run, places, runtimes in rows:
             if run.run_id not in self._of_run:  # tuples that all lists share
                 outcomes = map(self.outcomes.__getitem__, places)
                 self._of_run[run.run_id] = list(zip(itertools.repeat(run), outcomes, runtimes, strict=False))
-            alike.setdefault(tuple(map(tests.__getitem__, places)), []).append(self._of_run[run.run_id])
-        found: dict[int, list[Found]] = {}
-        mixed = set[int]()
-        for of_tests, of_runs in alike.items():
-            mixed.update(test for test in of_tests if test in found)
-            for test, column in zip(of_tests, zip(*of_runs, strict=True), strict=True):
-                found.setdefault(test, []).extend(column)
-        for test in mixed:
-            found[test].sort(reverse=True)  # by run, whose first field is its id
+            for place, one in zip(places, self._of_run[run.run_id], strict=True):
+                add[place](one)
         return found
 
     def digest(self, run_id: int) -> str:

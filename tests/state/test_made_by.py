@@ -23,7 +23,7 @@ def test_other_templates_and_options_have_another_fingerprint(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = pathlib.Path(shutil.copytree(templating.folder(), tmp_path / "templates"))
-    (changed / "regressions.xml").write_text("changed")
+    (changed / "index.html").write_text("changed")
     options = (
         DocumentOptions(),
         DocumentOptions("none"),

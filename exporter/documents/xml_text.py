@@ -1,0 +1,17 @@
+"""Values in XML that is written without a library: an export of one run has no time to load one."""
+
+import html
+from collections.abc import Mapping
+
+from exporter.templating import printable
+
+
+def text(value: object) -> str:
+    """A value as the text of an element or the value of an attribute."""
+    found = str(value)
+    return found if found.isalnum() else html.escape(printable(found))  # most are numbers and words
+
+
+def attributes(values: Mapping[str, object]) -> str:
+    """Attributes, each with a space before it."""
+    return "".join([f' {name}="{text(value)}"' for name, value in values.items()])
