@@ -57,8 +57,7 @@ class Backoff:
     def pause(self, at_least: float = 0.0) -> float | None:
         """Count a failed attempt and return the seconds to wait before the next; None if there is to be none.
 
-        Args:
-            at_least: seconds that the server asked to wait.
+        `at_least`: seconds that the server asked to wait.
         """
         self.failures += 1
         if self.policy.attempts is not None and self.failures >= self.policy.attempts:

@@ -45,12 +45,8 @@ class Aggregate:
     """Makes the documents that are no partition's: the catalogue's and the site's.
 
     Args:
-        catalog: the catalogue.
-        options: the options that documents depend on.
         feeds: which partitions have items of which list.
         dirty: the targets that may have changed; no document of another target is made.
-        matrix_of: returns a partition's matrix.
-        summary_of: returns a partition's summary.
         lineages_of: returns the state, after a partition, of the lineages that it has runs of.
     """
 

@@ -59,14 +59,7 @@ _TAGS = {
 
 
 class Parameter(NamedTuple):
-    """A path's parameter.
-
-    Args:
-        type: of its values.
-        description: what it is.
-        example: a value.
-        everywhere: whether each store has documents for the example.
-    """
+    """A path's parameter; `everywhere`: whether each store has documents for the example."""
 
     type: Any
     description: str

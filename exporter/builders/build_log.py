@@ -68,10 +68,6 @@ def parse(log: Log, redactor: Redactor | None = None) -> LogLines:
 
     A CR elsewhere returns to the line's beginning and BS a character back, as on a terminal: what follows replaces what
     was there. Of a log whose middle was left out, the incomplete lines next to the gap are left out as well.
-
-    Args:
-        log: the log.
-        redactor: takes secrets out of its lines; None: one that does.
     """
     redactor = redactor or Redactor()
     if log.tail is None:

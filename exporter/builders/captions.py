@@ -49,13 +49,8 @@ def changes(expected: Lines, actual: Lines, same_start: int = 0, same_end: int =
     """Count the cues that differ between the lines of two files; None unless both are captions, and not too long.
 
     Cues are the same that have the same text or the same times, in their order; of the cues that are left between
-    these, such as overlap in time. A file without any line is captions if the other one is.
-
-    Args:
-        expected: lines of a file.
-        actual: lines of the other file.
-        same_start: how many lines at their beginnings are known to be the same.
-        same_end: likewise at their ends.
+    these, such as overlap in time. A file without any line is captions if the other one is. `same_start` lines at the
+    beginnings, and `same_end` at the ends, are known to be the same.
     """
     sides = expected, actual
     if (

@@ -12,9 +12,7 @@ from exporter.rules.status import ResultStatus
 def meta(runs: Sequence[Run], matrix_of: Callable[[int], Matrix]) -> CommitMeta:
     """Of each test that fails at a commit on a platform: its newest counted status on each.
 
-    Args:
-        runs: the commit's runs, newest first.
-        matrix_of: returns the matrix of a partition.
+    `runs` are the commit's, newest first.
     """
     newest: dict[str, dict[int, ResultStatus]] = {platform: {} for platform in PLATFORMS}
     for run in reversed(runs):

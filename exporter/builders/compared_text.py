@@ -8,13 +8,7 @@ from exporter.source.text_decoding import decode
 
 
 class Side:
-    """An output: its text, and the same by lines.
-
-    Attributes:
-        text: the text.
-        lines: its lines, without their ends.
-        format: how it is written.
-    """
+    """An output: its text, its lines without their ends, and how it is written."""
 
     def __init__(self, data: bytes) -> None:
         self.text = text = decode(data)

@@ -43,10 +43,7 @@ class ComparisonBuilder:
     """Makes the documents that compare one run with others.
 
     Args:
-        run: the run.
-        results: its results.
         verdicts: regression test id → the verdict on its failure.
-        catalog: the catalogue.
         result_documents: which results have a document that can be linked to.
     """
 
@@ -67,21 +64,15 @@ class ComparisonBuilder:
                     for page in paths.pages(paths.comparison_list(run_id, name, bucket), len(tests)):
                         items = [self._item(compared, *one, page.path) for one in tests[page.items]]
                         yield page.path, encode(listing(items, page.pagination))
-        yield (
-            path,
-            encode(
-                {
-                    "run": run_identity(self._run, path),
-                    "references": {
-                        name: self._comparison(name, compared, path) for name, compared in comparisons.items()
-                    },
-                    "links": {
-                        name: paths.relative(path, paths.document(paths.run_list(run_id, name)))
-                        for name in ("samples", "failures")
-                    },
-                }
-            ),
-        )
+        document = {
+            "run": run_identity(self._run, path),
+            "references": {name: self._comparison(name, compared, path) for name, compared in comparisons.items()},
+            "links": {
+                name: paths.relative(path, paths.document(paths.run_list(run_id, name)))
+                for name in ("samples", "failures")
+            },
+        }
+        yield path, encode(document)
 
     def _comparison(self, name: str, compared: ComparedTests, path: str) -> Comparison:
         """The run against one reference; of each bucket the first hundred tests."""

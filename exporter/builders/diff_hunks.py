@@ -61,11 +61,7 @@ def hunks(groups: list[Group], a: Sequence[str], b: Sequence[str]) -> tuple[list
 def unified(groups: list[Group], a: Sequence[str], b: Sequence[str], complete: list[Hunk] | None) -> tuple[str, bool]:
     """The diff in the unified format within the limits; and whether lines were left out.
 
-    Args:
-        groups: the hunks' opcodes.
-        a: the expected lines.
-        b: the actual lines.
-        complete: the hunks, if all of their lines are shown.
+    `complete` are the hunks, if all of their lines are shown.
     """
     shown = ["--- expected", "+++ actual"]
     room = _Room(MAX_UNIFIED_LINES, MAX_TEXT - 2 * MAX_UNIFIED_LINES)  # a mark and an LF a line
@@ -96,13 +92,8 @@ def patch(groups: list[Group], document: Diff, a: Side, b: Side) -> str | None:
 
     Both sides have to be UTF-8 without NUL, with or without a byte order mark, and their lines have to end with LF or
     with CR LF throughout; of the last line both or neither, unless it differs. Written as UTF-8 the patch has the line
-    ends that the outputs have, and `\ No newline at end of file` as `diff` writes it.
-
-    Args:
-        groups: the hunks' opcodes.
-        document: the diff document, of whose hunks nothing is left out.
-        a: the expected output.
-        b: the actual output.
+    ends that the outputs have, and `\ No newline at end of file` as `diff` writes it. Nothing is left out of the hunks
+    of `document`.
     """
     ends = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
     encodings = {a.text.encoding, b.text.encoding}

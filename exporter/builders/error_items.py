@@ -66,4 +66,4 @@ def documents(run_id: int, errors: list[ErrorItem]) -> Iterator[Document]:
     """A run's list of errors; every page holds the groupings of the whole list."""
     summary = {name: grouped(errors, name) for name in GROUPINGS}
     for page in paths.pages(paths.run_list(run_id, "errors"), len(errors)):
-        yield (page.path, encode({**listing(errors[page.items], page.pagination), "summary": summary}))
+        yield page.path, encode({**listing(errors[page.items], page.pagination), "summary": summary})

@@ -34,7 +34,6 @@ class Facet(NamedTuple, Generic[T]):
 
     Args:
         family: what is listed, such as `samples`.
-        name: the facet's name.
         values: an item's values of this facet; it is listed once under each, and under none for None.
         always: values that have a list even if it is empty.
     """
@@ -46,13 +45,7 @@ class Facet(NamedTuple, Generic[T]):
 
 
 def lists(facet: Facet[T], items: Iterable[T], show: Callable[[T, str], Any]) -> Iterator[Document]:
-    """A facet's numbered lists and its index.
-
-    Args:
-        facet: the facet.
-        items: in the order of the lists.
-        show: turns an item into what stands in the page at a path.
-    """
+    """A facet's numbered lists, in the order of the items, and its index; `show` as in `numbered`."""
     found: dict[str, list[T]] = {value: [] for value in facet.always}
     for item in items:
         for value in dict.fromkeys(facet.values(item)):

@@ -53,9 +53,7 @@ class FeedIndex(Protocol):
 def facet_values(run: RunBase, repositories: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The (facet, value) pairs that a run is listed under; a null is listed under none.
 
-    Args:
-        run: the run.
-        repositories: as `runs.listed_repositories` has them.
+    `repositories` as `runs.listed_repositories` has them.
     """
     for name in paths.RUN_FACETS:
         value = run[name]  # type: ignore[literal-required]

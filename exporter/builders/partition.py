@@ -58,14 +58,8 @@ class Partition:
     """Makes the documents of one partition.
 
     Args:
-        number: the partition's.
-        matrix: all its results.
         prior: what its documents show of earlier partitions.
-        catalog: the catalogue.
-        options: the options that documents depend on.
-        templates: of outcomes.
         log_of: returns a run's log; None: there are no logs.
-        redactor: redacts logs.
     """
 
     number: int
@@ -78,12 +72,7 @@ class Partition:
     redactor: Redactor = field(default_factory=Redactor)
 
     def run_documents(self, reused: PartitionSummary, evaluated: Iterable[EvaluatedRun]) -> Iterator[RunDocuments]:
-        """The documents of runs.
-
-        Args:
-            reused: of the partition's oldest runs, whose documents are reused.
-            evaluated: its other runs, oldest first.
-        """
+        """The documents of `evaluated`, oldest first; those of the partition's older runs, `reused`, are reused."""
         history = PriorHistory(self.prior.lineages, self.options.main)
         active = frozenset(self.catalog.active_tests)
         for run in reversed(reused.runs):

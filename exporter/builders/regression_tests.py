@@ -113,29 +113,25 @@ def _document(item: RegressionTest, test: TestRow, histories: Histories) -> Docu
     sample = item["sample_id"]
     found = {platform: histories.recent(test.id, platform) for platform in PLATFORMS}
     history = None if sample is None else paths.document(paths.sample_history(sample))
-    return (
-        path,
-        encode(
-            {
-                **item,
-                "outputs": [_output(output) for output in test.outputs],
-                "last_passed_on_linux": test.last_passed_on_linux,
-                "last_passed_on_windows": test.last_passed_on_windows,
-                "recent": {
-                    platform: [entry(one, histories.main_line) for one in newest.all[:RECENT]]
-                    for platform, newest in found.items()
-                },
-                "stability": {
-                    platform: _stability(test.id, newest, histories.all_results[platform], histories.main[platform])
-                    for platform, newest in found.items()
-                },
-                "links": {
-                    "sample": None if sample is None else paths.relative(path, paths.sample(sample)),
-                    "history": None if history is None else paths.relative(path, history),
-                },
-            }
-        ),
-    )
+    document = {
+        **item,
+        "outputs": [_output(output) for output in test.outputs],
+        "last_passed_on_linux": test.last_passed_on_linux,
+        "last_passed_on_windows": test.last_passed_on_windows,
+        "recent": {
+            platform: [entry(one, histories.main_line) for one in newest.all[:RECENT]]
+            for platform, newest in found.items()
+        },
+        "stability": {
+            platform: _stability(test.id, newest, histories.all_results[platform], histories.main[platform])
+            for platform, newest in found.items()
+        },
+        "links": {
+            "sample": None if sample is None else paths.relative(path, paths.sample(sample)),
+            "history": None if history is None else paths.relative(path, history),
+        },
+    }
+    return path, encode(document)
 
 
 def _stability(test: int, newest: NewestResults, whole: Lineage, main: Lineage) -> StabilityDocument:

@@ -118,19 +118,17 @@ def _atom(changes: list[Change], main: MainLine) -> bytes:
     return atom(changes, main.repository, main.branch, links)
 
 
-def standings(catalog: Catalog, lines: Mapping[str, Lineage]) -> Iterator[tuple[str, list[Standing]]]:
+def standings(catalog: Catalog, main: Mapping[str, Lineage]) -> Iterator[tuple[str, list[Standing]]]:
     """The lists of tests that are flaky, and that fail, on the main line now: list name → items by test, platform.
 
-    Args:
-        catalog: the catalogue.
-        lines: platform → the main line there.
+    `main`: platform → the main lineage there.
     """
     found = [
         (test, platform, one)
         for test in catalog.tests.values()
         if test.active
         for platform in PLATFORMS
-        if (one := lines[platform].of_test(test.id)) is not None
+        if (one := main[platform].of_test(test.id)) is not None
     ]
     yield paths.FLAKY, [_standing(catalog, *one) for one in found if is_flaky(one[2].newest)]
     yield paths.FAILING, [_standing(catalog, *one) for one in found if not one[2].passes]

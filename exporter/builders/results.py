@@ -60,11 +60,7 @@ class OutcomeTemplates(NamedTuple):
 
 
 class Templates:
-    """Makes and remembers the templates of outcomes.
-
-    Args:
-        catalog: the catalogue that the outcomes were evaluated against.
-    """
+    """Makes and remembers the templates of outcomes."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -208,8 +204,6 @@ class ResultBuilder:
     """Makes the documents of one run's results.
 
     Args:
-        run: the run.
-        templates: of outcomes.
         result_documents: which results have a document of their own.
     """
 

@@ -171,18 +171,14 @@ def document(run: RunRows, listed: Run, catalog: Catalog, there: Optional) -> Do
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
     ]
-    return (
-        path,
-        encode(
-            {
-                **listed,
-                "config": {"regression_test_ids": run.customized or catalog.active_tests},
-                "progress": progress,
-                "infrastructure_errors": _infrastructure_errors(run),
-                "links": {name: target and paths.relative(path, target) for name, target in _linked(listed, there)},
-            }
-        ),
-    )
+    document = {
+        **listed,
+        "config": {"regression_test_ids": run.customized or catalog.active_tests},
+        "progress": progress,
+        "infrastructure_errors": _infrastructure_errors(run),
+        "links": {name: target and paths.relative(path, target) for name, target in _linked(listed, there)},
+    }
+    return path, encode(document)
 
 
 def _linked(run: Run, there: Optional) -> Iterator[tuple[str, str | None]]:

@@ -66,7 +66,7 @@ def documents(catalog: Catalog, dirty: Container[str], newest: Newest) -> Iterat
     for item, row in zip(items, catalog.samples.values(), strict=True):
         if item["sha"] is not None:
             path = paths.sample_by_sha(item["sha"])
-            yield (path, encode(show(item, path)))
+            yield path, encode(show(item, path))
         if targets.sample(row.id) in dirty:
             yield _document(item, row, catalog, tests_of.get(row.id, []), newest)
 
@@ -78,36 +78,32 @@ def _document(item: Sample, row: SampleRow, catalog: Catalog, tests: list[int], 
     rewrite the documents of all samples; the rest is one link away.
     """
     path = paths.sample(row.id)
-    return (
-        path,
-        encode(
+    document = {
+        **item,
+        "upload": _upload(row),
+        "extra_files": [
+            {"id": extra.id, "original_name": extra.original_name, "extension": extra.extension}
+            for extra in row.extra_files
+        ],
+        "regression_tests": [
             {
-                **item,
-                "upload": _upload(row),
-                "extra_files": [
-                    {"id": extra.id, "original_name": extra.original_name, "extension": extra.extension}
-                    for extra in row.extra_files
-                ],
-                "regression_tests": [
-                    {
-                        "regression_test_id": test,
-                        "command": catalog.tests[test].command,
-                        "active": catalog.tests[test].active,
-                        "newest": {platform: newest(test, platform) for platform in PLATFORMS},
-                        "href": paths.relative(path, paths.regression_test(test)),
-                    }
-                    for test in tests
-                ],
-                "issues": [
-                    {
-                        "issue_id": issue.issue_id,
-                        "title": issue.title,
-                        "status": issue.status,
-                        "created_at": issue.created_at,
-                    }
-                    for issue in row.issues
-                ],
-                "links": {"history": paths.relative(path, paths.document(paths.sample_history(row.id)))},
+                "regression_test_id": test,
+                "command": catalog.tests[test].command,
+                "active": catalog.tests[test].active,
+                "newest": {platform: newest(test, platform) for platform in PLATFORMS},
+                "href": paths.relative(path, paths.regression_test(test)),
             }
-        ),
-    )
+            for test in tests
+        ],
+        "issues": [
+            {
+                "issue_id": issue.issue_id,
+                "title": issue.title,
+                "status": issue.status,
+                "created_at": issue.created_at,
+            }
+            for issue in row.issues
+        ],
+        "links": {"history": paths.relative(path, paths.document(paths.sample_history(row.id)))},
+    }
+    return path, encode(document)

@@ -34,7 +34,6 @@ class Column(NamedTuple):
     """A column of a table.
 
     Args:
-        name: its heading.
         value: gives an item's value.
         rank: columns of the highest rank are left out first where the terminal is too narrow.
         longest: characters after which a value is cut off.

@@ -9,7 +9,6 @@ API root, to be handed to `get`. Lists are iterators that follow `next`, page by
 """
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack, cast
 
 import orjson
@@ -74,9 +73,7 @@ class Api:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -25,12 +25,6 @@ def download(source: Source, folder: pathlib.Path, chosen: Snapshot, show: Show 
     Files arrive under other names, and go to their places when all have arrived and are as the index describes them:
     `SHA256SUMS` last. A file that is there already is not fetched, and an interrupted one resumes.
 
-    Args:
-        source: where from.
-        folder: where to.
-        chosen: the snapshot, as `choose` returns it.
-        show: hears how far it is.
-
     Raises:
         FetchError: a file cannot be fetched, or is not as the index describes it.
     """

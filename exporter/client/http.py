@@ -14,7 +14,6 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import certifi
@@ -309,7 +308,6 @@ class Fetcher:
 
     Args:
         base: as `root_url` takes it.
-        limits: how long to wait.
 
     Raises:
         UsageError: the base is none.
@@ -328,9 +326,7 @@ class Fetcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -251,10 +251,7 @@ class _Copy:
     def _documents(self, part: Part, base: PublishedState, *, reached: bool | None) -> Iterator[Wanted]:
         """The documents of a part that the mirror lacks.
 
-        Args:
-            part: the part.
-            base: what the mirror has.
-            reached: only those that readers can know of, or only the others; None for all.
+        `reached`: only those that readers can know of, or only the others; None: all.
         """
         there_is = read_contents(self.store, base.part_manifests(part.name))
         for documents in read_parts(self.store, [part.href]):

@@ -46,10 +46,6 @@ class RunReport:
     """One run of a report.
 
     Args:
-        run_id: the run's id.
-        status: the run's.
-        platform: the run's.
-        commit_sha: the run's.
         done: results of it.
         total: tests asked for.
         suspect: the code with which so many tests newly fail that the machine is suspected, and their number.

@@ -153,7 +153,6 @@ class StoreSource:
     """The API in a store that can be opened. To be closed.
 
     Args:
-        store: the store.
         readers: documents that are read at the same time.
     """
 
@@ -198,7 +197,6 @@ class HttpSource:
 
     Args:
         root: as `root_url` returns it.
-        limits: how long to wait.
     """
 
     def __init__(self, root: str, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable

@@ -81,8 +81,7 @@ def create_demo(
         sample_repository: where to write `TestResults/` and, for the newest 200 runs, `LogFiles/`.
 
     Raises:
-        UsageError: the target already holds a platform's tables or files or cannot be used, or the numbers
-            make no sense.
+        UsageError: the target already holds a platform's tables or files or cannot be used, or a number is below 1.
     """
     if runs < 1 or tests < 1:
         raise UsageError("a demo needs at least one run and one regression test")

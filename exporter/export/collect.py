@@ -47,7 +47,6 @@ class PartCollector:
     """Collects the documents of one part; each path is added once.
 
     Args:
-        job: the export's.
         published: the part as the store may hold it.
         entries: paths that readers know without a link; none of these is written as a new document.
     """
@@ -82,8 +81,7 @@ class PartCollector:
     def finish(self, reuse: Callable[[str], bool]) -> BuiltPart:
         """Make the part; its manifest is kept to write if the store lacks it.
 
-        Args:
-            reuse: whether a published document that was not added is reused as it is.
+        A published document that was not added is reused as it is if `reuse` says so.
         """
         contents = self._published.contents
         for path, entry in contents.published.items():

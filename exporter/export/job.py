@@ -18,9 +18,6 @@ class Job:
 
     Args:
         database_url: the platform's database.
-        catalog: the catalogue.
-        options: the options that documents depend on.
-        work_dir: the export's.
         store: None: documents are built, and nothing is kept of them.
         remembered: what the store remembers of partitions.
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.

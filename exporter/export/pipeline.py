@@ -48,7 +48,6 @@ class Settings:
     """What to export, whereto and how.
 
     Args:
-        database_url: the platform's database.
         store: None builds everything and keeps nothing.
         workers: number of processes; 0: in this one.
         documents: the options that documents depend on; `sample_repository` decides about `files`.

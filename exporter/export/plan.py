@@ -56,14 +56,7 @@ class Examined:
 
 
 def make_plan(base: PublishedState, state: State | None, lists: PostingLists, examined: Examined) -> Plan:
-    """Decide what must be built.
-
-    Args:
-        base: what is published.
-        state: what is remembered; None builds everything that was examined.
-        lists: the posting lists of that state.
-        examined: what the database and the catalogue hold now.
-    """
+    """Decide what must be built; without a state, everything that was examined. `lists` are those of the state."""
     rows = examined.rows
     published = base.manifest.parts if base.manifest else {}
     candidates = {*rows, *(int(name) for name in published if name not in (CATALOG, SITE))}

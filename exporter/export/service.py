@@ -26,11 +26,9 @@ class Export:
     """What to export, where to, and how.
 
     Args:
-        database_url: the platform's database.
         store: the name of the store, as `open_store` takes it.
         access: how to reach the store and write to it.
         workers: number of worker processes; 0: everything in this one.
-        documents: the options that documents depend on.
         sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
         database_timeout: seconds that the database may be silent for.
         cluster: the Dask cluster that takes the place of `workers`; None: there is none.

@@ -46,15 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What all stages of an export share.
-
-    Args:
-        job: what its workers share.
-        base: what is published.
-        state: what is remembered.
-        workers: where tasks run.
-        progress: shows how far a stage is.
-    """
+    """What all stages of an export share; `base` is what is published, `state` what is remembered."""
 
     job: Job
     base: PublishedState
@@ -122,12 +114,8 @@ def read(export: Export, plan: Plan, again: Collection[int] | None = None) -> Re
     """Read the rows of all partitions of the plan, and scan the posting lists and lineages.
 
     A partition that was not planned, but whose archive page of a feed now links to another page, or whose prior history
-    has changed, is added to the plan and read in another round.
-
-    Args:
-        export: the export.
-        plan: what must be built.
-        again: read only these of it, because all of it has been read before; None: all.
+    has changed, is added to the plan and read in another round. `again`: the partitions to read of a plan that has been
+    read before; None: all.
     """
     lists, remembered = export.state.lists, export.state.remembered
     scan = PrefixScan(lists, export.state.partitions)
@@ -314,12 +302,8 @@ def changes(
 ) -> Changes:
     """What is to be published, deleted and remembered.
 
-    Args:
-        export: the export.
-        finished: what the stages before have made.
-        shown: dependency fingerprints of partitions.
-        target_fingerprints: dependency fingerprints of targets.
-        trusts_state: whether to trust that the store's state holds no file but those that it names.
+    `shown` are the dependency fingerprints of partitions. `trusts_state`: whether to trust that the store's state holds
+    no file but those that it names.
     """
     job, state, base = export.job, export.state, export.base
     manifests = {number: one.part.digest for number, one in finished.partitions.items()}

@@ -66,7 +66,7 @@ def noted(spool: pathlib.Path | None, runs: Sequence[int] | None, explain: Expla
 
     Args:
         spool: where; None: nothing is noted.
-        runs: the runs around which the export looks for changes; None: it looks everywhere.
+        runs: as in `ExportResult`.
         explain: gives the exit code and the message of a failure.
     """
     try:

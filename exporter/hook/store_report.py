@@ -41,8 +41,6 @@ class Report:
     """The state of a store. Times are seconds since 1970, ages seconds.
 
     Args:
-        store: its name.
-        now: when the report was made.
         changed_at: when the present state was published.
         snapshot: the state digest.
         latest_run_id: the highest; None if there are no runs.

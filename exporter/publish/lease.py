@@ -60,13 +60,7 @@ class _Held(NamedTuple):
 
 @dataclass(slots=True)
 class Lease:
-    """One export's lease of a store.
-
-    Args:
-        store: the store.
-        owner: the export's name, as `this_process` makes it.
-        clock: returns the time in UTC.
-    """
+    """One export's lease of a store; `owner` as `this_process` makes it, `clock` returns the time in UTC."""
 
     store: Store
     owner: str

@@ -47,9 +47,7 @@ class StoreAccess:
     def open(self, name: str, writers: int = 1) -> Store:
         """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. No request is made yet.
 
-        Args:
-            name: what to open.
-            writers: how many processes write at the same time, each with a copy of this store.
+        `writers`: how many processes write at the same time, each with a copy of this store.
 
         Raises:
             UsageError: there is no such kind of store.

@@ -66,10 +66,7 @@ class Store(Protocol):
         ...
 
     def check_writable(self, size: int = 0) -> None:
-        """Check that documents can be written here; leave nothing behind.
-
-        Args:
-            size: an estimate of the bytes that are going to be written.
+        """Check that documents, of about `size` bytes together, can be written here; leave nothing behind.
 
         Raises:
             StoreError: they can't, or there is no room for them.

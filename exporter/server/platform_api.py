@@ -23,12 +23,8 @@ class Endpoint(NamedTuple):
     """An endpoint of the platform's read API.
 
     Args:
-        answer: returns the body of an answer.
-        summary: what it answers, in words.
         shape: the published shape that the answer, or each item of its list, has fields of.
         fields: these fields.
-        parameters: of the query string.
-        listed: whether the answer is a list.
         more: name → schema of fields that the shape does not have.
     """
 

@@ -19,9 +19,7 @@ class Parameter(NamedTuple):
     """A parameter of a query string.
 
     Args:
-        name: its name.
         schema: JSON Schema of its values: a text, one of `enum`, a time, or an integer with `minimum` and `maximum`.
-        description: what it does.
     """
 
     name: str

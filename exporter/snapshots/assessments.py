@@ -18,11 +18,7 @@ from exporter.rules.result_matrix import matrix
 
 
 class Assessor:
-    """Assesses partitions in ascending order.
-
-    Args:
-        main: the main line.
-    """
+    """Assesses partitions in ascending order."""
 
     def __init__(self, main: MainLine) -> None:
         self._main = main

@@ -21,7 +21,6 @@ class Field:
     """One field of a shape.
 
     Args:
-        name: the field's.
         kind: of its values, or of a list's items; None for objects.
         fields: of the object, or of a list's objects; empty for plain values.
         many: whether it is a list.
@@ -40,7 +39,6 @@ class Table:
     Args:
         name: in SQLite.
         file: the stem of its files' names.
-        key: the fields that identify a row.
         about: what its rows are.
         fields: of a row.
     """

@@ -60,12 +60,6 @@ def create(
 ) -> SnapshotResult:
     """Make a snapshot of the database and publish it, unless the newest one holds the same.
 
-    Args:
-        database: the platform's.
-        store: where to publish it.
-        settings: how to make it.
-        progress: shows how far it is.
-
     Raises:
         ExporterError: the snapshot failed; the published ones are intact.
     """

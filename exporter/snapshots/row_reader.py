@@ -128,13 +128,7 @@ def _verdict(verdict: Verdict | None) -> SnapshotVerdict | None:
 
 
 class Reader:
-    """Reads everything on one connection, in one consistent read.
-
-    Args:
-        connection: the connection.
-        main: the main line.
-        redactor: redacts free text.
-    """
+    """Reads everything on one connection, in one consistent read."""
 
     def __init__(self, connection: Connection, main: MainLine, redactor: Redactor) -> None:
         self._connection = connection

@@ -131,10 +131,6 @@ class Catalog:
 def read_catalog(database: Database, redactor: Redactor | None = None) -> tuple[Catalog, list[InvalidRow]]:
     """Read the catalogue in one consistent read; and its invalid rows.
 
-    Args:
-        database: the platform's.
-        redactor: takes secrets out of free text; None: one that does.
-
     Raises:
         SourceError: it can't be read.
     """

@@ -37,11 +37,7 @@ _Query = tuple[int, sa.ColumnElement[bool]]
 
 
 def fingerprints(database: Database, partitions: Iterable[int] | None = None) -> dict[int, str]:
-    """Partition → fingerprint of all its rows; of the partitions that hold a run, ascending.
-
-    Args:
-        database: the platform's.
-        partitions: compute only those of these.
+    """Partition → fingerprint of all its rows; of the partitions, or those of them named, that hold a run, ascending.
 
     Raises:
         SourceError: the database cannot be read.

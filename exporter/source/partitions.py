@@ -94,13 +94,7 @@ def count_results(database: Database) -> int:
 def read_partition(
     database: Database, number: int, forks: Iterable[int], redactor: Redactor | None = None
 ) -> PartitionRows:
-    """Read one partition in one consistent read.
-
-    Args:
-        database: the platform's.
-        number: the partition's.
-        forks: ids of the known forks; a run's reference to any other is reported.
-        redactor: takes secrets out of messages; None: one that does.
+    """Read one partition in one consistent read. `forks` are known ids; a run's reference to any other is reported.
 
     Raises:
         SourceError: the partition cannot be read, after retries; the message names it.

@@ -15,7 +15,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -95,9 +94,7 @@ class Bulk:
         self._session = self._runner.run(self._open())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with self._runner:
             self._runner.run(self._session.close())
         if self._repeated:
