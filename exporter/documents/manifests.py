@@ -75,7 +75,7 @@ class PendingDocument(TypedDict):
     """What is just being published."""
 
     owner: Annotated[str, "Tells exporters apart, and means nothing else."]
-    expires_at: Annotated[Time, "When nobody is at it any more (UTC)."]
+    expires_at: Annotated[Time, "When the lease expires unless it is renewed (UTC)."]
     manifests: Annotated[list[Link], "The manifests of what is being published."]
 
 

@@ -57,7 +57,7 @@ class ExpectedOutput(TypedDict):
     correct: Annotated[Hash | None, "Hash of the approved output."]
     correct_extension: Annotated[str | None, "With its dot.", Keywords(examples=[".srt"])]
     expected_filename: Annotated[str | None, "The name that the test gives it."]
-    ignore: Annotated[bool | None, "Whether nobody minds if it is not written."]
+    ignore: Annotated[bool | None, "Whether a missing output is ignored."]
     variants: Annotated[list[Variant], "What else is accepted."]
 
 
