@@ -7,6 +7,7 @@ one of all cues after it.
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from exporter.builders.line_matching import opcodes, smaller_blocks
@@ -115,6 +116,7 @@ def _milliseconds(parts: Sequence[str]) -> int:
 
 
 _Pairs = list[tuple[Cue, Cue]]
+_text_of, _time_of = attrgetter("text"), attrgetter("time")
 
 
 def _paired(old: list[Cue], new: list[Cue]) -> _Pairs:
@@ -127,14 +129,6 @@ def _paired(old: list[Cue], new: list[Cue]) -> _Pairs:
         for left in rest:
             pairs += _overlapping(*left)
     return pairs
-
-
-def _text_of(cue: Cue) -> Hashable:
-    return cue.text
-
-
-def _time_of(cue: Cue) -> Hashable:
-    return cue.time
 
 
 def _aligned(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from exporter import paths
@@ -69,14 +69,7 @@ class PartitionSummary:
 
     def encoded(self) -> dict[str, Any]:
         """As JSON; `PartitionSummary(**value)` is the inverse."""
-        return {
-            "runs": self.runs,
-            "changes": self.changes,
-            "compared_tests": self.compared_tests,
-            "fingerprints": self.fingerprints,
-            "statuses": self.statuses,
-            "repositories": self.repositories,
-        }
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 def changed_lists(old: PartitionSummary | None, new: PartitionSummary | None) -> set[str]:

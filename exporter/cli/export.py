@@ -45,12 +45,7 @@ if TYPE_CHECKING:
 @options.spool_option
 @options.logging_options
 def export(
-    export: Export,
-    run: tuple[int, ...],
-    dry_run: bool,
-    verbose: bool,
-    allow_shrink: bool,
-    spool: pathlib.Path | None,
+    export: Export, run: tuple[int, ...], dry_run: bool, verbose: bool, allow_shrink: bool, spool: pathlib.Path | None
 ) -> None:
     """Export the platform's database to a store.
 

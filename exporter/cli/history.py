@@ -68,9 +68,6 @@ def _sample_id(api: "Api", sample: str) -> int:
     if not found:
         raise ExporterError(f"no sample is called {sample[:100]!r}; exporter get samples.json lists them")
     if len(found) > 1:
-        raise UsageError(f"{len(found)} samples are called {sample[:100]!r}; name one by its id: {_some(found)}")
+        some = ", ".join(map(str, found[:10])) + (" …" if len(found) > 10 else "")
+        raise UsageError(f"{len(found)} samples are called {sample[:100]!r}; name one by its id: {some}")
     return found[0]
-
-
-def _some(ids: list[int]) -> str:
-    return ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")

@@ -107,10 +107,7 @@ class Http:
         self._manager.clear()
 
     def request(
-        self,
-        path: str,
-        take: Callable[[urllib3.BaseHTTPResponse], T],
-        headers: Callable[[], Mapping[str, str]] = dict,
+        self, path: str, take: Callable[[urllib3.BaseHTTPResponse], T], headers: Callable[[], Mapping[str, str]] = dict
     ) -> T:
         """Request a path until `take` has returned; returns its result.
 
@@ -163,25 +160,18 @@ class Http:
             TooLargeError: it has more bytes than the limit.
         """
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        if encoding in ("", "identity"):
-            data = bytearray()
-            for chunk in self.chunks(response):
-                data += chunk
-                if len(data) > limit:
-                    raise TooLargeError(f"{response.url}: the answer is larger than {limit} bytes")
-            return bytes(data)
-        if encoding not in ("gzip", "x-gzip"):
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise _UndecodableError
-        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if "gzip" in encoding else None
         data = bytearray()
         for chunk in self.chunks(response):
             try:
-                data += unzip.decompress(chunk, limit + 1 - len(data))
+                data += unzip.decompress(chunk, limit + 1 - len(data)) if unzip else chunk
             except zlib.error:
                 raise _UndecodableError from None
             if len(data) > limit:
                 raise TooLargeError(f"{response.url}: the answer is larger than {limit} bytes")
-        if not unzip.eof:  # cut off, or damaged so that it seems to be
+        if unzip and not unzip.eof:  # cut off, or damaged so that it seems to be
             raise _UndecodableError
         return bytes(data)
 

@@ -149,7 +149,7 @@ class _Copy:
         if manifest.site is not None and manifest.site != (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)
         self._parts(manifest, base)
-        parts = [part for part in manifest.parts.values() if self._differs(part, base)]
+        parts = [part for part in manifest.parts.values() if base.part_manifests(part.name) != (part.href, ())]
         gone: list[str] = []
         for part in parts:
             gone += self._count(part, base)
@@ -243,10 +243,6 @@ class _Copy:
             )
             if not ours or private or paths.is_of_snapshots(path) or not sound:
                 raise FetchError(f"{self.source.name}: {part.href} names {path[:100]!r}, which is no document of it")
-
-    def _differs(self, part: Part, base: PublishedState) -> bool:
-        hrefs = base.part_manifests(part.name)
-        return hrefs.published != part.href or bool(hrefs.pending)
 
     def _documents(self, part: Part, base: PublishedState, *, reached: bool | None) -> Iterator[Wanted]:
         """The documents of a part that the mirror lacks.

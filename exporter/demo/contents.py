@@ -122,11 +122,7 @@ def _raw(cue: Cue) -> bytes:
 
 
 def run_log(
-    platform: str,
-    commit: str,
-    began: datetime,
-    tested: Sequence[tuple[str, str, int, int, int]],
-    end: str,
+    platform: str, commit: str, began: datetime, tested: Sequence[tuple[str, str, int, int, int]], end: str
 ) -> bytes:
     """Write the build log of a run.
 

@@ -81,12 +81,6 @@ class Schemas:
             return nullable | {"enum": [*schema["enum"], None]} if "enum" in schema else nullable
         return {"anyOf": [*schemas, *([{"type": "null"}] if null else [])]}
 
-    def _literal(self, arguments: tuple[Any, ...]) -> Schema:
-        return {"type": "string", "enum": list(arguments)}
-
-    def _list(self, arguments: tuple[Any, ...]) -> Schema:
-        return {"type": "array", "items": self.of(arguments[0])}
-
     def _tuple(self, arguments: tuple[Any, ...]) -> Schema:
         items = [self.of(argument) for argument in arguments]
         return {"type": "array", "prefixItems": items, "items": {}, "minItems": len(items), "maxItems": len(items)}
@@ -116,19 +110,16 @@ class Schemas:
             "required": [name for name in fields if name in origin.__required_keys__],
         }
 
-    def _inner(self, arguments: tuple[Any, ...]) -> Schema:
-        return self.of(arguments[0])
-
     _BUILDERS: Mapping[Any, Callable[["Schemas", tuple[Any, ...]], Schema]] = {
         Annotated: _annotated,
         Union: _union,
         types.UnionType: _union,
-        Literal: _literal,
-        list: _list,
+        Literal: lambda _, values: {"type": "string", "enum": list(values)},
+        list: lambda self, arguments: {"type": "array", "items": self.of(arguments[0])},
         tuple: _tuple,
         dict: _mapping,
-        Required: _inner,
-        NotRequired: _inner,
+        Required: lambda self, arguments: self.of(arguments[0]),
+        NotRequired: lambda self, arguments: self.of(arguments[0]),
     }
 
 

@@ -13,7 +13,6 @@ from exporter.templating import printable
 CRASHES = frozenset({"SEGFAULT", "ABORT", "TIMEOUT", "KILLED"})
 """Codes of tests that did not end by themselves: JUnit's `error`; the others are its `failure`."""
 
-_RUN_PROPERTIES = ("run_id", "repository", "branch", "commit_sha", "pr_number")
 _NO_CATEGORY = "uncategorised"
 _NO_TIME = "1970-01-01T00:00:00Z"
 """Ant's schema wants a time."""

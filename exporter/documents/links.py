@@ -1,6 +1,6 @@
 """The links in published documents: all that stand in one, and others in their place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,27 +11,21 @@ _SCHEMAS = {"openapi", "$schema"}
 _LINKS = ("href", "reference_href", "diff")
 
 
-def links_of(path: str, data: bytes) -> Iterator[str]:
+def links_of(path: str, data: bytes) -> list[str]:
     """All links in a published document; those of a feed for people's readers are in its JSON twin as well."""
-    return links(orjson.loads(data)) if path.endswith(".json") else iter(())
+    return links(orjson.loads(data)) if path.endswith(".json") else []
 
 
-def links(document: Any) -> Iterator[str]:
+def links(document: Any) -> list[str]:
     """All links in a decoded document: its link fields, and the values of `links` and `pagination`."""
-    if isinstance(document, list):
-        for value in document:
-            yield from links(value)
-    elif isinstance(document, dict) and not _SCHEMAS.intersection(document):
-        for key, value in document.items():
-            if isinstance(value, str):
-                if key in _LINKS:
-                    yield value
-            elif key == "pagination":
-                yield from (link for name in _PAGE_LINKS if (link := value.get(name)) is not None)
-            elif key == "links":
-                yield from (link for link in value.values() if link is not None)
-            else:
-                yield from links(value)
+    found: list[str] = []
+
+    def unchanged(link: str) -> str:
+        found.append(link)
+        return link
+
+    relink(document, unchanged)
+    return found
 
 
 def relink(document: Any, change: Callable[[str], str]) -> None:

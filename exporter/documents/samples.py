@@ -2,17 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from exporter.documents.fields import (
-    Command,
-    Count,
-    Hash,
-    Keywords,
-    Link,
-    Platform,
-    RegressionTestId,
-    SampleId,
-    Time,
-)
+from exporter.documents.fields import Command, Count, Hash, Keywords, Link, Platform, RegressionTestId, SampleId, Time
 from exporter.rules.status import ResultStatus
 
 

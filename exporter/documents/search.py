@@ -2,10 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from exporter.documents.fields import (
-    RegressionTestId,
-    SampleId,
-)
+from exporter.documents.fields import RegressionTestId, SampleId
 
 
 class FoundSample(TypedDict):

@@ -86,7 +86,8 @@ class DaskPool(Executor):
         self._partition: dict[int, _Partition] = {}
         self._round = 0
         (job.work_dir.root / "tasks").mkdir(exist_ok=True)
-        self._sent = Message("the job of an export", SentJob(_outgoing(job, client), _level(), versions()))
+        level = logging.getLogger("exporter").getEffectiveLevel()
+        self._sent = Message("the job of an export", SentJob(_outgoing(job, client), level, versions()))
         self._informed: set[str] = set()
         self._key = f"exporter-job-{secrets.token_hex(8)}"
         self._alive = client.submit(bool, True, key=self._key, pure=False)
@@ -305,11 +306,6 @@ def _outgoing(job: Job, client: distributed.Client) -> Job:
     encrypted = str(client.scheduler_info()["address"]).startswith(("tls://", "inproc://"))
     url = "" if logs.has_password(job.database_url) and not encrypted else job.database_url
     return dataclasses.replace(job, database_url=url, work_dir=WorkDir(job.work_dir.root))
-
-
-def _level() -> int:
-    """The least level of the exporter's logs that this process shows."""
-    return logging.getLogger("exporter").getEffectiveLevel()
 
 
 def _partition_of(task: Any) -> int | None:

@@ -11,14 +11,7 @@ from exporter.builders.results import documented
 from exporter.builders.runs import listed_repositories
 from exporter.export.dependencies import shown
 from exporter.rules.history import Row, commit_key
-from exporter.rules.lineage import (
-    MainLine,
-    RunFacts,
-    all_results,
-    is_commit_lineage,
-    is_main_lineage,
-    lineages_of,
-)
+from exporter.rules.lineage import MainLine, RunFacts, all_results, is_commit_lineage, is_main_lineage, lineages_of
 from exporter.rules.lineage_state import (
     CommitRun,
     Lineage,

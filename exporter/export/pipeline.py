@@ -142,7 +142,9 @@ def _attempt(
         problems = report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_conflict_if_overtaken(settings.store, state.version))
-        chosen = _chosen(settings.runs) if state.valid else None
+        chosen = None  # all partitions
+        if settings.runs is not None and state.valid:
+            chosen = {paths.partition_of(run) for run in settings.runs}
         examined = Examined(
             _fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen, state.differences
         )
@@ -213,11 +215,6 @@ def _conflict_if_overtaken(store: Store | None, version: str) -> Iterator[None]:
         if store is not None and version != state_file.load(store).version:
             raise ConflictError("another export has published meanwhile") from None
         raise
-
-
-def _chosen(runs: tuple[int, ...] | None) -> set[int] | None:
-    """The partitions of the runs to which an export is limited; None: of all."""
-    return None if runs is None else {paths.partition_of(run) for run in runs}
 
 
 def _fingerprints(settings: Settings, database: Database, chosen: Collection[int] | None) -> Mapping[int, str]:

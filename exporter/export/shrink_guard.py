@@ -7,7 +7,7 @@ documents of any kind stops until a person has looked.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exporter import paths
@@ -44,23 +44,19 @@ class Shrinkage:
 
 
 def shrinkages(
-    gone: Iterable[str],
-    catalog: Callable[[], Iterable[str]],
-    partitions: Iterable[Iterable[str]],
+    gone: Iterable[str], catalog: Iterable[Iterable[str]], partitions: Iterable[Iterable[str]]
 ) -> list[Shrinkage]:
     """The kinds of which an export would delete more than half.
 
-    Args:
-        gone: the paths that it would delete; not all of them need be published.
-        catalog: returns the paths that the catalogue's part publishes.
-        partitions: the paths that each partition publishes. Of these only as many are read as it takes to see that a
-            kind has enough other documents: for most exports none.
+    `gone` are the paths that it would delete; not all of them need be published. `catalog` and `partitions` are the
+    paths that each part publishes. Of these parts only as many are read as it takes to see that a kind has enough other
+    documents: for most exports none.
     """
     paths_gone = frozenset(gone)
     most = Counter(_kind(path) for path in paths_gone)
     doubtful = {kind for kind, count in most.items() if 2 * count > MINIMUM}
     found: list[Shrinkage] = []
-    for kinds, parts in ((_OF_PARTITIONS, partitions), (_OF_CATALOG, _once(catalog))):
+    for kinds, parts in ((_OF_PARTITIONS, partitions), (_OF_CATALOG, catalog)):
         in_question = doubtful.intersection(kinds)
         published, goes, with_run = Counter[str | None](), Counter[str | None](), Counter[str | None]()
         for part in parts if in_question else ():
@@ -81,10 +77,6 @@ def shrinkages(
             if kind in in_question and published[kind] >= MINIMUM and 2 * goes[kind] > published[kind]
         ]
     return found
-
-
-def _once(catalog: Callable[[], Iterable[str]]) -> Iterator[Iterable[str]]:
-    yield catalog()
 
 
 def kind_name(path: str) -> str:
@@ -149,8 +141,9 @@ def refuse_shrinking(export: Export, gone: Iterable[str]) -> None:
     job, base = export.job, export.base
     if job.store is None or base.manifest is None:
         return
+    catalog = (_paths(export, name) for name in (CATALOG,))
     partitions = (_paths(export, part.name) for part in reversed(base.manifest.partitions))
-    if found := shrinkages(gone, lambda: _paths(export, CATALOG), partitions):
+    if found := shrinkages(gone, catalog, partitions):
         raise refusal(found, job.store.name, job)
 
 

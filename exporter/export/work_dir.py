@@ -53,11 +53,6 @@ class WorkDir:
         """The file of a part's manifest."""
         return self.root / "manifests" / part
 
-    def make_folders(self) -> None:
-        """Make the folders of all these files."""
-        for name in ("rows", "documents", "manifests", "partitions", "list_heads"):
-            (self.root / name).mkdir()
-
 
 @contextlib.contextmanager
 def work_dir() -> Iterator[WorkDir]:
@@ -67,9 +62,9 @@ def work_dir() -> Iterator[WorkDir]:
         ExporterError: temporary files cannot be written, or the file system has no room for them.
     """
     with temporary_folder() as root:
-        found = WorkDir(root)
-        found.make_folders()
-        yield found
+        for name in ("rows", "documents", "manifests", "partitions", "list_heads"):
+            (root / name).mkdir()
+        yield WorkDir(root)
 
 
 @contextlib.contextmanager

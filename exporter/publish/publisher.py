@@ -21,11 +21,7 @@ from exporter.errors import ConflictError, StoreError
 from exporter.paths import stored
 from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
-from exporter.publish.manifest import (
-    Manifest,
-    decode_manifest,
-    decode_pending,
-)
+from exporter.publish.manifest import Manifest, decode_manifest, decode_pending
 from exporter.publish.published_state import PublishedState, read_parts
 from exporter.publish.store import ABSENT, Store
 

@@ -170,12 +170,11 @@ class _Check:
             found = self.store.get(stored(path))
             data = found.data if found else b"null"
         folder = posixpath.dirname(path)
-        count = 0
-        for link in links_of(path, data):
-            count += 1
+        links = links_of(path, data)
+        for link in links:
             if hash(posixpath.normpath(posixpath.join(folder, link))) not in self.known:
                 self._problem(path, f"its link {link!r} names no published document")
-        self.report.links = (self.report.links or 0) + count
+        self.report.links = (self.report.links or 0) + len(links)
 
     def _strays(self, known: set[str]) -> None:
         for entry in self.store.list(""):

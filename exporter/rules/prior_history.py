@@ -7,16 +7,7 @@ from typing import NamedTuple
 from exporter import paths
 from exporter.rules.comparison import ComparedTests, Newest, compare
 from exporter.rules.flakiness import is_flaky
-from exporter.rules.history import (
-    ChangeKind,
-    HistorySummary,
-    Row,
-    commit_key,
-    concat,
-    summary_of,
-    turn,
-    with_result,
-)
+from exporter.rules.history import ChangeKind, HistorySummary, Row, commit_key, concat, summary_of, turn, with_result
 from exporter.rules.lineage import (
     MainCommits,
     MainLine,

@@ -50,12 +50,7 @@ def output_match(got: str | None, variants: Collection[str]) -> Match:
 
 
 def result_status(
-    *,
-    missing: bool,
-    sentinel_only: bool,
-    exit_code: int | None,
-    expected_rc: int | None,
-    matches: Iterable[Match],
+    *, missing: bool, sentinel_only: bool, exit_code: int | None, expected_rc: int | None, matches: Iterable[Match]
 ) -> ResultStatus:
     """The status of one result, by the first rule that applies.
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import pathlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from exporter import paths
@@ -53,10 +52,7 @@ class SnapshotResult:
 
 
 def create(
-    database: Database,
-    store: Store,
-    settings: SnapshotSettings = SnapshotSettings(),
-    progress: Progress = quiet,
+    database: Database, store: Store, settings: SnapshotSettings = SnapshotSettings(), progress: Progress = quiet
 ) -> SnapshotResult:
     """Make a snapshot of the database and publish it, unless the newest one holds the same.
 
@@ -73,7 +69,8 @@ def create(
         new = newest is None or newest["digest"] != snapshot["digest"]
         if new:
             with announced(store, snapshot["id"]):
-                store.write(_objects(folder, snapshot))
+                # One file at a time is in memory.
+                store.write((stored(one["href"]), (folder / one["name"]).read_bytes()) for one in snapshot["files"])
                 publish(store, snapshot, settings.keep)
     clean(store)
     return SnapshotResult(snapshot if newest is None or new else newest, new, len(written.problems))
@@ -153,9 +150,3 @@ def _file(file: pathlib.Path, digest: str, rows: int | None) -> SnapshotFile:
 def _digest(file: pathlib.Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _objects(folder: pathlib.Path, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-    """The objects to write to the store; one file at a time is in memory."""
-    for one in snapshot["files"]:
-        yield stored(one["href"]), (folder / one["name"]).read_bytes()

@@ -9,7 +9,7 @@ import contextlib
 import datetime
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import orjson
 
@@ -127,12 +127,14 @@ def clean(store: Store) -> None:
 
     The index is read last: a process names its snapshot before it releases the lease.
     """
-    files = [entry.path for entry in store.list(stored(paths.SNAPSHOTS))]
+    found = [
+        (entry.path, paths.snapshot_of(paths.published(entry.path))) for entry in store.list(stored(paths.SNAPSHOTS))
+    ]
     leases = {entry.path for entry in store.list(paths.STATE_SNAPSHOTS)}
     alive = {path for path in leases if _alive(store, path)}
     named = {snapshot["id"] for snapshot in snapshots(store)}
     named |= {pathlib.PurePosixPath(path).stem for path in alive}
-    store.delete(_unnamed(files, named))
+    store.delete(file for file, snapshot in found if snapshot is not None and snapshot not in named)
     store.delete(leases - alive)
 
 
@@ -144,11 +146,6 @@ def _alive(store: Store, lease: str) -> bool:
     # Of this process: another snapshot than ours, which is named by now.
     ours = pending.owner == publisher.owner and pending.expires_at > moment(now())
     return (ours or publisher.lease.alive(pending)) and publisher.lease.plausible(pending, _LEASE)
-
-
-def _unnamed(files: Iterable[str], named: set[str]) -> list[str]:
-    found = ((file, paths.snapshot_of(file.removeprefix(paths.API_ROOT))) for file in files)
-    return [file for file, snapshot in found if snapshot is not None and snapshot not in named]
 
 
 def check(store: Store) -> Iterator[str]:

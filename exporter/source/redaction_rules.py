@@ -83,10 +83,7 @@ class Rule(NamedTuple):
 
 
 def _rule(
-    kind: str,
-    triggers: str | tuple[Trigger, ...],
-    pattern: str,
-    accepts: Callable[[re.Match[str]], bool] | None = None,
+    kind: str, triggers: str | tuple[Trigger, ...], pattern: str, accepts: Callable[[re.Match[str]], bool] | None = None
 ) -> Rule:
     """A rule; texts are separated by spaces."""
     if isinstance(triggers, str):
