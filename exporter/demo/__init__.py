@@ -4,6 +4,6 @@ It describes the platform as it is, secrets included, so it shares no table defi
 which lists only what is read. Nothing in it comes from the real platform.
 """
 
-from exporter.demo.platform import add_run, create_demo
+from exporter.demo.platform import create_demo
 
-__all__ = ["add_run", "create_demo"]
+__all__ = ["create_demo"]

@@ -1,4 +1,4 @@
-"""Writing the synthetic database: `create_demo`, and `add_run` for benchmarks."""
+"""Writing the synthetic database: `create_demo`."""
 
 import contextlib
 import itertools
@@ -8,22 +8,21 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from exporter.demo import demo_tables
 from exporter.demo.contents import run_log
-from exporter.demo.pushes import PLATFORMS, Push, Run, execute, pushes, run_pair
-from exporter.demo.suite import Fault, Output, Row, Test, build_catalog
+from exporter.demo.pushes import Push, Run, pushes, run_pair
+from exporter.demo.suite import Row, Test, build_catalog
 from exporter.errors import ExporterError, UsageError
 
 _BATCH = 20_000
 _LOGGED_RUNS = 200
 
 
-class _Loader:
+class Loader:
     """Collects rows and writes them in bulk; rows of a table keep their order, tables are written in any order.
 
     With `infile` the big tables are sent as files, which takes half as long as `INSERT`s. Their rows are numbers
@@ -36,12 +35,14 @@ class _Loader:
         self._sent_as_file = (demo_tables.TEST_RESULT, demo_tables.TEST_RESULT_FILE) if infile else ()
 
     def add(self, table: sa.Table, rows: Iterable[Row]) -> None:
+        """Add rows of a table."""
         waiting = self._waiting[table]
         waiting.extend(rows)
         if len(waiting) >= _BATCH:
             self._write(table)
 
     def finish(self) -> None:
+        """Write what waits."""
         for table in demo_tables.metadata.sorted_tables:
             self._write(table)
 
@@ -86,7 +87,7 @@ def create_demo(
     if runs < 1 or tests < 1:
         raise UsageError("a demo needs at least one run and one regression test")
     keep = _file_writer(sample_repository)
-    with _connected(database_url, create=True) as connection:
+    with connected(database_url, create=True) as connection:
         if set(sa.inspect(connection).get_table_names()) & set(demo_tables.metadata.tables):
             raise UsageError("the database already holds tables of a Sample Platform; a demo needs one of its own")
         demo_tables.metadata.create_all(connection)
@@ -104,7 +105,7 @@ def _fill(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     catalog = build_catalog(rng, tests, lambda name, content: keep(f"TestResults/{name}", content))
-    loader = _Loader(connection, infile=_permits_infile(connection))
+    loader = Loader(connection, infile=_permits_infile(connection))
     for table, rows in catalog.rows.items():
         loader.add(table, rows)
     loader.finish()
@@ -114,7 +115,7 @@ def _fill(
     count = math.ceil(runs / 2)
     for push in pushes(rng, catalog.tests, count):
         for run in run_pair(rng, push, catalog.tests, runs, count):
-            _add_run(loader, rng, push, run, progress_ids, customized_ids)
+            write_run(loader, rng, push, run, progress_ids, customized_ids)
             last_passed[run.platform].update(dict.fromkeys(run.passed, run.id))
             if run.id > runs - _LOGGED_RUNS and any(status == "preparation" for status, _, _ in run.progress):
                 keep(f"LogFiles/{run.id}.txt", _log(run, push, by_id))
@@ -122,17 +123,13 @@ def _fill(
                 progress(run.id, runs)
     loader.finish()
     for platform, run_ids in last_passed.items():
-        _set_last_passed(connection, platform, run_ids)
+        set_last_passed(connection, platform, run_ids)
 
 
-def _add_run(
-    loader: _Loader,
-    rng: random.Random,
-    push: Push,
-    run: Run,
-    progress_ids: Iterator[int],
-    customized_ids: Iterator[int],
+def write_run(
+    loader: Loader, rng: random.Random, push: Push, run: Run, progress_ids: Iterator[int], customized_ids: Iterator[int]
 ) -> None:
+    """Add the rows of a run to those that wait."""
     token = f"CANARY{run.id:08d}{rng.getrandbits(128):032x}"
     loader.add(
         demo_tables.TEST,
@@ -156,7 +153,8 @@ def _log(run: Run, push: Push, tests: dict[int, Test]) -> bytes:
     return run_log(run.platform, push.commit, began, tested, end)
 
 
-def _set_last_passed(connection: sa.Connection, platform: str, run_ids: dict[int, int]) -> None:
+def set_last_passed(connection: sa.Connection, platform: str, run_ids: dict[int, int]) -> None:
+    """Note the last run in which each regression test passed on a platform."""
     table = demo_tables.REGRESSION_TEST
     if run_ids:
         connection.execute(
@@ -168,81 +166,8 @@ def _set_last_passed(connection: sa.Connection, platform: str, run_ids: dict[int
         connection.commit()
 
 
-def add_run(database_url: str, *, seed: int = 0) -> int:
-    """Add one completed run of all active tests to a demo database, a day after the newest; returns its id.
-
-    It is made from what the database holds, so it can be repeated; three in a hundred tests go wrong.
-
-    Raises:
-        UsageError: the database is no demo or cannot be used.
-    """
-    rng = random.Random(seed)  # noqa: S311 - test data, not secrets
-    with _connected(database_url) as connection:
-        runs = sa.select(demo_tables.TEST.c.id, demo_tables.TEST.c.token).order_by(demo_tables.TEST.c.id.desc())
-        newest, token = connection.execute(runs).first() or (0, "")
-        if "CANARY" not in (token or ""):
-            raise UsageError("this is no demo database; runs are added to nothing else")
-        began: datetime = connection.execute(sa.select(sa.func.max(demo_tables.TEST_PROGRESS.c.timestamp))).scalar_one()
-        began += timedelta(days=1)
-        push = Push(0, began, "commit", 1, "master", f"{rng.getrandbits(160):040x}", 0, {})
-        run = Run(newest + 1, PLATFORMS[newest % 2])
-        tests = _read_tests(connection, newest)
-        broken = {
-            test.id: Fault("different" if all(output.wrong for output in test.outputs) else "crash")
-            for test in rng.sample(tests, math.ceil(0.03 * len(tests)))
-        }
-        took = execute(rng, run, tests, broken)
-        run.progress = [
-            ("preparation", began, "Loaded variables, created log file and checking for build artifact"),
-            ("testing", began + timedelta(minutes=5), "Running tests"),
-            ("completed", began + timedelta(minutes=5) + took, "Ran all tests"),
-        ]
-        progress_id = connection.execute(sa.select(sa.func.max(demo_tables.TEST_PROGRESS.c.id))).scalar_one() + 1
-        loader = _Loader(connection)
-        _add_run(loader, rng, push, run, itertools.count(progress_id), itertools.count(1))
-        loader.finish()
-        _set_last_passed(connection, run.platform, dict.fromkeys(run.passed, run.id))
-    return run.id
-
-
-def _read_tests(connection: sa.Connection, newest_run: int) -> list[Test]:
-    """Read the active tests, with their runtimes and wrong outputs in the newest hundred runs."""
-    test, output, variant = (
-        demo_tables.REGRESSION_TEST.c,
-        demo_tables.REGRESSION_TEST_OUTPUT.c,
-        demo_tables.REGRESSION_TEST_OUTPUT_FILES.c,
-    )
-    result, file = demo_tables.TEST_RESULT.c, demo_tables.TEST_RESULT_FILE.c
-    outputs: dict[int, list[Output]] = defaultdict(list)
-    by_output = {}
-    must_write = set()
-    expected = sa.select(output.id, output.regression_id, output.correct, output.ignore)
-    for output_id, test_id, correct, ignored in connection.execute(expected):
-        by_output[output_id] = Output(output_id, correct)
-        outputs[test_id].append(by_output[output_id])
-        if not ignored:
-            must_write.add(test_id)
-    for output_id, accepted in connection.execute(sa.select(variant.regression_test_output_id, variant.file_hashes)):
-        by_output[output_id].variants.append(accepted)
-    wrong = sa.select(file.regression_test_output_id, file.got).where(
-        file.test_id > newest_run - 100, file.got.is_not(None)
-    )
-    for output_id, got in connection.execute(wrong.distinct().order_by(file.regression_test_output_id, file.got)):
-        if got not in by_output[output_id].variants:
-            by_output[output_id].wrong.append(got)
-    runtimes = sa.select(result.regression_test_id, sa.func.avg(result.runtime)).where(
-        result.test_id > newest_run - 100
-    )
-    typical = {row[0]: float(row[1]) for row in connection.execute(runtimes.group_by(result.regression_test_id))}
-    active = sa.select(test.id, test.expected_rc).where(test.active).order_by(test.id)
-    return [
-        Test(test_id, expected_rc, outputs[test_id], test_id in must_write, typical_ms=typical.get(test_id, 1_000.0))
-        for test_id, expected_rc in connection.execute(active)
-    ]
-
-
 @contextlib.contextmanager
-def _connected(database_url: str, *, create: bool = False) -> Iterator[sa.Connection]:
+def connected(database_url: str, *, create: bool = False) -> Iterator[sa.Connection]:
     """Open a connection set up for bulk writing; what goes wrong with the database comes out as a UsageError."""
     try:
         url = sa.make_url(database_url)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from exporter.demo.suite import FORK_OWNERS, Fault, Symptom, Test
+from exporter.paths import PLATFORMS
 
-PLATFORMS = ("linux", "windows")
 LAST_PUSH = datetime(2026, 6, 30, 18, 4, 11)
 
 Faults = dict[str, dict[int, Fault]]

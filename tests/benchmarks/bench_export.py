@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import orjson
 
-from exporter.demo import add_run
 from exporter.publish.manifest import decode_manifest
 from tests.benchmarks import bench_variant, measure
 from tests.benchmarks.measure import Demand, Figure, Options
+from tests.support.demo_runs import add_run
 from tests.support.platform import Api
 
 

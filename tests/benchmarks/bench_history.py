@@ -7,9 +7,9 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
-from exporter.demo import add_run
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Demand, Figure, Options
+from tests.support.demo_runs import add_run
 
 SPREAD = 1.2
 

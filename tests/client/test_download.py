@@ -16,7 +16,7 @@ from exporter.client import http
 from exporter.client.download import choose, download
 from exporter.client.mirror import mirror
 from exporter.client.transfer import source
-from exporter.demo import add_run, create_demo
+from exporter.demo import create_demo
 from exporter.errors import ConflictError, ExporterError, FetchError, StoreError, UsageError
 from exporter.publish.local.folder_store import LocalStore
 from exporter.publish.verify import verify
@@ -25,6 +25,7 @@ from exporter.rules.lineage import MainLine
 from exporter.snapshots import create as snapshots
 from exporter.source.database import Database
 from tests.support import reader
+from tests.support.demo_runs import add_run
 from tests.support.memory_store import Fault, MemoryStore, expire
 from tests.support.platform import export
 from tests.support.web import HttpServer

@@ -11,8 +11,9 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from exporter.demo import add_run, create_demo, demo_tables
+from exporter.demo import create_demo, demo_tables
 from exporter.errors import ExporterError, UsageError
+from tests.support.demo_runs import add_run
 
 RUNS, TESTS = 300, 60
 SECRETS = {
