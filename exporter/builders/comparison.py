@@ -8,9 +8,8 @@ from exporter.builders.results import documented, run_identity
 from exporter.documents.analysis import ComparedResult, Comparison
 from exporter.documents.encoding import Document, encode
 from exporter.documents.lists import listing
-from exporter.documents.runs import Run, RunIdentity
+from exporter.documents.runs import Run
 from exporter.rules.comparison import BUCKETS, Bucket, ComparedTests, Newest
-from exporter.rules.lineage_state import ReferenceRun
 from exporter.rules.outcomes import Result, sample_of
 from exporter.rules.status import ResultStatus
 from exporter.rules.verdicts import Verdict
@@ -23,20 +22,6 @@ NOT_LISTED: Final[Bucket] = "not_rerun"
 def tests_without_result(comparisons: Mapping[str, ComparedTests]) -> list[int]:
     """The tests that a comparison shows though the run has no result of them, ascending."""
     return sorted({test for one in comparisons.values() for test, _ in one.buckets["not_rerun"][: paths.PER_PAGE]})
-
-
-def _identity(run: ReferenceRun, source: str) -> RunIdentity:
-    """A run to compare with as the document at `source` shows it."""
-    return {
-        "run_id": run.run_id,
-        "platform": run.platform,
-        "test_type": run.test_type,
-        "repository": run.repository,
-        "branch": run.branch,
-        "commit_sha": run.commit_sha,
-        "pr_number": run.pr_number,
-        "href": paths.relative(source, paths.run(run.run_id)),
-    }
 
 
 class ComparisonBuilder:
@@ -88,7 +73,7 @@ class ComparisonBuilder:
             return paths.relative(path, paths.document(paths.comparison_list(run_id, name, bucket)))
 
         return {  # type: ignore[typeddict-item]
-            "run": None if reference is None else _identity(reference, path),
+            "run": None if reference is None else run_identity(reference._asdict(), path),
             **lists,
             "unchanged_pass": compared.unchanged_pass,
             "not_asked": compared.not_asked,

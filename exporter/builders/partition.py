@@ -107,7 +107,7 @@ class Partition:
             yield from build_log.documents(run_id, lines)
         if xml := junit.is_published(one.facts, self.options):
             yield junit.document(run, listed, assessment.verdicts, self.templates, self.options)
-        yield runs.document(one.rows, run, self.catalog, runs.Optional(log=lines is not None, junit=xml))
+        yield runs.document(one.rows, run, self.catalog, log=lines is not None, junit=xml)
 
     def archive_pages(self, summary: PartitionSummary) -> Iterator[Document]:
         """The archive pages of all feeds that the partition has items of; `summary` is the partition's."""

@@ -62,7 +62,6 @@ class Histories(NamedTuple):
     """What documents of regression tests show of results.
 
     Args:
-        recent: returns newest results.
         all_results: platform → all counted results there.
         main: platform → the main lineage there.
         main_line: which runs it is made of.

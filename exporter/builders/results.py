@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter import paths
 from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined
@@ -305,7 +305,7 @@ def _number(value: int | None) -> bytes:
     return b"null" if value is None else b"%d" % value
 
 
-def run_identity(run: Run, source: str) -> RunIdentity:
+def run_identity(run: Run | Mapping[str, Any], source: str) -> RunIdentity:
     """A run as the document at `source`, or those in a folder, show it."""
     return {
         "run_id": run["run_id"],

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from exporter import paths
 from exporter.documents.encoding import Document, encode
@@ -158,36 +157,30 @@ def _infrastructure_errors(run: RunRows) -> list[InfrastructureError]:
     ]
 
 
-class Optional(NamedTuple):
-    """Which of a run's documents that not every run has there are."""
-
-    log: bool
-    junit: bool
-
-
-def document(run: RunRows, listed: Run, catalog: Catalog, there: Optional) -> Document:
-    """A run's own document."""
+def document(run: RunRows, listed: Run, catalog: Catalog, *, log: bool, junit: bool) -> Document:
+    """A run's own document; `log` and `junit` say whether the run has documents of these kinds."""
     path = paths.run(run.run_id)
     progress: list[Progress] = [
         {"timestamp": row.timestamp, "status": row.status, "message": row.message} for row in run.progress
     ]
+    links = _linked(listed, log=log, junit=junit)
     document = {
         **listed,
         "config": {"regression_test_ids": run.customized or catalog.active_tests},
         "progress": progress,
         "infrastructure_errors": _infrastructure_errors(run),
-        "links": {name: target and paths.relative(path, target) for name, target in _linked(listed, there)},
+        "links": {name: target and paths.relative(path, target) for name, target in links},
     }
     return path, encode(document)
 
 
-def _linked(run: Run, there: Optional) -> Iterator[tuple[str, str | None]]:
+def _linked(run: Run, *, log: bool, junit: bool) -> Iterator[tuple[str, str | None]]:
     """The documents that lead on from a run, by name."""
     for kind in ("samples", "failures", "errors"):
         yield kind, paths.document(paths.run_list(run["run_id"], kind))
     yield "comparison", paths.run_comparison(run["run_id"])
-    yield "log", paths.document(paths.run_list(run["run_id"], "log")) if there.log else None
-    yield "junit", paths.run_junit(run["run_id"]) if there.junit else None
+    yield "log", paths.document(paths.run_list(run["run_id"], "log")) if log else None
+    yield "junit", paths.run_junit(run["run_id"]) if junit else None
     commit, pull_request = run["commit_sha"], run["pr_number"]
     yield "commit", None if commit is None else paths.document(paths.runs_of_commit(commit))
     yield "pull_request", None if pull_request is None else paths.document(paths.runs_of_pull_request(pull_request))

@@ -17,7 +17,6 @@ class SettingsFile:
 
     Args:
         path: the file; None: there is none.
-        text: what it holds.
         values: the settings by name, with `_` as `-`.
     """
 

@@ -14,7 +14,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import certifi
 import urllib3
@@ -292,7 +292,7 @@ def _status(response: urllib3.BaseHTTPResponse) -> str:
 
 
 class Fetcher:
-    """Fetches documents below one API root; to be used as a context, or closed. One thread at a time.
+    """Fetches documents below one API root. To be closed; one thread at a time.
 
     A document that has not changed since it was last fetched is not sent again.
 
@@ -312,12 +312,6 @@ class Fetcher:
         """The root's URL, without a password."""
         self._known: collections.OrderedDict[str, tuple[str, bytes]] = collections.OrderedDict()
         self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -76,14 +76,9 @@ class Copied(Manifest):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a mirroring.
+    """The result of a mirroring: numbers of documents, and of the bytes written.
 
-    Args:
-        written: number of documents fetched and written.
-        bytes: their size.
-        deleted: number of documents that are no longer published.
-        documents: number of documents that the mirror has.
-        site: whether the source has the site's files, if its manifest names them.
+    `site`: whether the source has the site's files, if its manifest names them.
     """
 
     written: int

@@ -112,22 +112,17 @@ def source(
     Raises:
         UsageError: the base is none of these.
     """
+    opened: StoreSource | HttpSource
     if base.startswith("gs://"):
         folder = base.rstrip("/").removesuffix(f"/{paths.API_ROOT.rstrip('/')}")
-        with contextlib.closing(StoreSource(open_store(folder, credentials=credentials), BUCKET_READERS)) as bucket:
-            yield bucket
-        return
-    root = root_url(base)
-    if root.startswith("file:"):
+        opened = StoreSource(open_store(folder, credentials=credentials), BUCKET_READERS)
+    elif (root := root_url(base)).startswith("file:"):
         folder = urllib.request.url2pathname(urllib.parse.urlsplit(root).path)
-        with contextlib.closing(StoreSource(open_store(str(pathlib.Path(folder).parent)))) as local:
-            yield local
-        return
-    opened = HttpSource(root, limits)
-    try:
+        opened = StoreSource(open_store(str(pathlib.Path(folder).parent)))
+    else:
+        opened = HttpSource(root, limits)
+    with contextlib.closing(opened):
         yield opened
-    finally:
-        opened.close()
 
 
 def _verified(wanted: Wanted, read: Callable[[int], bytes | None], name: str) -> bytes:

@@ -22,8 +22,6 @@ class Failure(NamedTuple):
     """Why a case failed.
 
     Args:
-        code: of the classification.
-        reason: one sentence.
         verdict: the code of the verdict.
         main: how it stands to the main line; None for a run of the main line.
         facts: name → value of what else is told of it; None is not told.

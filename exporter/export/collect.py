@@ -27,7 +27,6 @@ class BuiltPart:
     """A part that was built.
 
     Args:
-        part: the part as the manifest names it.
         writes: write phase → number of documents to write.
         gone: the paths that the store may hold and the part does without.
     """

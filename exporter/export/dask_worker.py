@@ -142,7 +142,6 @@ class Reply:
     """What came of a remote task.
 
     Args:
-        answer: what the method returned.
         error: what it raised instead.
         without_job: whether the worker lacks the job, and did nothing.
         missing: whether the worker lacks the documents, and did nothing.
@@ -150,8 +149,6 @@ class Reply:
         changed: whether the worker lacked the rows, read them again and found others; it built nothing.
         files: files of the partition store that it made.
         rows: digest of the rows that it read.
-        worker: the worker's address.
-        lines: what it logged.
     """
 
     answer: Any = None

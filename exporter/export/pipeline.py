@@ -51,7 +51,6 @@ class Settings:
         store: None builds everything and keeps nothing.
         workers: number of processes; 0: in this one.
         documents: the options that documents depend on; `sample_repository` decides about `files`.
-        sample_repository: the folder that holds `TestResults/` and `LogFiles/`.
         runs: look for changed rows only in the partitions of these; None: everywhere.
         dry_run: write nothing.
         allow_shrink: publish even if most of what is published is deleted.
@@ -81,9 +80,6 @@ class Report:
     """What an export did, or in a dry run would do.
 
     Args:
-        manifest: what is published then.
-        plan: what was built, and why.
-        written: number of documents written.
         writes: part of the manifest → how many of those were new, and how many changed.
         gone: paths that are no longer published.
         problems: number of invalid rows.

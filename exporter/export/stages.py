@@ -77,7 +77,6 @@ class Built:
     """Partitions that were built.
 
     Args:
-        parts: partition → its part.
         priors: partition → the fingerprint of its prior history.
         dirty: the targets that their documents have changed, as far as that is known.
         problems: number of invalid rows.
@@ -98,8 +97,6 @@ class Aggregated:
     """The parts over all partitions.
 
     Args:
-        catalog: the catalogue's.
-        site: the site's.
         incomplete: the paths of comparisons of which a content was missing.
         problems: number of invalid names of contents.
     """

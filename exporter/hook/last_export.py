@@ -27,7 +27,6 @@ class ExportResult:
     """How an export ended. Times are seconds since 1970.
 
     Args:
-        finished_at: when.
         exit_code: 0 if the export succeeded.
         message: what went wrong, in one line without secrets; empty if nothing did.
         runs: the runs around which the export looked for changes; None: it looked everywhere.

@@ -58,8 +58,6 @@ class Changes:
     """The documents that an export writes and deletes.
 
     Args:
-        manifest: the new manifest.
-        writes: number of documents to write.
         gone: paths that the store may hold and the new manifest does without.
         phases: the write phases. Each writes some of the documents and yields the number written now and then, in this
             order: new documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of

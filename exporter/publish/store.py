@@ -34,7 +34,6 @@ class Entry:
     """An object as listed.
 
     Args:
-        path: its path.
         size: in bytes before any compression; -1 where the store can't tell.
         digest: SHA-256 in hex of its bytes before any compression; empty where the store would have to read them.
     """

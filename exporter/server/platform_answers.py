@@ -61,16 +61,6 @@ def result(item: Item) -> Body:
     return {**shown(item, RESULT), "outputs": outputs}
 
 
-def summary(run: Item) -> Body:
-    """`/runs/ID/summary`."""
-    return {"run_id": run["run_id"], "status": run["status"], **run["summary"]}
-
-
-def config(run: Item) -> Body:
-    """`/runs/ID/config`."""
-    return {**shown(run, ("run_id", "platform", "branch", "commit_sha")), **run["config"]}
-
-
 def log_line(run_id: int, line: Item) -> Body:
     """A line of `/runs/ID/logs`."""
     return {

@@ -63,12 +63,14 @@ def run(tree: CachedTree, ids: Mapping[str, int], _query: Query) -> answers.Body
 
 def run_summary(tree: CachedTree, ids: Mapping[str, int], _query: Query) -> answers.Body:
     """`/runs/ID/summary`."""
-    return answers.summary(_run(tree, ids))
+    found = _run(tree, ids)
+    return {"run_id": found["run_id"], "status": found["status"], **found["summary"]}
 
 
 def run_config(tree: CachedTree, ids: Mapping[str, int], _query: Query) -> answers.Body:
     """`/runs/ID/config`."""
-    return answers.config(_run(tree, ids))
+    found = _run(tree, ids)
+    return {**answers.shown(found, ("run_id", "platform", "branch", "commit_sha")), **found["config"]}
 
 
 def run_progress(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body:

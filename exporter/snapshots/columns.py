@@ -39,8 +39,6 @@ class Table:
     Args:
         name: in SQLite.
         file: the stem of its files' names.
-        about: what its rows are.
-        fields: of a row.
     """
 
     name: Name

@@ -31,9 +31,7 @@ class SnapshotSettings:
 
     Args:
         keep: how many snapshots stay, the new one included.
-        main: the main line that failures are compared with.
         process: whether a process of its own writes the files, which takes half the time.
-        redaction: whether secrets are taken out of free text.
     """
 
     keep: int = 5

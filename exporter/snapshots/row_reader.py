@@ -180,7 +180,7 @@ class Reader:
 
     def _run(self, one: EvaluatedRun, assessment: Assessment) -> SnapshotRun:
         run_item = runs.assessed(one.item, one.results, assessment.verdicts)
-        _, data = runs.document(one.rows, run_item, self._catalog, runs.Optional(log=False, junit=False))
+        _, data = runs.document(one.rows, run_item, self._catalog, log=False, junit=False)
         values = orjson.loads(data) | {"regression_test_ids": one.rows.customized or None}
         run: SnapshotRun = {field.name: values[field.name] for field in RUNS.fields}  # type: ignore[assignment]
         return run

@@ -45,7 +45,6 @@ class Relation:
     """A table of the database: rows of `table`, or the items of the list `way` in them.
 
     Args:
-        table: what the rows are of.
         way: the names of the lists that lead to it, outermost first; empty for the rows themselves.
         key: the columns that name a row.
         columns: the way through objects to each further column, and its field.
