@@ -127,14 +127,12 @@ def database_option(**attributes: Any) -> Callable[[Command], Command]:
     return option("--database-url", metavar="URL", **attributes)
 
 
-def spool_option(command: Command) -> Command:
-    """Add `--spool`, the folder of hook requests and of how the last export ended."""
-    return option(
-        "--spool",
-        type=click.Path(file_okay=False, path_type=pathlib.Path),
-        show_default="$XDG_STATE_HOME/exporter/STORE'S HASH",
-        help="The folder of the hook's requests, its log, and the result of the last export.",
-    )(command)
+spool_option = option(
+    "--spool",
+    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    show_default="$XDG_STATE_HOME/exporter/STORE'S HASH",
+    help="The folder of the hook's requests, its log, and the result of the last export.",
+)
 
 
 def run_option(help_: str) -> Callable[[Command], Command]:
@@ -148,19 +146,14 @@ def run_option(help_: str) -> Callable[[Command], Command]:
     )
 
 
-def store_argument(command: Command) -> Command:
-    """Add `STORE`, which may be left out where the environment or the settings file names the store."""
-    return click.argument("store", cls=StoreArgument, envvar=f"{PREFIX}STORE")(command)
+store_argument = click.argument("store", cls=StoreArgument, envvar=f"{PREFIX}STORE")
 
-
-def credentials_option(command: Command) -> Command:
-    """Add `--credentials`, for a bucket."""
-    return option(
-        "--credentials",
-        type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
-        show_default="the application default credentials",
-        help="For a bucket: a file of credentials, of any kind that Google issues.",
-    )(command)
+credentials_option = option(
+    "--credentials",
+    type=click.Path(exists=True, dir_okay=False, path_type=pathlib.Path),
+    show_default="the application default credentials",
+    help="For a bucket: a file of credentials, of any kind that Google issues.",
+)
 
 
 def access_options(command: Command) -> Command:
@@ -248,15 +241,13 @@ def main_line_options(command: Command) -> Command:
     return with_main_line
 
 
-def redaction_option(command: Command) -> Command:
-    """Add `--redaction/--no-redaction`, for what publishes free text."""
-    return option(
-        "--redaction/--no-redaction",
-        default=True,
-        show_default=True,
-        help="Replace secrets and mail addresses in logs, messages and notes by [redacted]. Without it, everyone who "
-        "reads what is published can read the tokens, passwords and keys in them.",
-    )(command)
+redaction_option = option(
+    "--redaction/--no-redaction",
+    default=True,
+    show_default=True,
+    help="Replace secrets and mail addresses in logs, messages and notes by [redacted]. Without it, everyone who "
+    "reads what is published can read the tokens, passwords and keys in them.",
+)
 
 
 def cluster_options(command: Command) -> Command:

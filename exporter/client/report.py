@@ -1,6 +1,6 @@
 """What a pull request comment should say of runs: what they break, platform by platform, with links.
 
-`report_of` takes published documents and returns values; `as_markdown` and `as_text` put them into words.
+`run_report` takes published documents and returns values; `as_markdown` and `as_text` put them into words.
 """
 
 import dataclasses
@@ -187,7 +187,7 @@ def headline(report: Report) -> str:
         return f"No run has finished; newest: {report.runs[0].status}"
     broken = [(run, count) for run in finished if (count := run.count("broken"))]
     if broken:
-        first, *rest = (f"{count} {{}}on {_PLATFORM.get(run.platform, run.platform)}" for run, count in broken)
+        first, *rest = (f"{count} {{}}on {_name(run)}" for run, count in broken)
         word = "test " if broken[0][1] == 1 else "tests "
         parts = ["Breaks " + ", ".join([first.format(word), *(one.format("") for one in rest)])]
     else:
@@ -253,9 +253,8 @@ def as_markdown(report: Report) -> str:
 
 
 def _run_lines(run: RunReport) -> list[str]:
-    name = _PLATFORM.get(run.platform, "an unknown platform")
     sha = f", commit {escape(run.commit_sha[:10])}" if run.commit_sha else ""
-    lines = [f"**{name}**, [run {run.run_id}]({run.url}){sha}: {run.done} of {run.total} results, {run.status}"]
+    lines = [f"**{_name(run)}**, [run {run.run_id}]({run.url}){sha}: {run.done} of {run.total} results, {run.status}"]
     if run.suspect:
         code, count = run.suspect
         lines.append(f"⚠ {count} tests newly fail with {code}: this looks like the machine, not the change.")
@@ -288,8 +287,7 @@ def as_text(report: Report) -> str:
     """The report as plain text, for a terminal."""
     lines = [f"{printable(report.title)}: {headline(report)}"]
     for run in report.runs:
-        name = _PLATFORM.get(run.platform, "an unknown platform")
-        lines.append(f"{name}, run {run.run_id}: {run.done} of {run.total} results, {run.status}")
+        lines.append(f"{_name(run)}, run {run.run_id}: {run.done} of {run.total} results, {run.status}")
         lines += [
             f"  {_KIND[one.kind]:12} {one.regression_test_id:>5} {one.code:18} "
             f"ccextractor {printable(one.command or '')} {printable(one.sample_name or '')}"

@@ -8,26 +8,26 @@ import logging
 from collections.abc import Collection
 
 from exporter.export.plan import Plan
-from exporter.export.stages import Built, Export, Read, build, read
+from exporter.export.stages import Built, Read, Shared, build, read
 
 log = logging.getLogger(__name__)
 
 
-def build_all(export: Export, found: Read) -> tuple[Read, Built]:
+def build_all(shared: Shared, found: Read) -> tuple[Read, Built]:
     """Build what was read, and read again what has changed meanwhile, until all is built; both as they are then."""
-    built = build(export, found.plan)
+    built = build(shared, found.plan)
     while built.changed:
-        found = _read_again(export, found, built.changed)
-        built = _build_again(export, found.plan, built)
+        found = _read_again(shared, found, built.changed)
+        built = _build_again(shared, found.plan, built)
     for number, names in sorted(built.shown.items()):  # not before: what was built again shows something else
-        export.state.lists.extend(number, names)
+        shared.state.lists.extend(number, names)
     return found, built
 
 
-def _read_again(export: Export, before: Read, changed: Collection[int]) -> Read:
+def _read_again(shared: Shared, before: Read, changed: Collection[int]) -> Read:
     """Read partitions of a plan again whose rows have changed since they were read."""
     log.info("the rows of %d partitions have changed while they were built; reading them again", len(changed))
-    found = read(export, before.plan, changed)
+    found = read(shared, before.plan, changed)
     return Read(
         found.plan,
         {**before.priors, **found.priors},
@@ -36,11 +36,11 @@ def _read_again(export: Export, before: Read, changed: Collection[int]) -> Read:
     )
 
 
-def _build_again(export: Export, plan: Plan, before: Built) -> Built:
+def _build_again(shared: Shared, plan: Plan, before: Built) -> Built:
     """Build the partitions that were not built, and all later ones of the plan: their prior history may be another."""
     first = min(before.changed)
     later = Plan({number: why for number, why in plan.build.items() if number >= first}, plan.gone, plan.force_rebuild)
-    found = build(export, later)
+    found = build(shared, later)
     parts = {number: part for number, part in before.parts.items() if number in plan.build}
     return Built(
         {**parts, **found.parts},

@@ -156,7 +156,7 @@ def _attempt(
         with start(
             job, min(settings.workers, len(plan.build)) if several else 0, settings.cluster if several else None
         ) as workers:
-            shared = stages.Export(job, base, state, workers, progress)
+            shared = stages.Shared(job, base, state, workers, progress)
             if not settings.allow_shrink:
                 refuse_shrinking_plan(shared, plan)
             read = stages.read(shared, plan)

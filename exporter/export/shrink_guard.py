@@ -16,7 +16,7 @@ from exporter.errors import ShrinkError
 from exporter.export.collect import published_part
 from exporter.export.job import Job
 from exporter.export.plan import Plan
-from exporter.export.stages import Export
+from exporter.export.stages import Shared
 from exporter.publish.manifest import CATALOG
 
 MINIMUM = 10
@@ -132,35 +132,35 @@ def _reason(one: Shrinkage, job: Job) -> str:
     return "no result shows these contents any more"
 
 
-def refuse_shrinking(export: Export, gone: Iterable[str]) -> None:
+def refuse_shrinking(shared: Shared, gone: Iterable[str]) -> None:
     """See that these paths can be deleted without a second look.
 
     Raises:
         ShrinkError: more than half of the published documents of a kind are among them.
     """
-    job, base = export.job, export.base
+    job, base = shared.job, shared.base
     if job.store is None or base.manifest is None:
         return
-    catalog = (_paths(export, name) for name in (CATALOG,))
-    partitions = (_paths(export, part.name) for part in reversed(base.manifest.partitions))
+    catalog = (_paths(shared, name) for name in (CATALOG,))
+    partitions = (_paths(shared, part.name) for part in reversed(base.manifest.partitions))
     if found := shrinkages(gone, catalog, partitions):
         raise refusal(found, job.store.name, job)
 
 
-def refuse_shrinking_plan(export: Export, plan: Plan) -> None:
+def refuse_shrinking_plan(shared: Shared, plan: Plan) -> None:
     """The same before any row is read, of the paths that the plan and the options alone delete.
 
     Raises:
         ShrinkError: as `refuse_shrinking`.
     """
     names = [str(number) for number in plan.gone]
-    gone = [path for name in names for path in _paths(export, name)]
-    if export.base.manifest is not None and "--" in export.state.differences:
-        every = (path for name in export.base.manifest.parts for path in _paths(export, name))
-        gone += [path for path in every if not is_made(path, export.job.options)]
-    refuse_shrinking(export, gone)
+    gone = [path for name in names for path in _paths(shared, name)]
+    if shared.base.manifest is not None and "--" in shared.state.differences:
+        every = (path for name in shared.base.manifest.parts for path in _paths(shared, name))
+        gone += [path for path in every if not is_made(path, shared.job.options)]
+    refuse_shrinking(shared, gone)
 
 
-def _paths(export: Export, name: str) -> Iterable[str]:
+def _paths(shared: Shared, name: str) -> Iterable[str]:
     """The paths that a part publishes."""
-    return published_part(export.job, name, export.base.part_manifests(name)).contents.published
+    return published_part(shared.job, name, shared.base.part_manifests(name)).contents.published

@@ -1,6 +1,6 @@
 """The stages of an export: read, build, aggregate, and what is then to be published; each takes and returns values.
 
-What all stages share is `Export`. Only its posting lists and partition store change on the way: reading puts the
+What all stages share is `Shared`. Only its posting lists and partition store change on the way: reading puts the
 partitions that were read into them, building adds what only documents show.
 """
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class Shared:
     """What all stages of an export share; `base` is what is published, `state` what is remembered."""
 
     job: Job
@@ -107,22 +107,22 @@ class Aggregated:
     problems: int
 
 
-def read(export: Export, plan: Plan, again: Collection[int] | None = None) -> Read:
+def read(shared: Shared, plan: Plan, again: Collection[int] | None = None) -> Read:
     """Read the rows of all partitions of the plan, and scan the posting lists and lineages.
 
     A partition that was not planned, but whose archive page of a feed now links to another page, or whose prior history
     has changed, is added to the plan and read in another round. `again`: the partitions to read of a plan that has been
     read before; None: all.
     """
-    lists, remembered = export.state.lists, export.state.remembered
-    scan = PrefixScan(lists, export.state.partitions)
+    lists, remembered = shared.state.lists, shared.state.remembered
+    scan = PrefixScan(lists, shared.state.partitions)
     reasons, priors, problems = dict(plan.build), dict[int, str](), 0
     to_read, to_remove = (
         sorted(reasons if again is None else again),
         {number for number in plan.gone if number in lists.nodes},
     )
     while to_read or to_remove:
-        answers = iter(export.progress("reading", export.workers.map(Worker.read, to_read), len(to_read)))
+        answers = iter(shared.progress("reading", shared.workers.map(Worker.read, to_read), len(to_read)))
         first = min((*to_read, *to_remove))
         added: dict[int, str] = {}
         for number in sorted(one for one in {*lists.nodes, *to_read} if one >= first):
@@ -132,7 +132,7 @@ def read(export: Export, plan: Plan, again: Collection[int] | None = None) -> Re
             elif number in to_read:
                 found = next(answers)
                 problems += report_problems(found.problems)
-                relinked = _scan_read(export, scan, number, found)
+                relinked = _scan_read(shared, scan, number, found)
             elif number in reasons:
                 relinked = scan.rescan(number)
             else:
@@ -149,20 +149,20 @@ def read(export: Export, plan: Plan, again: Collection[int] | None = None) -> Re
     return Read(new_plan, priors, frozenset(scan.dirty_lists), problems)
 
 
-def _scan_read(export: Export, scan: PrefixScan, number: int, found: ReadPartition) -> set[int]:
-    export.state.partitions.invalidate(number)
+def _scan_read(shared: Shared, scan: PrefixScan, number: int, found: ReadPartition) -> set[int]:
+    shared.state.partitions.invalidate(number)
     # Its runs may have been deleted since the plan was made.
     return scan.replace(number, found.stats) if found.stats.runs else scan.remove(number)
 
 
-def build(export: Export, plan: Plan) -> Built:
+def build(shared: Shared, plan: Plan) -> Built:
     """Build all partitions of the plan."""
-    state = export.state
+    state = shared.state
     tasks = (  # one after another: a partition's posting lists are many
         BuildTask(
             number,
             state.lists.nodes[number].previous,
-            export.base.part_manifests(str(number)),
+            shared.base.part_manifests(str(number)),
             state.valid,
             number in plan.force_rebuild,
         )
@@ -170,7 +170,7 @@ def build(export: Export, plan: Plan) -> Built:
     )
     parts, priors, dirty, problems = dict[int, BuiltPart](), dict[int, str](), set[str](), 0
     shown, changed = dict[int, list[str]](), set[int]()
-    for one in export.progress("building", export.workers.map(Worker.build, tasks), len(plan.build)):
+    for one in shared.progress("building", shared.workers.map(Worker.build, tasks), len(plan.build)):
         if isinstance(one, RowsChanged):
             changed.add(one.number)
             continue
@@ -182,24 +182,24 @@ def build(export: Export, plan: Plan) -> Built:
     return Built(parts, priors, frozenset(dirty), problems, shown, frozenset(changed))
 
 
-def dirty_targets(export: Export, found: Read, built: Built, fingerprints: DependencyFingerprints) -> DirtyTargets:
+def dirty_targets(shared: Shared, found: Read, built: Built, fingerprints: DependencyFingerprints) -> DirtyTargets:
     """The targets over all partitions that may have changed; `fingerprints` are those of targets."""
-    state = export.state.state
-    if state is None or not export.state.valid:
+    state = shared.state.state
+    if state is None or not shared.state.valid:
         return AllTargets()
     dirty = {targets.of_feed(name) for name in found.dirty_lists if not targets.lists_runs(name)}
     for number in found.plan.gone:
-        dirty |= changed_lists(export.state.partitions.previous_summary(number), None)
+        dirty |= changed_lists(shared.state.partitions.previous_summary(number), None)
     return dirty | built.dirty | changed(state.targets, fingerprints)
 
 
-def main_now_fingerprints(export: Export) -> DependencyFingerprints:
+def main_now_fingerprints(shared: Shared) -> DependencyFingerprints:
     """Dependency fingerprints of what shows where the main line stands now: the badges and the head of the changes."""
-    return dict.fromkeys((paths.BADGES, paths.REGRESSIONS), repr(sorted(_builder(export, set()).main_now().items())))
+    return dict.fromkeys((paths.BADGES, paths.REGRESSIONS), repr(sorted(_builder(shared, set()).main_now().items())))
 
 
-def _builder(export: Export, dirty: DirtyTargets) -> Aggregate:
-    job, state = export.job, export.state
+def _builder(shared: Shared, dirty: DirtyTargets) -> Aggregate:
+    job, state = shared.job, shared.state
     return Aggregate(
         job.catalog,
         job.options,
@@ -211,10 +211,10 @@ def _builder(export: Export, dirty: DirtyTargets) -> Aggregate:
     )
 
 
-def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggregated:
+def aggregate(shared: Shared, built: Iterable[int], dirty: DirtyTargets) -> Aggregated:
     """Build the parts over all partitions: the catalogue's and the site's; `built` are partitions."""
-    job, state = export.job, export.state
-    builder = _builder(export, dirty)
+    job, state = shared.job, shared.state
+    builder = _builder(shared, dirty)
 
     def reuse(path: str) -> bool:
         if path.startswith(paths.DIFFS):
@@ -222,10 +222,10 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
         name = targets.of_document(path)
         return name is not None and name not in dirty
 
-    published = _published(export, CATALOG)
+    published = _published(shared, CATALOG)
     incomplete, problems = set[str](), list[InvalidRow]()
     with PartCollector(job, published, frozenset(paths.entry_documents().values())) as collector:
-        for one in _compare(export, published, built):
+        for one in _compare(shared, published, built):
             problems += one.problems
             if one.incomplete:
                 incomplete.add(one.document[0])
@@ -234,26 +234,26 @@ def aggregate(export: Export, built: Iterable[int], dirty: DirtyTargets) -> Aggr
         catalog = collector.finish(reuse)
     pages = list[Document](builder.site())
     known_pages = frozenset(path for path, _ in pages if not paths.is_asset(path))
-    with PartCollector(job, _published(export, SITE), known_pages) as collector:
+    with PartCollector(job, _published(shared, SITE), known_pages) as collector:
         collector.add(pages)
         site = collector.finish(reuse)
     return Aggregated(catalog, site, frozenset(incomplete), report_problems(problems))
 
 
-def _published(export: Export, name: str) -> PublishedPart:
+def _published(shared: Shared, name: str) -> PublishedPart:
     """A part over all partitions as the store may hold it."""
-    published = published_part(export.job, name, export.base.part_manifests(name))
-    if export.state.state is not None and not published.contents.published:
+    published = published_part(shared.job, name, shared.base.part_manifests(name))
+    if shared.state.state is not None and not published.contents.published:
         raise StateLostError
     return published
 
 
-def _compare(export: Export, published: PublishedPart, built: Iterable[int]) -> Iterator[Compared]:
+def _compare(shared: Shared, published: PublishedPart, built: Iterable[int]) -> Iterator[Compared]:
     """Compare the contents of which no comparison is published, or only one that lacked a content.
 
     All contents are compared again, once, if published comparisons were made by other rules.
     """
-    state = export.state
+    state = shared.state
     heads, nodes = state.lists.list_heads, state.lists.nodes
     again = set(state.state.incomplete) if state.state else set()
     if state.state is not None and state.state.targets.get(targets.DIFF_RULES) != str(diffs.RULES):
@@ -270,7 +270,7 @@ def _compare(export: Export, published: PublishedPart, built: Iterable[int]) -> 
     wanted = [path for path in found if state.state is None or path in again or path not in known]
     partitions = ((path, heads[path].last) for path in wanted)
     tasks = (CompareTask(Pair(*nodes[number].stats.diffs[path]), number) for path, number in partitions)
-    yield from export.progress("comparing", export.workers.map(Worker.compare, tasks), len(wanted))
+    yield from shared.progress("comparing", shared.workers.map(Worker.compare, tasks), len(wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class Finished:
 
 
 def changes(
-    export: Export,
+    shared: Shared,
     finished: Finished,
     shown: DependencyFingerprints,
     target_fingerprints: DependencyFingerprints,
@@ -302,7 +302,7 @@ def changes(
     `shown` are the dependency fingerprints of partitions. `trusts_state`: whether to trust that the store's state holds
     no file but those that it names.
     """
-    job, state, base = export.job, export.state, export.base
+    job, state, base = shared.job, shared.state, shared.base
     manifests = {number: one.part.digest for number, one in finished.partitions.items()}
     new = state.new_partitions(manifests, finished.plan.gone, finished.rows, finished.priors)
     published = base.manifest.parts if base.manifest else {}
@@ -331,7 +331,7 @@ def changes(
         gone=tuple(gone),
         phases=tuple(
             itertools.chain.from_iterable(
-                (_write_partitions(export, finished.partitions, phase), _write_aggregate(job, phase))
+                (_write_partitions(shared, finished.partitions, phase), _write_aggregate(job, phase))
                 for phase in _PHASES
             )
         ),
@@ -339,21 +339,21 @@ def changes(
     )
 
 
-def write_manifests(export: Export, finished: Finished) -> None:
+def write_manifests(shared: Shared, finished: Finished) -> None:
     """Write the manifests of all parts that were built: nothing published names them yet."""
     *partitions, catalog, site = (one.part for one in finished.parts)
-    for _ in export.workers.map(Worker.write_manifest, partitions):
+    for _ in shared.workers.map(Worker.write_manifest, partitions):
         pass
     for part in (catalog, site):
-        write_manifest(export.job, part)
+        write_manifest(shared.job, part)
 
 
 _PHASES: tuple[WritePhase, ...] = ("new", "changed")
 
 
-def _write_partitions(export: Export, built: Mapping[int, BuiltPart], phase: WritePhase) -> Iterator[int]:
+def _write_partitions(shared: Shared, built: Mapping[int, BuiltPart], phase: WritePhase) -> Iterator[int]:
     tasks = [WriteTask(one.part.name, phase) for one in built.values() if one.writes[phase]]
-    yield from export.progress(f"writing {phase}", export.workers.map(Worker.write, tasks), len(tasks))
+    yield from shared.progress(f"writing {phase}", shared.workers.map(Worker.write, tasks), len(tasks))
 
 
 def _write_aggregate(job: Job, phase: WritePhase) -> Iterator[int]:

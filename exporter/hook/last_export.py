@@ -61,12 +61,8 @@ def read(spool: pathlib.Path) -> ExportResult | None:
 def noted(spool: pathlib.Path | None, runs: Sequence[int] | None, explain: Explain) -> Iterator[None]:
     """Note in the spool how the export in this block ends, and make the folder if need be.
 
-    An export does not fail because its end cannot be noted.
-
-    Args:
-        spool: where; None: nothing is noted.
-        runs: as in `ExportResult`.
-        explain: gives the exit code and the message of a failure.
+    An export does not fail because its end cannot be noted. Without a spool nothing is noted; `runs` as in
+    `ExportResult`.
     """
     try:
         yield

@@ -98,10 +98,7 @@ class SampleRepository:
             )
 
     def log_fingerprints(self, runs: Iterable[int] | None = None) -> Mapping[int, str]:
-        """Run id → its log's size and time of change (ns), which change when the log does.
-
-        Args:
-            runs: look only for the logs of these.
+        """Run id → its log's size and time of change (ns), which change when the log does; of all or of some runs.
 
         Raises:
             SourceError: the folder can't be read. Then the logs are not gone.
