@@ -1,8 +1,8 @@
 """The failures that an operator can do something about.
 
-Everything that is expected to go wrong (an unreachable database, a full disk, a store of a newer layout) is
-raised as one of these; `cli.py` prints the message as one line and exits with the class's code. A message says
-what happened and what to do, and never holds a database URL, a password or a row's private value.
+Everything that is expected to go wrong (an unreachable database, a full disk, a store of a newer layout) is raised as
+one of these; `cli/exit_codes.py` makes one line and the exit code of it. A message says what happened and what to do,
+and never holds a database URL, a password or a row's private value.
 """
 
 
@@ -19,7 +19,7 @@ class UsageError(ExporterError):
 
 
 class ShrinkError(ExporterError):
-    """The export would delete most of what is published, and was not told that it may."""
+    """The export would delete most of what is published, and `--allow-shrink` was not given."""
 
     exit_code = 3
 

@@ -1,7 +1,7 @@
 """Every published path and link.
 
 A path here is relative to the API root `v1/`. A list's *name* is the path of its first document without `.json`;
-its further pages lie in the folder of that name. Nobody else joins path strings.
+its further pages lie in the folder of that name. No other module joins path strings.
 """
 
 import re
@@ -237,8 +237,8 @@ def regression_test(regression_test_id: int) -> str:
     return f"{REGRESSION_TESTS}/{regression_test_id}.json"
 
 
-def recent_chain(regression_test_id: int, platform: str) -> str:
-    """The name of the chain of a test's results on one platform."""
+def recent_results(regression_test_id: int, platform: str) -> str:
+    """The name of the posting list of a test's results on one platform."""
     return f"{REGRESSION_TESTS}/{regression_test_id}/{platform}"
 
 
@@ -315,7 +315,7 @@ RELATED = {"snapshots": SNAPSHOT_INDEX, "documentation": "../llms.txt"}
 """What the manifest names beside the entry documents: it need not be there."""
 
 STATE_SNAPSHOTS = STATE_ROOT + SNAPSHOTS
-"""Who is just writing which snapshot."""
+"""A file for each snapshot that a process is writing."""
 
 
 def snapshot_id(made_at: str, digest: str) -> str:

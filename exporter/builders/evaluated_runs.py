@@ -48,13 +48,7 @@ def evaluate(
 
 
 class WrittenRuns(NamedTuple):
-    """The runs of a partition as `dump` wrote them, oldest first.
-
-    Args:
-        keys: of the distinct outcomes.
-        fingerprints: of the rows of each run.
-        lines: the runs, encoded.
-    """
+    """The keys of distinct outcomes; the fingerprints of the rows of a partition's runs, and the runs, oldest first."""
 
     keys: list[OutcomeKey]
     fingerprints: list[str]

@@ -8,14 +8,8 @@ from exporter.builders.results import Templates, documented
 from exporter.documents.encoding import Document
 from exporter.documents.junit import Case, Failure, facts, junit
 from exporter.documents.runs import Run
-from exporter.rules.lineage import RunFacts
 from exporter.rules.outcomes import Result
 from exporter.rules.verdicts import Verdict
-
-
-def is_published(run: RunFacts, options: DocumentOptions) -> bool:
-    """Whether a run has JUnit XML."""
-    return options.junit != "none" and run.is_counted
 
 
 def document(

@@ -33,7 +33,6 @@ class Prior(NamedTuple):
     Args:
         pages: name of a feed → the partition of its next older archive page, where there is one.
         lineages: the lineages before the partition.
-        matrix_of: returns the matrix of an earlier partition.
     """
 
     pages: Mapping[str, int]
@@ -81,9 +80,11 @@ class Partition:
             comparisons = history.compare(one.facts, one.results, active, self._matrix_of)
             assessment = history.assess(one.facts, one.results)
             run = runs.assessed(one.item, one.results, assessment.verdicts)
+            result_documents = self.options.result_documents
+            changes = [regressions.change(run, turn, self.catalog, result_documents) for turn in assessment.turns]
             yield RunDocuments(
                 run,
-                regressions.changes(run, assessment.turns, self.catalog, self.options.result_documents),
+                changes,
                 comparison.tests_without_result(comparisons),
                 self._documents(one, run, assessment, comparisons),
             )
@@ -105,7 +106,7 @@ class Partition:
         )
         if lines:
             yield from build_log.documents(run_id, lines)
-        if xml := junit.is_published(one.facts, self.options):
+        if xml := self.options.junit != "none" and one.facts.is_counted:
             yield junit.document(run, listed, assessment.verdicts, self.templates, self.options)
         yield runs.document(one.rows, run, self.catalog, log=lines is not None, junit=xml)
 

@@ -1,6 +1,6 @@
 """What changed lately on the main line: every test that began to fail there, and every one that passes again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import paths
@@ -28,12 +28,8 @@ CHANGES_PER_PART = 1_000
 """Changes in a part of an archive page: a run in which everything fails makes thousands."""
 
 
-def changes(run: Run, turns: Iterable[Turn], catalog: Catalog, result_documents: str) -> list[Change]:
-    """The changes of the main line that a run makes, by test; their `href` is a path."""
-    return [_change(run, one, catalog, result_documents) for one in turns]
-
-
-def _change(run: Run, one: Turn, catalog: Catalog, result_documents: str) -> Change:
+def change(run: Run, one: Turn, catalog: Catalog, result_documents: str) -> Change:
+    """A change of the main line that a run makes; its `href` is a path."""
     outcome, sample = one.outcome, sample_of(catalog, one.outcome.test_id)
     assert run["platform"] is not None
     linked = documented(outcome.status, result_documents)

@@ -8,7 +8,6 @@ from exporter import paths
 from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined
 from exporter.documents.lists import listing
 from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail
-from exporter.documents.results import Verdict as VerdictDocument
 from exporter.documents.runs import Run, RunIdentity
 from exporter.rules.outcomes import Outcome, Pair, Result, category_names, sample_of
 from exporter.rules.status import RESULT_STATUSES, ResultStatus
@@ -271,17 +270,8 @@ class ResultBuilder:
 
     def _verdict(self, verdict: Verdict, test: int, source: str) -> bytes:
         """A verdict as the document at `source` shows it."""
-        shown: VerdictDocument = {
-            "code": verdict.code,
-            "line": verdict.line,
-            "since_run": verdict.since_run,
-            "last_pass_run": verdict.last_pass_run,
-            "previous_run": verdict.previous_run,
-            "signature_changed": verdict.signature_changed,
-            "flaky_test": verdict.flaky_test,
-            "main": None if verdict.main is None else self._main(verdict.main, test, source),
-        }
-        return encode(shown)
+        main = None if verdict.main is None else self._main(verdict.main, test, source)
+        return encode(verdict._asdict() | {"main": main})
 
     def _main(self, standing: MainStanding, test: int, source: str) -> MainVerdict:
         href = None

@@ -69,7 +69,7 @@ class NewestResults(NamedTuple):
 def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: MatrixOf) -> NewestResults:
     """The `least` newest results of a test on a platform, or all, newest first; and as many that count."""
     found = NewestResults([], [])
-    for number in index.partitions(paths.recent_chain(test, platform)):
+    for number in index.partitions(paths.recent_results(test, platform)):
         matrix = matrix_of(number)
         found.all.extend(matrix.of_test(test, platform))
         found.counted.extend(matrix.of_test(test, platform, counted=True))

@@ -93,7 +93,7 @@ class Http:
         if url.username is not None:
             headers["Authorization"] = f"Basic {base64.b64encode(_user(url).encode()).decode()}"
         self._headers, self._manager = headers, _manager(url, connections)
-        # The pool of the one host spares a third of urllib3's work; a proxy of plain HTTP is told whole URLs.
+        # The pool of the one host spares a third of urllib3's work; a proxy of plain HTTP gets whole URLs.
         proxied = isinstance(self._manager, urllib3.ProxyManager) and url.scheme == "http"
         self._pool = None if proxied else self._manager.connection_from_url(self._origin)
 
@@ -294,10 +294,7 @@ def _status(response: urllib3.BaseHTTPResponse) -> str:
 class Fetcher:
     """Fetches documents below one API root. To be closed; one thread at a time.
 
-    A document that has not changed since it was last fetched is not sent again.
-
-    Args:
-        base: as `root_url` takes it.
+    A document that has not changed since it was last fetched is not sent again. `base` as `root_url` takes it.
 
     Raises:
         UsageError: the base is none.

@@ -101,7 +101,7 @@ def mirror(
     Args:
         source: the API.
         store: the mirror. Nothing else may publish there.
-        show: hears how far it is.
+        show: called with the progress.
         wait: seconds to wait in all for a source that is being published.
         sleep: waits.
 

@@ -93,7 +93,7 @@ class Source(Protocol):
             path: what to fetch.
             file: where to; the file beside it, `.etag`, says of what it is a part.
             size: how many bytes it should have; no more are fetched.
-            show: hears how many bytes there are.
+            show: called with the number of bytes that there are.
 
         Raises:
             FetchError: it cannot be fetched. What came is kept.
@@ -145,11 +145,7 @@ def _verified(wanted: Wanted, read: Callable[[int], bytes | None], name: str) ->
 
 
 class StoreSource:
-    """The API in a store that can be opened. To be closed.
-
-    Args:
-        readers: documents that are read at the same time.
-    """
+    """The API in a store that can be opened; `readers` documents are read at the same time. To be closed."""
 
     def __init__(self, store: Store, readers: int = 1) -> None:
         self.store = store
@@ -188,11 +184,7 @@ class StoreSource:
 
 
 class HttpSource:
-    """The API at a root URL, over connections that are kept. To be closed.
-
-    Args:
-        root: as `root_url` returns it.
-    """
+    """The API at a root as `root_url` returns it, over connections that are kept. To be closed."""
 
     def __init__(self, root: str, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         self._http = Http(root, limits, CONNECTIONS)
@@ -208,19 +200,15 @@ class HttpSource:
         self._threads.end()
         self._http.close()
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """A document; None where there is none."""
-        return self._read(path, limit, 0)
-
     def documents(self, wanted: Iterable[Wanted]) -> Iterator[bytes]:
         """These documents in this order, many at the same time."""
         return self._threads.results(self._document, wanted)
 
     def _document(self, one: Wanted) -> bytes:
-        return _verified(one, lambda attempt: self._read(one.path, one.size, attempt), self.name)
+        return _verified(one, lambda attempt: self.read(one.path, one.size, attempt), self.name)
 
-    def _read(self, path: str, limit: int, attempt: int) -> bytes | None:
-        """A document; a later attempt asks for it as it is stored, past caches."""
+    def read(self, path: str, limit: int, attempt: int = 0) -> bytes | None:
+        """A document; None where there is none. A later attempt asks for it as it is stored, past caches."""
 
         def take(response: urllib3.BaseHTTPResponse) -> bytes | None:
             if response.status == 200:

@@ -168,14 +168,10 @@ def _merged(several: Sequence[Faults]) -> Faults:
 
 
 def run_pair(rng: random.Random, push: Push, tests: Sequence[Test], runs: int, pushes: int) -> Iterator[Run]:
-    """Yield the runs of a push.
+    """Yield the runs of a push: of the tests that exist at its time.
 
-    Args:
-        rng: decides everything.
-        push: what is tested.
-        tests: all tests; those that exist at the time are run.
-        runs: how many runs there are in all; the newest few are running or queued, the highest id is `runs`.
-        pushes: how many pushes there are in all.
+    `runs` and `pushes` are how many there are in all. The newest few runs are running or queued; the highest id is
+    `runs`.
     """
     tests = [test for test in tests if test.first * pushes <= push.number < test.last * pushes]
     limited_to: list[int] = []

@@ -167,12 +167,9 @@ _AWKWARD_NAMES = ('Müller & Söhne – "Die Küche" (2017)', "it's <b>late</b> 
 
 
 def build_catalog(rng: random.Random, tests: int, keep: Callable[[str, bytes], None]) -> Catalog:
-    """Invent a catalogue.
+    """Invent a catalogue of so many regression tests, and about four fifths as many samples.
 
-    Args:
-        rng: decides everything.
-        tests: how many regression tests; samples are about four fifths as many.
-        keep: called with the name (`HASH.srt`) and the content of every caption file that a row mentions.
+    `keep` is called with the name (`HASH.srt`) and the content of every caption file that a row mentions.
     """
     catalog = Catalog()
     rows = catalog.rows

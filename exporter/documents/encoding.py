@@ -30,11 +30,7 @@ PLACEHOLDER = orjson.Fragment(b"\0")
 
 
 class Template:
-    """A document's shape, encoded once, with placeholders for the values that change.
-
-    Args:
-        shape: the document, with `PLACEHOLDER` for each such value.
-    """
+    """A document's shape, encoded once, with `PLACEHOLDER` for each value that changes."""
 
     __slots__ = ("_pieces",)
 

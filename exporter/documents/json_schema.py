@@ -35,8 +35,7 @@ def name_of(shape: Any) -> str:
 class Schemas:
     """The schemas of shapes that share definitions.
 
-    Args:
-        prefix: what leads to a definition, in the document that they will stand in.
+    `prefix` leads to a definition in the document that the schemas will stand in.
     """
 
     def __init__(self, prefix: str) -> None:

@@ -24,7 +24,7 @@ class Failure(NamedTuple):
     Args:
         verdict: the code of the verdict.
         main: how it stands to the main line; None for a run of the main line.
-        facts: name → value of what else is told of it; None is not told.
+        facts: name → value of what else is shown of it; a None is left out.
     """
 
     code: str
@@ -134,8 +134,8 @@ def _case(case: Case, category: str) -> str:
         return f"    <testcase{of_case}/>"
     failure = case.failure
     outcome = "error" if failure.code in CRASHES else "failure"
-    told = {**failure.facts, **failure.standing}
-    text = "\n".join(f"{name}: {xml_text.text(value)}" for name, value in told.items() if value is not None)
+    shown = {**failure.facts, **failure.standing}
+    text = "\n".join(f"{name}: {xml_text.text(value)}" for name, value in shown.items() if value is not None)
     message = xml_text.attributes({"type": failure.code, "message": failure.reason})
     return f"    <testcase{of_case}>\n      <{outcome}{message}>{text}</{outcome}>\n    </testcase>"
 

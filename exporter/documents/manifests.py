@@ -26,15 +26,15 @@ class ManifestPart(TypedDict):
     bytes: Annotated[Count, "Their size, uncompressed.", Keywords(x_unit="B")]
 
 
-class ManifestPartition(TypedDict):
-    """The part of the documents of some runs."""
+class RunRange(TypedDict):
+    """The ids that runs of a partition can have."""
 
     first_run_id: Annotated[int, "The least id that a run of the partition can have."]
     last_run_id: Annotated[int, "The highest one."]
-    href: Annotated[Link, "The manifest that names the part's documents; immutable."]
-    digest: Annotated[Sha256, "SHA-256 of that manifest."]
-    documents: Annotated[Count, "Documents of the part."]
-    bytes: Annotated[Count, "Their size, uncompressed.", Keywords(x_unit="B")]
+
+
+class ManifestPartition(RunRange, ManifestPart):
+    """The part of the documents of some runs."""
 
 
 RelatedName = Annotated[str, Keywords(enum=list(paths.RELATED))]

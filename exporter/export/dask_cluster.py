@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _CONNECT = 30
 """Seconds that a scheduler may take to answer."""
 _CLOSE = 5
-"""Seconds that saying good-bye to it may take."""
+"""Seconds that closing the connection may take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,7 @@ def on_cluster(job: Job, cluster: DaskCluster) -> "Iterator[DaskPool]":
 
 
 class DaskPool(Executor):
-    """Does tasks of a job on a cluster.
-
-    Attributes:
-        ahead: as in `executor.Workers`.
-    """
+    """Does tasks of a job on a cluster; `ahead` as in `executor.Workers`."""
 
     def __init__(self, client: distributed.Client, job: Job, workers: "_Workers") -> None:
         self._client, self._job, self._workers = client, job, workers

@@ -57,7 +57,7 @@ def partition_stats(
             if test is not None and test.sample_id is not None:
                 counts[paths.sample_history(test.sample_id)] += count
             if test is not None and platform is not None:
-                counts[paths.recent_chain(test_id, platform)] += count
+                counts[paths.recent_results(test_id, platform)] += count
     counts.update(dict.fromkeys(diffs, 1))
     counts.update(dict.fromkeys(shown([one.rows for one in runs], catalog), 1))
     return PartitionStats(

@@ -43,7 +43,6 @@ class BuildTask:
     """Asks for one partition's documents.
 
     Args:
-        partition: its number.
         previous: name of a posting list → the partition before this one, where there is one.
         manifests: the manifests of what the store may hold of it.
         state_valid: whether what is remembered belongs to what is published.
@@ -68,8 +67,6 @@ class BuiltPartition(NamedTuple):
     """A partition that was built.
 
     Args:
-        number: the partition's.
-        part: its part of the manifest.
         prior: the fingerprint of its prior history.
         shown: keys of what it shows of the catalogue beside those in its statistics.
         dirty: the targets that its documents have changed; empty if its previous summary is not valid.

@@ -1,7 +1,7 @@
 """The hook's queue: requests in the spool, and the lock of the one worker that carries them out.
 
 The order of steps is why no request is lost. A hook records its request first and then tries to take the lock. With
-the lock it starts a worker, which inherits it: at no moment does nobody hold the lock. Without it, another process
+the lock it starts a worker, which inherits it, so that one of the two always holds it. Without it, another process
 holds the lock, and looks at the requests once more *after* releasing it. A request is deleted only when an export
 that began after its recording has succeeded; so the next worker carries out the requests of one that was killed, or
 whose export failed.

@@ -61,7 +61,7 @@ def start_worker(spool: pathlib.Path, environment: Mapping[str, str]) -> None:
                 raise ExporterError(
                     f"no worker can be started ({error.strerror}); the request is kept for the next hook"
                 ) from None
-        worker.returncode = 0  # nobody waits for it, so Python need not complain
+        worker.returncode = 0  # no process waits for it, so Python need not complain
     finally:
         lock.close()
 

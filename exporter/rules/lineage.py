@@ -19,14 +19,9 @@ class RunFacts(NamedTuple):
     """What the rules know of a run.
 
     Args:
-        run_id: its id.
-        status: its status.
         platform: the platform it ran on; None where the row names none.
         test_type: `commit` or `pr`.
         repository: its fork, as published.
-        branch: the branch.
-        commit_sha: the commit.
-        pr_number: the pull request.
         at: when it ended, else when it began.
         limited: whether it is limited to chosen tests.
         partial: whether it is limited, or has fewer than half of the results asked for.

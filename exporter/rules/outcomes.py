@@ -71,10 +71,6 @@ class Outcome:
 
     Args:
         key: what it was evaluated from.
-        test_id: of the regression test.
-        status: the result's.
-        exit_code: of the test.
-        expected_rc: the exit code that was expected.
         signature: the platform's signature of the failure; None if it passed.
         output: the output fingerprint: exit code and hashes of all that was written.
         accepted: whether the catalogue accepts all that was written, as approved content or variant.

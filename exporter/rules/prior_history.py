@@ -56,12 +56,7 @@ _NOTHING = Lineage()
 
 
 class PriorHistory:
-    """All runs before the next one of a partition.
-
-    Args:
-        before: the lineages before the partition.
-        main: which lineage is the main line.
-    """
+    """All runs before the next one of a partition."""
 
     def __init__(self, before: Lineages, main: MainLine) -> None:
         self._before, self._main = before, main

@@ -54,10 +54,9 @@ class _Kept:
 
 
 class CachedTree:
-    """A published tree. Callers hold `lock` from `refresh` to the last read of a request.
+    """A published tree, at a base as `exporter.client.Api` takes it.
 
-    Args:
-        base: as `exporter.client.Api` takes it.
+    Callers hold `lock` from `refresh` to the last read of a request.
     """
 
     def __init__(self, base: str) -> None:

@@ -1,6 +1,7 @@
 """The endpoints of the platform's read API: each is a function of a published tree and a request's parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from exporter import paths
@@ -42,6 +43,11 @@ def _listed(items: Sequence[answers.Item], fields: Sequence[str], query: Query) 
     limit, offset = query.page()
     shown = [answers.shown(item, fields) for item in items[offset : offset + limit]]
     return answers.page(shown, len(items), limit, offset)
+
+
+def _filters(query: Query, **makers: Callable[[str], Filter]) -> list[Filter]:
+    """A filter for each of these parameters that a request has."""
+    return [make(value) for name, make in makers.items() if (value := query.text(name))]
 
 
 def _found(tree: CachedTree, path: str, otherwise: str) -> Any:
@@ -100,15 +106,13 @@ def error_summary(tree: CachedTree, ids: Mapping[str, int], query: Query) -> ans
 def results(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body:
     """`/runs/ID/samples`: the results of a run."""
     _run(tree, ids)
-    filters: list[Filter] = []
-    if status := query.text("status"):
-        filters.append(answers.equals("status", status))
-    if name := query.text("name"):
-        filters.append(answers.contains("sample_name", name))
-    if category := query.text("category"):
-        filters.append(answers.holds("categories", category))
-    if tag := query.text("tag"):
-        filters.append(_tagged(tree, tag))
+    filters = _filters(
+        query,
+        status=partial(answers.equals, "status"),
+        name=partial(answers.contains, "sample_name"),
+        category=partial(answers.holds, "categories"),
+        tag=partial(_tagged, tree),
+    )
     found = answers.select(tree.items(paths.run_list(ids["run"], "samples")), filters)
     limit, offset = query.page()
     return answers.page([answers.result(one) for one in found[offset : offset + limit]], len(found), limit, offset)
@@ -175,9 +179,7 @@ def logs(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body
             action_required=f"Use GET /runs/{run_id}/artifacts (type=build_log)",
             run_id=run_id,
         )
-    filters: list[Filter] = []
-    if text := query.text("contains"):
-        filters.append(answers.contains("message", text))
+    filters = _filters(query, contains=partial(answers.contains, "message"))
     limit, start = query.number("limit") or 0, query.number("cursor") or 0
     found = answers.select(tree.items(paths.run_list(run_id, "log"), query.texts("level", "source")), filters)
     following = str(start + limit) if start + limit < len(found) else None
@@ -189,17 +191,14 @@ def logs(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body
 
 def samples(tree: CachedTree, _ids: Mapping[str, int], query: Query) -> answers.Body:
     """`/samples`."""
-    filters: list[Filter] = []
-    if name := query.text("name"):
-        filters.append(answers.contains("original_name", name))
-    if sha := query.text("sha256"):
-        filters.append(answers.equals("sha", sha))
-    if extension := query.text("extension"):
-        filters.append(answers.equals("extension", extension))
-    if tag := query.text("tag"):
-        filters.append(answers.holds("tags", tag))
-    if status := query.text("status"):
-        filters.append(lambda item: item["active"] is (status == "active"))
+    filters = _filters(
+        query,
+        name=partial(answers.contains, "original_name"),
+        sha256=partial(answers.equals, "sha"),
+        extension=partial(answers.equals, "extension"),
+        tag=partial(answers.holds, "tags"),
+        status=lambda status: lambda item: item["active"] is (status == "active"),
+    )
     return _listed(answers.select(tree.items(paths.SAMPLES), filters), answers.SAMPLE, query)
 
 
@@ -230,15 +229,11 @@ def history(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.B
 
 def regression_tests(tree: CachedTree, _ids: Mapping[str, int], query: Query) -> answers.Body:
     """`/regression-tests`: the active ones unless `active` says otherwise."""
-    filters: list[Filter] = []
+    filters = _filters(query, category=partial(answers.holds, "categories"), tag=partial(_tagged, tree))
     active = query.text("active")
     filters.append(lambda item: item["active"] is (active == "true"))
-    if category := query.text("category"):
-        filters.append(answers.holds("categories", category))
     if (wanted := query.number("sample_id")) is not None:
         filters.append(lambda item: item["sample_id"] == wanted)
-    if tag := query.text("tag"):
-        filters.append(_tagged(tree, tag))
     return _listed(answers.select(tree.items(paths.REGRESSION_TESTS), filters), answers.REGRESSION_TEST, query)
 
 

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -115,16 +115,7 @@ def _verdict(verdict: Verdict | None) -> SnapshotVerdict | None:
             "same_failure_run_id": verdict.main.same_failure_run_id,
             "worse": verdict.main.worse,
         }
-    return {
-        "code": verdict.code,
-        "line": verdict.line,
-        "since_run": verdict.since_run,
-        "last_pass_run": verdict.last_pass_run,
-        "previous_run": verdict.previous_run,
-        "signature_changed": verdict.signature_changed,
-        "flaky_test": verdict.flaky_test,
-        "main": main,
-    }
+    return cast("SnapshotVerdict", verdict._asdict() | {"main": main})
 
 
 class Reader:

@@ -21,9 +21,6 @@ class PartitionStats:
     """What other partitions and the aggregate need to know of a partition beside its matrix and lineages.
 
     Args:
-        partition: its number.
-        runs: the number of its runs.
-        results: the number of its results.
         latest: the highest run id.
         counts: name of a list → how many of its items are the partition's.
         values: facet of the run feed → value → number of its runs.

@@ -74,7 +74,6 @@ class GcsStore:
     """The bucket `gs://BUCKET/PREFIX` as a store.
 
     Args:
-        bucket: its name.
         prefix: of all object names; slashes at its ends don't matter.
         credentials: a file of any kind that Google issues; the application default credentials without one.
         grace: seconds for which readers may still hold links to what is no longer published.
@@ -253,7 +252,7 @@ class GcsStore:
 
         So an error of the network, credentials, role or bucket is raised at once, and later a 404 means an object.
         """
-        # Or else the library asks for the bucket's settings behind our back, which takes another permission.
+        # Or else the library itself asks for the bucket's settings, which takes another permission.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         trusted = credentials(self.credentials, READ_WRITE)
         http = session(trusted, _THREADS)

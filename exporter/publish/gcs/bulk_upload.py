@@ -62,13 +62,12 @@ class Rate:
 
 
 class Bulk:
-    """Sends uploads over up to `MOST` connections, fewer while the service asks for patience.
+    """Sends uploads over up to `MOST` connections, fewer while the service refuses some for now.
 
     A context manager; an instance lives in one thread, outside any event loop.
 
     Args:
         name: what messages call the store.
-        bucket: the bucket's name.
         credentials: refreshed when they expire.
         rate: shared with everything in this process that writes to the bucket.
         timeout: seconds that one attempt may take, and longer for large bodies.
