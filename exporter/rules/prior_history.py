@@ -76,7 +76,7 @@ class PriorHistory:
             found.verdicts = {one.test_id: verdict(Past(), one.code, one) for one in failed if one.code}
             return found
         main = main_lineage(platform)
-        is_rerun = own == main and run.is_counted and self._commits(platform).is_rerun(run.commit_sha)
+        is_rerun = own == main and self._commits(platform).is_rerun(run.commit_sha)
         for one in failed:
             past = Past(
                 None if own == main else self._state(own, one.test_id),

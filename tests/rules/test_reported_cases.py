@@ -229,6 +229,14 @@ def test_a_rerun_of_an_old_commit_is_no_news(history: Platform) -> None:
     }
 
 
+@pytest.mark.parametrize("end", ["running", "canceled", "incomplete"])
+def test_a_rerun_of_an_old_commit_is_no_news_while_it_runs_either(history: Platform, end: str) -> None:
+    runs = [Block(commit=commit, tests=f"{letter}-----") for commit, letter in ((1, "A"), (2, "P"))]
+    api = _export(history, *runs, Block(commit=1, tests="A-----", end=end), Block(commit=3, tests="A-----", end=end))
+    verdicts = [api(f"runs/{run}/samples/1.json")["verdict"]["code"] for run in (43, 44)]
+    assert verdicts == ["still_failing", "new_regression"]
+
+
 def test_a_restart_of_the_newest_commit_extends_the_main_line(history: Platform) -> None:
     runs = [Block(commit=commit, tests=f"{letter}-----") for commit, letter in ((1, "P"), (2, "A"), (1, "P"), (2, "P"))]
     api = _export(history, *runs)

@@ -114,7 +114,7 @@ class Recomputation:
 
     def _is_rerun(self, run: Run) -> bool:
         """Whether the commit of a run of the main line was counted there before, and another one's since."""
-        if run.lineage != "main" or not run.counted or run.commit is None:
+        if run.lineage != "main" or run.commit is None:
             return False
         commits = [one.commit for one in self.lineage(run.platform, "main")]
         return run.commit in commits and commits[-1] != run.commit
