@@ -83,10 +83,30 @@ def page(items: Sequence[Body], total: int, limit: int, offset: int, meta: Body 
     }
 
 
+class _Weights(dict[int, str]):
+    """Code point → the character that `utf8mb4_general_ci` takes for the same, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if code < _LAST_DECOMPOSED and character not in "Йй":  # of other scripts and this letter marks are a part
+            character = unicodedata.normalize("NFD", character)[0]
+        upper = character.upper()
+        self[code] = "\ufffd" if code > _LAST_TOLD_APART else upper if len(upper) == 1 else character
+        return self[code]
+
+
+_LAST_DECOMPOSED, _LAST_TOLD_APART = 0x1FFF, 0xFFFF
+_WEIGHTS = _Weights({ord("ß"): "S"})
+
+
+def weights(text: str) -> str:
+    """A text as MariaDB's `utf8mb4_general_ci` finds it in another: regardless of case and accents."""
+    return text.translate(_WEIGHTS)
+
+
 def folded(text: str) -> str:
-    """A text as MariaDB's `utf8mb4_general_ci` compares it: regardless of case, accents and trailing spaces."""
-    decomposed = unicodedata.normalize("NFD", text.rstrip(" "))
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).upper()
+    """A text as MariaDB's `utf8mb4_general_ci` compares it: as `weights`, and regardless of trailing spaces."""
+    return weights(text.rstrip(" "))
 
 
 def equals(field: str, wanted: str) -> Filter:
@@ -103,8 +123,8 @@ def holds(field: str, wanted: str) -> Filter:
 
 def contains(field: str, wanted: str) -> Filter:
     """A filter: a text field in which a text stands, regardless of case and accents."""
-    key = folded(wanted)
-    return lambda item: item[field] is not None and key in folded(str(item[field]))
+    key = weights(wanted)
+    return lambda item: item[field] is not None and key in weights(str(item[field]))
 
 
 def within(field: str, after: str | None, before: str | None, *, undated: bool) -> Filter:

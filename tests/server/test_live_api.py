@@ -13,13 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from starlette.applications import Starlette
 
 from exporter.errors import UsageError
 from exporter.server import cached_tree
 from exporter.server.live_api import create_app
-from exporter.server.platform_answers import within
+from exporter.server.platform_answers import contains, folded, within
 from tests.support.platform import export
 
 UNORDERED = ("categories", "tags", "outputs", "sample_ids")
@@ -115,6 +116,35 @@ def test_text_matches_as_the_database_compares_it(client: httpx.Client, value: s
         ask(client, "/runs", branch=value)["pagination"]["total"]
         == ask(client, "/runs", branch="master")["pagination"]["total"]
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("straße", "STRASE", True),
+        ("straße", "strasse", False),
+        ("Ёлка", "елка", True),
+        ("Йод", "Иод", False),
+        ("ΣΑΣ", "σας", True),
+        ("fix 🎉", "fix 🎈", True),  # it tells none apart beyond the basic plane
+        ("caf\u00e9", "cafe\u0301", False),
+        ("각", "가", False),
+        ("a", "a  ", True),
+        ("a", " a", False),
+    ],
+)
+def test_texts_are_the_same_as_mariadb_compares_them(one: str, other: str, same: bool, mariadb_server: str) -> None:
+    url = sa.make_url(mariadb_server).update_query_dict({"charset": "utf8mb4"})
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        query = sa.text("SELECT CONVERT(:one USING utf8mb4) COLLATE utf8mb4_general_ci = :other")
+        assert bool(connection.scalar(query, {"one": one, "other": other})) is same
+    assert (folded(one) == folded(other)) is same
+
+
+def test_a_part_of_a_text_is_found_with_its_spaces() -> None:
+    assert contains("name", "o ß")({"name": "two Store"})
+    assert not contains("name", "two ")({"name": "two"})
 
 
 def test_undated_runs_match_any_window_and_undated_results_none() -> None:
