@@ -138,12 +138,7 @@ def _attempt(
         problems = report_problems(invalid)
         state = IncrementalState(settings.store, settings.document_options, base, folder.state, use_state=use_state)
         checks.enter_context(_conflict_if_overtaken(settings.store, state.version))
-        chosen = None  # all partitions
-        if settings.runs is not None and state.valid:
-            chosen = {paths.partition_of(run) for run in settings.runs}
-        examined = Examined(
-            _fingerprints(settings, database, chosen), partition_fingerprints(catalog), chosen, state.differences
-        )
+        examined = _examine(settings, database, catalog, state)
         plan = make_plan(base, state.state, state.lists, examined)
         if settings.store is not None and not settings.dry_run:
             needed = estimate(plan, base, database, settings.documents.result_documents)
@@ -165,10 +160,10 @@ def _attempt(
             targets_now = {**target_fingerprints(catalog), **stages.main_now_fingerprints(shared)}
             dirty = stages.dirty_targets(shared, read, built, targets_now)
             aggregated = stages.aggregate(shared, built.parts, dirty)
-            finished = stages.Finished(
-                read.plan, examined.rows, {**read.priors, **built.priors}, built.parts, aggregated
-            )
-            changes = stages.changes(shared, finished, examined.shown, targets_now, trusts_state=chosen is not None)
+            priors = {**read.priors, **built.priors}
+            finished = stages.Finished(read.plan, examined.rows, priors, built.parts, aggregated)
+            limited = examined.chosen is not None
+            changes = stages.changes(shared, finished, examined.shown, targets_now, trusts_state=limited)
             if not settings.allow_shrink:
                 refuse_shrinking(shared, changes.gone)
             written = changes.writes
@@ -211,6 +206,15 @@ def _conflict_if_overtaken(store: Store | None, version: str) -> Iterator[None]:
         if store is not None and version != state_file.load(store).version:
             raise ConflictError("another export has published meanwhile") from None
         raise
+
+
+def _examine(settings: Settings, database: Database, catalog: Catalog, state: IncrementalState) -> Examined:
+    """What the plan is made of: of all partitions, or of those of the chosen runs as far as the state is valid."""
+    chosen = None
+    if settings.runs is not None and state.valid:
+        chosen = {paths.partition_of(run) for run in settings.runs}
+    rows = _fingerprints(settings, database, chosen)
+    return Examined(rows, partition_fingerprints(catalog), chosen, state.differences)
 
 
 def _fingerprints(settings: Settings, database: Database, chosen: Collection[int] | None) -> Mapping[int, str]:

@@ -54,6 +54,8 @@ REFUSED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 # "gzip" among the codings of an Accept-Encoding header, unless its weight is zero.
 _ACCEPTS_GZIP = re.compile(r"(^|,)\s*(x-)?gzip\s*(;\s*q=(?!0(\.0*)?\s*(,|$))[^,]*)?(,|$)", re.IGNORECASE)
 
+_EXPOSED = ("ETag", "Last-Modified", "Content-Length", "Content-Encoding", "Content-Range", "Accept-Ranges")
+
 _unchanged = StaticFiles().is_not_modified
 
 
@@ -195,14 +197,6 @@ def application(root: Path) -> Starlette:
         code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_")
         return _error(refusal.status_code, code, refusal.detail, refusal.headers)
 
-    exposed = (
-        "ETag",
-        "Last-Modified",
-        "Content-Length",
-        "Content-Encoding",
-        "Content-Range",
-        "Accept-Ranges",
-    )
     app = Starlette(
         routes=[Route("/{path:path}", respond, methods=["GET"])],  # Starlette adds HEAD
         middleware=[
@@ -211,7 +205,7 @@ def application(root: Path) -> Starlette:
                 allow_origins=["*"],
                 allow_methods=["GET", "HEAD"],
                 allow_headers=["*"],
-                expose_headers=exposed,
+                expose_headers=_EXPOSED,
             )
         ],
         exception_handlers={HTTPException: refuse, Exception: _failed},
