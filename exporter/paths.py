@@ -120,12 +120,12 @@ class Page(NamedTuple):
 def pages(name: str, total: int, per_page: int = PER_PAGE) -> Iterator[Page]:
     """The pages of a numbered list of `total` items; one, empty, where there are none."""
     count = max(1, -(-total // per_page))
+
+    def link(here: str, to: int) -> str | None:
+        return relative(here, page(name, to)) if 1 <= to <= count else None
+
     for number in range(1, count + 1):
         here = page(name, number)
-
-        def link(to: int, here: str = here, count: int = count) -> str | None:
-            return relative(here, page(name, to)) if 1 <= to <= count else None
-
         yield Page(
             here,
             slice((number - 1) * per_page, number * per_page),
@@ -134,10 +134,10 @@ def pages(name: str, total: int, per_page: int = PER_PAGE) -> Iterator[Page]:
                 "pages": count,
                 "per_page": per_page,
                 "total": total,
-                "first": link(1),
-                "prev": link(number - 1),
-                "next": link(number + 1),
-                "last": link(count),
+                "first": link(here, 1),
+                "prev": link(here, number - 1),
+                "next": link(here, number + 1),
+                "last": link(here, count),
             },
         )
 

@@ -20,9 +20,7 @@ class WriteShares:
     def of(self, worker: str, workers: int) -> Iterator[float]:
         """The share of a worker, above 0 and up to 1, as soon as it does not write any more and something is free.
 
-        Args:
-            worker: its name.
-            workers: how many may write at the same time.
+        At most `workers` write at the same time.
         """
         with self._changed:
             self._changed.wait_for(lambda: worker not in self._shares and self._free(workers) > 0)

@@ -70,10 +70,7 @@ class LocalStore:
         return str(self.root)
 
     def check_writable(self, size: int = 0) -> None:
-        """Check that files can be written here, by writing one into the scratch folder, and that there is room.
-
-        Args:
-            size: an estimate of the bytes that are going to be written.
+        """Check that files can be written here, by writing one into the scratch folder, and that `size` bytes fit.
 
         Raises:
             StoreError: they can't, or there is not enough room.

@@ -15,7 +15,6 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
 
 from exporter.errors import StoreError
 from exporter.publish.local.scratch import FILE, FOLDER, Scratch, opened, sync
@@ -50,9 +49,7 @@ class Tree:
     def __enter__(self) -> "Tree":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._forget()
 
     def read(self, path: str) -> bytes | None:
@@ -64,11 +61,7 @@ class Tree:
             return None
 
     def try_writing(self, folders: Iterable[str]) -> int:
-        """Write a file and remove it; return the number of bytes that are free.
-
-        Args:
-            folders: folders that must be writable too, if they exist.
-        """
+        """Write a file and remove it; return the number of bytes that are free. `folders` must be writable too."""
         if os.fstatvfs(self._folder("")).f_flag & os.ST_RDONLY:  # `access` would say that it is not permitted
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         for folder in folders:
