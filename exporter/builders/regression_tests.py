@@ -118,7 +118,7 @@ def _document(item: RegressionTest, test: TestRow, histories: Histories) -> Docu
         "last_passed_on_linux": test.last_passed_on_linux,
         "last_passed_on_windows": test.last_passed_on_windows,
         "recent": {
-            platform: [entry(one, histories.main_line) for one in newest.all[:RECENT]]
+            platform: [entry(one, histories.main_line.holds(one[0])) for one in newest.all[:RECENT]]
             for platform, newest in found.items()
         },
         "stability": {

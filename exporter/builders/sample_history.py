@@ -12,8 +12,8 @@ from exporter.rules.result_matrix import Found, Matrix
 from exporter.source.catalog import Catalog
 
 
-def entry(found: Found, main: MainLine) -> HistoryEntry:
-    """A result as histories show it."""
+def entry(found: Found, on_main: bool) -> HistoryEntry:
+    """A result as histories show it; `on_main`: its run is of the main line."""
     run, outcome, runtime = found
     return {
         "run_id": run.run_id,
@@ -27,17 +27,18 @@ def entry(found: Found, main: MainLine) -> HistoryEntry:
         "runtime_ms": runtime,
         "exit_code": outcome.exit_code,
         "pr_number": run.pr_number,
-        "main_line": run.platform is not None and main.holds(run),
+        "main_line": on_main and run.platform is not None,
     }
 
 
 def merged(tests: Iterable[int], matrix: Matrix, main: MainLine) -> list[HistoryEntry]:
     """A partition's results of some tests in the order of a sample's history: newest run first, then by test."""
+    main_runs = matrix.main_runs(main)
     lists = [found for test in tests if (found := matrix.of_test(test))]
     if len(lists) == 1:
-        return [entry(found, main) for found in lists[0]]
+        return [entry(found, found[0].run_id in main_runs) for found in lists[0]]
     return sorted(
-        (entry(found, main) for one in lists for found in one),
+        (entry(found, found[0].run_id in main_runs) for one in lists for found in one),
         key=lambda entry: (-entry["run_id"], entry["regression_test_id"]),
     )
 

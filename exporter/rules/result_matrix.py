@@ -10,7 +10,7 @@ import orjson
 
 from exporter.rules.failures import FailureCode
 from exporter.rules.history import Row, commit_key
-from exporter.rules.lineage import RunFacts
+from exporter.rules.lineage import MainLine, RunFacts
 from exporter.rules.outcomes import Outcome, Result
 from exporter.rules.status import ResultStatus
 
@@ -43,6 +43,7 @@ class Matrix:
     runs: dict[int, MatrixRow]
     _of_run: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
     _found: "_FoundOf" = field(default_factory=dict, compare=False, repr=False)
+    _main_runs: dict[MainLine, frozenset[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def outcomes_of(self, run_id: int) -> dict[int, ResultOutcome]:
         """Regression test id → its outcome in one run."""
@@ -79,6 +80,12 @@ class Matrix:
             for place, one in zip(places, self._of_run[run.run_id], strict=True):
                 add[place](one)
         return found
+
+    def main_runs(self, main: MainLine) -> frozenset[int]:
+        """The runs that are of the main line."""
+        if main not in self._main_runs:
+            self._main_runs[main] = frozenset(run for run, row in self.runs.items() if main.holds(row.run))
+        return self._main_runs[main]
 
     def digest(self, run_id: int) -> str:
         """The same for two runs if and only if other runs say the same of them."""

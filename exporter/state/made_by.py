@@ -5,6 +5,7 @@ what is remembered for building them, depend on: a change of the command line or
 """
 
 import functools
+import glob
 import hashlib
 import json
 import pathlib
@@ -40,7 +41,13 @@ def document_files(package: pathlib.Path) -> Iterator[pathlib.Path]:
     """The source files that documents depend on, in order; `package` is the folder of the exporter's code."""
     for name in DOCUMENT_CODE:
         path = package / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
+        yield from _files(path, "**/*.py") if path.is_dir() else (path,)
+
+
+def _files(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """The files in a folder that match a pattern, in order; `pathlib` takes three times as long to find them."""
+    names = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
+    return [file for name in names if (file := folder / name).is_file()]
 
 
 @functools.cache
@@ -50,8 +57,8 @@ def made_by(options: DocumentOptions) -> str:
     The digest of code and templates, and the options as `settings_of` reads them.
     """
     code = hashlib.sha256()
-    templates = sorted(file for file in templating.folder().rglob("*") if file.is_file())
-    docs = sorted(templating.documentation().glob("*.md")) if options.docs else []
+    templates = _files(templating.folder(), "**")
+    docs = _files(templating.documentation(), "*.md") if options.docs else []
     for file in (*document_files(pathlib.Path(__file__).parent.parent), *templates, *docs):
         code.update(file.name.encode() + b"\0" + file.read_bytes())
     return f"{code.hexdigest()[:16]}/{json.dumps(_settings(options))}"
