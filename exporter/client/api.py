@@ -14,7 +14,8 @@ from typing import Any, Self, TypedDict, Unpack, cast
 import orjson
 
 from exporter import paths
-from exporter.client.http import Fetcher, Limits, NotFoundError, resolved
+from exporter.client.bases import resolved
+from exporter.client.http import Fetcher, Limits, NotFoundError
 from exporter.documents.links import relink
 from exporter.documents.manifests import ManifestDocument
 from exporter.documents.regression_tests import Category, RegressionTestDocument, RegressionTestItem, Tag

@@ -21,11 +21,9 @@ import urllib3
 from urllib3 import exceptions
 
 from exporter import __version__
-from exporter.client.bases import checked, resolved, root_url
+from exporter.client.bases import checked, root_url
 from exporter.errors import FetchError, TooLargeError, UsageError
 from exporter.retry import TRANSIENT_STATUSES, Backoff, RetryPolicy, retry_after
-
-__all__ = ["Fetcher", "Http", "Limits", "NotFoundError", "TryAgainError", "checked", "resolved", "root_url"]
 
 T = TypeVar("T")
 

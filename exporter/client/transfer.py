@@ -18,7 +18,8 @@ from typing import NamedTuple, Protocol, TypeVar
 import urllib3
 
 from exporter import paths
-from exporter.client.http import Http, Limits, NotFoundError, TryAgainError, root_url
+from exporter.client.bases import root_url
+from exporter.client.http import Http, Limits, NotFoundError, TryAgainError
 from exporter.errors import FetchError, TooLargeError
 from exporter.paths import stored
 from exporter.publish.open_store import open_store

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from exporter import paths
-from exporter.client.http import Fetcher, NotFoundError, resolved
+from exporter.client.bases import resolved
+from exporter.client.http import Fetcher, NotFoundError
 from exporter.server.platform_answers import folded
 
 FRESH = 15.0

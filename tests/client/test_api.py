@@ -14,7 +14,7 @@ import pytest
 
 from exporter.client import http
 from exporter.client.api import Api, FetchError, NotFoundError
-from exporter.client.http import root_url
+from exporter.client.bases import root_url
 from exporter.demo import create_demo
 from exporter.errors import UsageError
 from exporter.publish.gcs.bucket_store import GcsStore
