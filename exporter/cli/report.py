@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from exporter import paths
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
 from exporter.cli.output import unread_is_no_error
@@ -39,7 +40,8 @@ if TYPE_CHECKING:  # urllib3 takes some time to load
 def report(pr: int | None, run: int | None, commit: str | None, form: str, reader: reader_options.Reader) -> None:
     """Say what a pull request, run or commit breaks: one headline, and its failures with links.
 
-    Of each platform the newest run that ended with results is reported.
+    Of each platform the newest run that ended with results is reported; where only some tests were run again at a
+    commit, each test by its newest result there.
     """
     from exporter.client import report as reports
 
@@ -47,13 +49,19 @@ def report(pr: int | None, run: int | None, commit: str | None, form: str, reade
         raise click.UsageError("give one of --pr, --run and --commit")
     with reader.open() as api, unread_is_no_error():
         title, runs = _runs(api, pr, run, commit)
-        chosen = tuple(
-            reports.run_report(
-                one, api.failures(one["run_id"]), lambda path: api.name + path, lambda item: _diff(api, item)
-            )
-            for one in reports.newest_by_platform(runs)
+        chosen = reports.newest_by_platform(runs)
+        failures = reports.newest_failures(
+            chosen,
+            api.failures,
+            lambda sha: api.get(paths.document(paths.runs_of_commit(sha)))["meta"]["platforms"],
         )
-        found = reports.Report(title, chosen)
+        found = reports.Report(
+            title,
+            tuple(
+                reports.run_report(one, of_run, lambda path: api.name + path, lambda item: _diff(api, item))
+                for one, of_run in zip(chosen, failures, strict=True)
+            ),
+        )
         match form:
             case "json":
                 click.echo(orjson.dumps(reports.as_json(found)))

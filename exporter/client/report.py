@@ -6,7 +6,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,7 @@ def run_report(
         run["status"],
         run["platform"],
         run["commit_sha"],
-        sum(summary[name] for name in ("pass_count", "fail_count", "missing_output_count")),
+        _done(run),
         summary["total_samples"],
         (suspect["code"], suspect["count"]) if suspect else None,
         tuple(found),
@@ -157,14 +157,61 @@ def _kind(verdict: str, state: str | None) -> str:
     return "flaky" if verdict == "flaky" else "broken"
 
 
+_ENDED = ("pass", "fail")
+
+
 def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of runs, newest first, the newest that ended with results on each platform; else the newest there."""
-    chosen: dict[str | None, Mapping[str, Any]] = {}
+    """Of runs, newest first, the newest that ended with results on each platform; else the newest there.
+
+    Where an earlier run of the same commit has more results, as if some tests were run again, the runs down to the one
+    with the most follow it.
+    """
+    by_platform: dict[str | None, list[Mapping[str, Any]]] = {}
     for run in runs:
-        known = chosen.get(run["platform"])
-        if known is None or (known["status"] not in ("pass", "fail") and run["status"] in ("pass", "fail")):
-            chosen[run["platform"]] = run
-    return [chosen[platform] for platform in sorted(chosen, key=lambda name: name or "~")]
+        by_platform.setdefault(run["platform"], []).append(run)
+    found: list[Mapping[str, Any]] = []
+    for platform in sorted(by_platform, key=lambda name: name or "~"):
+        there = by_platform[platform]
+        ended = [run for run in there if run["status"] in _ENDED] or there[:1]
+        of_commit = [run for run in ended if run["commit_sha"] == ended[0]["commit_sha"]]
+        alone = platform is None or ended[0]["commit_sha"] is None
+        found += of_commit[: 1 if alone else 1 + of_commit.index(max(of_commit, key=_done))]
+    return found
+
+
+def _done(run: Mapping[str, Any]) -> int:
+    """The number of a run's results."""
+    return sum(run["summary"][name] for name in ("pass_count", "fail_count", "missing_output_count"))
+
+
+Items = Iterable[Mapping[str, Any]]
+
+
+def newest_failures(
+    runs: Sequence[Mapping[str, Any]], failures_of: Callable[[int], Items], commit: Callable[[str], Items]
+) -> list[list[Mapping[str, Any]]]:
+    """The failures of each run; of several on a platform those that are a test's newest result at the commit.
+
+    Args:
+        runs: as `newest_by_platform` returns them.
+        failures_of: returns a run's failures.
+        commit: returns a commit's `meta.platforms`.
+    """
+    times = Counter(run["platform"] for run in runs)
+    known: set[tuple[str, int]] = set()
+    found = []
+    for run in runs:
+        platform, items = run["platform"], list(failures_of(run["run_id"]))
+        if times[platform] > 1:
+            failing = {one["regression_test_id"] for one in commit(run["commit_sha"]) if one[platform] in _FAILING}
+            tests = failing - {test for name, test in known if name == platform}
+            items = [item for item in items if item["regression_test_id"] in tests]
+            known |= {(platform, item["regression_test_id"]) for item in items}
+        found.append(items)
+    return found
+
+
+_FAILING = ("fail", "missing_output")
 
 
 KINDS = ("broken", "flaky", "on_main", "not_on_main")
@@ -185,13 +232,15 @@ def headline(report: Report) -> str:
     finished = [run for run in report.runs if run.finished]
     if not finished:
         return f"No run has finished; newest: {report.runs[0].status}"
-    broken = [(run, count) for run in finished if (count := run.count("broken"))]
-    if broken:
-        first, *rest = (f"{count} {{}}on {_name(run)}" for run, count in broken)
-        word = "test " if broken[0][1] == 1 else "tests "
+    broken = Counter[str]()
+    for run in finished:
+        broken[_name(run)] += run.count("broken")
+    if counts_there := [(name, count) for name, count in broken.items() if count]:
+        first, *rest = (f"{count} {{}}on {name}" for name, count in counts_there)
+        word = "test " if counts_there[0][1] == 1 else "tests "
         parts = ["Breaks " + ", ".join([first.format(word), *(one.format("") for one in rest)])]
     else:
-        parts = ["Breaks nothing on " + " and ".join(_name(run) for run in finished)]
+        parts = ["Breaks nothing on " + " and ".join(broken)]
     counts = Counter(gravest(finished).values())
     if counts["flaky"]:
         parts.append(f"{counts['flaky']} flaky")
@@ -200,14 +249,14 @@ def headline(report: Report) -> str:
     if new := counts["not_on_main"]:
         parts.append(f"{new} {'fails' if new == 1 else 'fail'}, not run on the main line")
     newest = max(report.runs, key=lambda run: run.run_id)
-    parts += [
+    others = (
         f"{_name(run)} of the earlier commit {(run.commit_sha or 'unknown')[:8]}"
         if run.finished
         else f"{_name(run)} {run.status}"
         for run in report.runs
         if not run.finished or run.commit_sha != newest.commit_sha
-    ]
-    return "; ".join(parts)
+    )
+    return "; ".join([*parts, *dict.fromkeys(others)])
 
 
 def gravest(runs: Iterable[RunReport]) -> dict[int, str]:

@@ -17,6 +17,7 @@ from exporter.client.report import (
     escape,
     headline,
     newest_by_platform,
+    newest_failures,
     run_report,
 )
 
@@ -106,6 +107,28 @@ def test_the_newest_finished_run_of_each_platform_is_told() -> None:
     assert [
         one["run_id"] for one in newest_by_platform([run(status="queued", run_id=9), run(status="canceled", run_id=8)])
     ] == [9]
+
+
+def again(run_id: int, results: int, commit: str = "a" * 40) -> dict[str, Any]:
+    """A run of so many results."""
+    summary = {"pass_count": results, "fail_count": 0, "missing_output_count": 0, "total_samples": results}
+    return run(run_id=run_id, commit=commit) | {"summary": summary}
+
+
+def test_tests_that_were_run_again_leave_what_the_others_broke() -> None:
+    """wpt results-collection#553: a run of one test turns a pull request green."""
+    runs = [again(9, 1), again(8, 2), run("windows", run_id=7), again(6, 200), again(5, 200), again(4, 300, "b" * 40)]
+    chosen = newest_by_platform(runs)
+    assert [one["run_id"] for one in chosen] == [9, 8, 6, 7]
+    failures = {9: [], 8: [failure(2), failure(3)], 6: [failure(1), failure(2), failure(4)], 7: [failure(1)]}
+    statuses = [("pass", "fail"), ("fail", None), ("missing_output", None), ("fail", "pass")]
+    platforms = [
+        {"regression_test_id": test, "linux": linux, "windows": windows}
+        for test, (linux, windows) in enumerate(statuses, 1)
+    ]
+    found = newest_failures(chosen, failures.__getitem__, lambda _: platforms)
+    assert [[one["regression_test_id"] for one in of_run] for of_run in found] == [[], [2, 3], [4], [1]]
+    assert headline(report(*zip(chosen, found, strict=True))) == "Breaks 3 tests on Linux, 1 on Windows"
 
 
 HOSTILE = st.text(

@@ -41,8 +41,12 @@ def _pull_requests(api: Api) -> dict[int, list[dict[str, Any]]]:
 
 def _report(api: Api, runs: list[dict[str, Any]]) -> report.Report:
     chosen = report.newest_by_platform(runs)
+    failures = report.newest_failures(
+        chosen, api.failures, lambda sha: api.get(f"runs/by-commit/{sha}.json")["meta"]["platforms"]
+    )
     return report.Report(
-        "", tuple(report.run_report(run, api.failures(run["run_id"]), lambda path: path) for run in chosen)
+        "",
+        tuple(report.run_report(run, of_run, lambda path: path) for run, of_run in zip(chosen, failures, strict=True)),
     )
 
 
@@ -102,6 +106,20 @@ def _answer(visit: Visit, path: str, document: Any) -> None:
 def test_a_headline_is_that_of_the_report(visit: Visit, api: Api, case: Any, expected: str) -> None:
     _crafted(visit, api, case)
     expect(visit.open("pr/77").locator(".headline")).to_have_text(expected)
+
+
+def test_tests_that_were_run_again_leave_what_the_others_broke(visit: Visit, api: Api) -> None:
+    done = [{"pass_count": 1, "fail_count": 0, "missing_output_count": 0, "total_samples": count} for count in (1, 3)]
+    done[1] |= {"pass_count": 1, "fail_count": 2}
+    shared = {"run_id": 9, "platform": "linux", "status": "fail", "commit_sha": "a" * 40}
+    broken = {"verdict": {"code": "new_regression", "main": {"state": "broken", "same_failure_run_id": None}}}
+    failures = [{"regression_test_id": test, **broken} for test in (1, 2)]
+    _crafted(visit, api, [({**shared, "summary": done[0]}, []), ({**shared, "summary": done[1]}, failures)])
+    statuses = [{"regression_test_id": 2, "linux": "fail", "windows": None}]
+    _answer(visit, f"runs/by-commit/{'a' * 40}.json", {"data": [], "meta": {"platforms": statuses}})
+    page = visit.open("pr/77")
+    expect(page.locator(".headline")).to_have_text("Breaks 1 test on Linux")
+    expect(page.locator(".tested li")).to_have_count(2)
 
 
 def test_a_pull_request_lists_its_failures_of_both_platforms_once(visit: Visit, api: Api) -> None:

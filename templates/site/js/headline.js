@@ -14,14 +14,41 @@ export function kindOf({ verdict: { code, main } }) {
   return code === "flaky" ? "flaky" : "broken";
 }
 
-/** Of runs, newest first, the newest that ended with results on each platform; else the newest there. */
+/**
+ * Of runs, newest first, the newest that ended with results on each platform; else the newest there. Where an earlier run of
+ * the same commit has more results, as if some tests were run again, the runs down to the one with the most follow it.
+ */
 export function newestByPlatform(runs) {
-  const chosen = new Map();
-  for (const run of runs) {
-    const known = chosen.get(run.platform);
-    if (!known || (!hasEnded(known) && hasEnded(run))) chosen.set(run.platform, run);
-  }
-  return [...chosen.values()].sort((a, b) => ((a.platform ?? "~") < (b.platform ?? "~") ? -1 : 1));
+  const byPlatform = new Map();
+  for (const run of runs) byPlatform.set(run.platform, [...(byPlatform.get(run.platform) ?? []), run]);
+  return [...byPlatform.entries()].sort(([a], [b]) => ((a ?? "~") < (b ?? "~") ? -1 : 1)).flatMap(([platform, there]) => {
+    const ended = there.filter(hasEnded);
+    const [newest] = ended.length ? ended : there;
+    if (!ended.length || platform === null || newest.commit_sha === null) return [newest];
+    const ofCommit = ended.filter((run) => run.commit_sha === newest.commit_sha);
+    const most = Math.max(...ofCommit.map(done));
+    return ofCommit.slice(0, 1 + ofCommit.findIndex((run) => done(run) === most));
+  });
+}
+
+function done({ summary }) {
+  return summary.pass_count + summary.fail_count + summary.missing_output_count;
+}
+
+/**
+ * The failures `[{run, failures}]` of chosen runs; of several on a platform those that are a test's newest result at the commit.
+ * `statuses` is platform → test → its newest status there.
+ */
+export function newestFailures(reports, statuses) {
+  const known = {};
+  return reports.map(({ run, failures }) => {
+    const { platform } = run;
+    if (reports.filter((one) => one.run.platform === platform).length < 2) return { run, failures };
+    const told = (known[platform] ??= new Set());
+    const kept = failures.filter(({ regression_test_id: id }) => !told.has(id) && ["fail", "missing_output"].includes(statuses[platform]?.get(id)));
+    for (const { regression_test_id: id } of kept) told.add(id);
+    return { run, failures: kept };
+  });
 }
 
 /** The tests that fail in some runs, `[{run, failures}]`: `{regression_test_id, kind, failures}`, by kind, then by test. */
@@ -44,10 +71,12 @@ export function headline(reports) {
   if (!reports.length) return "No run is published";
   const ended = reports.filter(({ run }) => hasEnded(run));
   if (!ended.length) return `No run has finished; newest: ${reports[0].run.status}`;
-  const broken = ended.map(({ run, failures }) => [platform(run), failures.filter((one) => kindOf(one) === "broken").length]).filter(([, count]) => count);
+  const counts = new Map();
+  for (const { run, failures } of ended) counts.set(platform(run), (counts.get(platform(run)) ?? 0) + failures.filter((one) => kindOf(one) === "broken").length);
+  const broken = [...counts].filter(([, count]) => count);
   const first = broken.length
     ? `Breaks ${broken.map(([name, count], i) => `${count} ${i ? "" : count === 1 ? "test " : "tests "}on ${name}`).join(", ")}`
-    : `Breaks nothing on ${ended.map(({ run }) => platform(run)).join(" and ")}`;
+    : `Breaks nothing on ${[...counts.keys()].join(" and ")}`;
   const tests = merged(ended);
   const count = (kind) => tests.filter((one) => one.kind === kind).length;
   const fail = (some) => `${some} ${some === 1 ? "fails" : "fail"}`;
@@ -57,8 +86,8 @@ export function headline(reports) {
     count("flaky") && `${count("flaky")} flaky`,
     count("on_main") && `${fail(count("on_main"))} on the main line too`,
     count("not_on_main") && `${fail(count("not_on_main"))}, not run on the main line`,
-    ...reports.filter(({ run }) => !hasEnded(run) || run.commit_sha !== newest.commit_sha)
-      .map(({ run }) => `${platform(run)} ${hasEnded(run) ? `of the earlier commit ${run.commit_sha ? shortSha(run.commit_sha) : "unknown"}` : run.status}`),
+    ...new Set(reports.filter(({ run }) => !hasEnded(run) || run.commit_sha !== newest.commit_sha)
+      .map(({ run }) => `${platform(run)} ${hasEnded(run) ? `of the earlier commit ${run.commit_sha ? shortSha(run.commit_sha) : "unknown"}` : run.status}`)),
   ].filter(Boolean).join("; ");
 }
 

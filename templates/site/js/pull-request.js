@@ -4,7 +4,7 @@ import { readAll, readIfThere } from "./api.js";
 import { CommitList } from "./commits.js";
 import { el, nothing, outside, section, table } from "./dom.js";
 import { plural, time } from "./format.js";
-import { headline, kindOf, KINDS, merged, newestByPlatform } from "./headline.js";
+import { headline, kindOf, KINDS, merged, newestByPlatform, newestFailures } from "./headline.js";
 import { part } from "./loading.js";
 import { PLATFORMS, platformName } from "./project.js";
 import { resultHref, runHref, testHref } from "./router.js";
@@ -28,8 +28,9 @@ export async function pullRequestPage(visit) {
 }
 
 async function verdict(chosen) {
-  const reports = await Promise.all(chosen.map(async (run) => ({ run, failures: await readAll(`runs/${run.run_id}/failures.json`) })));
+  const all = await Promise.all(chosen.map(async (run) => ({ run, failures: await readAll(`runs/${run.run_id}/failures.json`) })));
   const statuses = await statusesOf(chosen);
+  const reports = newestFailures(all, statuses);
   const ended = reports.filter(({ run }) => hasEnded(run));
   const tests = merged(ended);
   const broken = tests.some((one) => one.kind === "broken");
