@@ -89,6 +89,8 @@ def _redacted(text: str, counts: Counter[str]) -> str:
     """The text without secrets."""
     if _KEY in text:
         text = _without_keys(text, counts)
+    if "\n" in text and any(begin in text for begin in _WRAPPED_BEGINS):
+        text = _WRAPPED.sub(lambda match: _without_wrapped(match, counts), text)
     lower = text.replace("\u0130", "i").lower()  # the only letter whose lower case is longer: places stay the same
     distinct = None if len(lower) < _LOG else _distinct(lower)
     found: dict[int, set[int]] = {}
@@ -109,6 +111,22 @@ def _redacted(text: str, counts: Counter[str]) -> str:
         pieces += (text[done:start], line)
         done = end
     return "".join((*pieces, text[done:]))
+
+
+_WRAPPED_BEGINS = ("progress-reporter/", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
+_WRAPPED = re.compile(r"(?<!\w)(gh[pousr]_\w{0,35}|progress-reporter/[^\s/]+/)\n(\w+)(?![\w.:])")
+_WHOLE, _SHORTEST = 40, 8
+"""Characters of a GitHub token, and the fewest of a reporting URL's, of which the next line has the rest."""
+
+
+def _without_wrapped(match: re.Match[str], counts: Counter[str]) -> str:
+    """A token of known length, or the one of a reporting URL, that goes on in the next line."""
+    begin, rest = match.groups()
+    is_url = begin.endswith("/")
+    if len(rest) < _SHORTEST if is_url else len(begin) + len(rest) != _WHOLE:
+        return match[0]
+    counts["reporting URL" if is_url else "GitHub token"] += 1
+    return f"{begin if is_url else REDACTED}\n{REDACTED}"
 
 
 _LOG = 5_000

@@ -125,7 +125,7 @@ _PREFIXES = (
 )
 _AWS = "AKIA|ASIA|ABIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA"
 _NAME = (
-    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|(?<![A-Za-z])pass(?==[^=])|pwd|token|secret|credentials?|sess(?:ion[_-]?)?id"
+    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|(?<![A-Za-z])pass(?==[^=])|pwd|(?<!publickey)token|secret|credentials?|sess(?:ion[_-]?)?id"
     r"|(?:api|access|private|account|auth|client|shared|signing|encryption|master|deploy|subscription|storage)[_.-]?key"
 )
 _NAMES = (
@@ -183,14 +183,55 @@ _HASH = re.compile(r"[0-9A-Fa-f]+")
 _AT = r"\s?[(\[{<]\s?at\s?[)\]}>]\s?"
 _DOT = r"(?:\s?[(\[{<]\s?dot\s?[)\]}>]\s?|\.)"
 _FILE_ENDS = frozenset(
-    ("service", "socket", "timer", "mount", "target", "slice", "png", "jpg", "gif", "svg", "so", "dll", "exe", "txt")
+    (
+        "service",
+        "socket",
+        "timer",
+        "mount",
+        "target",
+        "slice",
+        "png",
+        "jpg",
+        "gif",
+        "svg",
+        "so",
+        "dll",
+        "exe",
+        "txt",
+        "ts",
+        "mts",
+        "tsv",
+        "mpg",
+        "mpeg",
+        "vob",
+        "mkv",
+        "avi",
+        "wtv",
+        "asf",
+        "mxf",
+        "bin",
+        "raw",
+        "dvr",
+        "srt",
+        "ssa",
+        "ass",
+        "vtt",
+        "scc",
+        "smi",
+        "sami",
+        "ttml",
+        "xml",
+        "json",
+        "log",
+        "html",
+    )
 )
 
 RULES = (
     _rule(
         "reporting URL",
         "progress-reporter",
-        rf"progress-reporter{_SLASH}[^\s/%\\\"'<>]+{_SLASH}(?P<secret>[^\s/?#&\"'`<>\\%)]+)",
+        rf"(?i)progress-reporter{_SLASH}[^\s/%\\\"'<>]+{_SLASH}(?P<secret>[^\s/?#&\"'`<>\\%)]+)",
     ),
     # {"Authorization": "Bearer x"}
     _rule(
@@ -220,7 +261,7 @@ RULES = (
         r"\b(?:Negotiate|NTLM|Basic)\s+(?P<secret>(?=\S+[A-Z])(?=\S*[\d=])[A-Za-z0-9+/]{12,}+={0,2})(?!\S)",
     ),
     _rule("authorization", "--cookie", rf"--cookie[\s=]+(?:{_QUOTED}|(?P<secret>{_DONE}[^\s\"']*=[^\s\"']+))"),
-    _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?:gh[pousr]|github_pat)_\w{10,}"),
+    _rule("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?i:gh[pousr]|github_pat)_\w{10,}"),
     _rule(
         "GitLab token",
         "glpat- glptt- gldt- glrt- glcbt- gloas- glimt- glagent- glft- glsoat- glffct- gr1348941",
@@ -270,8 +311,11 @@ RULES = (
     _rule(
         "user information",
         "@",
-        # up to the last @ before the path; else, where a password holds a / itself, up to the last one of all
-        r"(?:(?<=://)|(?<=:\\/\\/)|(?<![\w:/\\])//)(?!git@)(?P<secret>[^\s/?#\"'<>]+(?=@)|[^\s/?#@:\"'<>]+:(?!\d{1,5}(?:[/?#]))[^\s\"'<>]*(?=@))",
+        # up to the last @ before the path; where no host follows that, or a password holds a / itself, up to
+        # the last one of all
+        r"(?:(?<=://)|(?<=:\\/\\/)|(?<![\w:/\\])//)(?!git@)(?P<secret>"
+        r"[^\s/?#@:\"'<>]+:[^\s/?#\"'<>]*@[^\s/?#:.@\"'<>]+/[^\s\"'<>]*(?=@)"
+        r"|(?:[^\s/?#\"'<>]|'(?=\w))+(?=@)|[^\s/?#@:\"'<>]+:(?!\d{1,5}(?:[/?#]))[^\s\"'<>]*(?=@))",
     ),
     _rule(
         "user information",
