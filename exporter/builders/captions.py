@@ -15,7 +15,8 @@ from exporter.builders.line_matching import opcodes, smaller_blocks
 MAX_LINES = 400_000
 """Lines, of both files, in which cues are looked for."""
 
-_TIME = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[,.](\d{1,3})"
+_TIME = r"(?:(-?\d{1,9}):)?(-?\d{1,2}):(-?\d{1,2})[,.](-?\d{1,9})"
+"""Also as programs write it whose clock ran wrong: below zero, or with as many hours as it takes."""
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(.*)", re.ASCII)
 
 
@@ -112,7 +113,9 @@ def _text(lines: Lines, *, last: bool) -> tuple[str, ...]:
 
 def _milliseconds(parts: Sequence[str]) -> int:
     hours, minutes, seconds, rest = parts
-    return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(rest.ljust(3, "0"))
+    fraction = int(rest.removeprefix("-").ljust(3, "0")[:3])
+    total = ((abs(int(hours)) * 60 + abs(int(minutes))) * 60 + abs(int(seconds))) * 1000 + fraction
+    return -total if any(part.startswith("-") for part in parts) else total
 
 
 _Pairs = list[tuple[Cue, Cue]]

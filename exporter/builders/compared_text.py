@@ -125,8 +125,16 @@ def name_ends(hunks: Iterable[Hunk], a: Side, b: Side) -> None:
                 line["actual_end"] = other_ends[other - 1] if other_ends else "none"
 
 
-def differs_in(result: Diff, a: Side, b: Side, *, same_text: bool) -> Iterator[DiffAspect]:
-    """In what two outputs differ; `same_text` says whether all lines have the same characters."""
+def differs_in(result: Diff, a: Side, b: Side, matched: Iterable[Opcode], *, same_text: bool) -> Iterator[DiffAspect]:
+    """In what two outputs differ.
+
+    Args:
+        result: their diff.
+        a: the expected one.
+        b: the actual one.
+        matched: how their lines match.
+        same_text: whether all lines have the same characters.
+    """
     if not same_text:
         yield "text"
     encodings = {a.text.encoding, b.text.encoding}
@@ -135,9 +143,10 @@ def differs_in(result: Diff, a: Side, b: Side, *, same_text: bool) -> Iterator[D
     if a.text.bom != b.text.bom:
         yield "bom"
     ends = {a.format["line_ends"], b.format["line_ends"]}
-    if same_text and "mixed" in ends:
-        pairs = zip(a.text.ends(), b.text.ends(), strict=True)
-        if any(one != other != "none" != one for one, other in pairs):
+    if ends == {"mixed"} or (same_text and "mixed" in ends):
+        ours, theirs = a.text.ends(), b.text.ends()
+        pairs = (zip(ours[i1:i2], theirs[j1:j2], strict=True) for tag, i1, i2, j1, j2 in matched if tag == "equal")
+        if any(one != other != "none" != one for some in pairs for one, other in some):
             yield "line_ends"
     elif len(ends - {"none"}) > 1:
         yield "line_ends"

@@ -13,7 +13,7 @@ from exporter.builders.line_matching import Matching, Opcode, match
 from exporter.documents.files import Diff, DiffStatus
 from exporter.source.sample_repository import Content
 
-RULES = 3
+RULES = 4
 """Raised where the same contents give another document than before: published ones are then made anew, once."""
 
 MAX_SIZE = 10 * 1024 * 1024
@@ -48,7 +48,7 @@ def document(expected: Content | None, actual: Content | None) -> Diff:
         result["status"] = "different"
         _compare(result, a, b, Matching(split_runs(matching.opcodes, runs), matching.coarse) if runs else matching)
         count_reencoded(result["summary"], a, b, runs)
-    result["differs_in"] = list(differs_in(result, a, b, same_text=same_text))
+    result["differs_in"] = list(differs_in(result, a, b, matching.opcodes, same_text=same_text))
     return result
 
 

@@ -68,6 +68,23 @@ def test_changes(actual: Cues, counts: tuple[int, int, int, int]) -> None:
 
 
 @pytest.mark.parametrize(
+    "times",
+    [
+        "-00:00:01,500 --> 00:00:02,000",
+        "00:00:-1,-500 --> 00:00:02,000",
+        "1193:02:47,295 --> 1193:02:49,295",
+        "0:0:1,5 --> 0:0:2,0",
+    ],
+)
+@pytest.mark.parametrize("cue", [0, 1])
+def test_odd_times_are_times(times: str, cue: int) -> None:
+    lines = ["1", "00:00:01,000 --> 00:00:02,000", "a", "", "2", "00:00:03,000 --> 00:00:04,000", "b"]
+    odd = list(lines)
+    odd[1 + 4 * cue] = times
+    assert captions.changes(lines, odd) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         ["text", "without times"],

@@ -409,6 +409,9 @@ def bom(encoding: str, content: str) -> bytes:
         (bom("utf-16-le", "a\nb\n"), bom("utf-16-le", "a\nc\n"), "different", ["text"], (1, 0)),
         (bom("utf-32-be", "a\n\u0a0d\n"), bom("utf-32-be", "a\n\u0d0a\n"), "different", ["text"], (1, 0)),
         (b"\x81", b"\x8d", "different", ["text"], (1, 0)),
+        (b"a\r\nb\nc\n", b"a\nb\r\nd\n", "different", ["text", "line_ends"], (1, 0)),
+        (b"a\r\nb\nc\n", b"a\r\nb\nd\n", "different", ["text"], (1, 0)),
+        (b"a\r\nb\nc", b"x\na\r\nb\nc\n", "different", ["text", "final_newline"], (1, 0)),
     ],
 )
 def test_differs_in(
