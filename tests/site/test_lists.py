@@ -12,16 +12,21 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.mark.parametrize(
-    ("kind", "title"), [("failing", "Failing on the main line"), ("flaky", "Flaky on the main line")]
+    ("kind", "title"),
+    [("failing", "Failing on the main line"), ("flaky", "Flaky on the main line"), ("slower", "Slower than before")],
 )
-def test_tests_that_fail_and_that_are_flaky_are_listed(
+def test_tests_that_fail_are_flaky_or_slower_are_listed(
     visit: Visit, store: pathlib.Path, kind: str, title: str
 ) -> None:
     items = Api(store).items(f"regression-tests/{kind}.json")
     section = visit.open("tests").locator("section", has=visit.page.get_by_role("heading", name=title))
+    assert items
     expect(section.locator("h2")).to_have_text(f"{title} ({len(items)})")
     expect(section.locator("tbody th")).to_have_text([f"#{one['regression_test_id']}" for one in items])
     expect(section.locator("thead th").first).to_have_text("Test")
+    if kind == "failing":
+        commits = [Api(store)(f"runs/{one['since_run']}.json")["commit_sha"][:8] for one in items]
+        expect(section.locator(".commit")).to_have_text(commits)
 
 
 def test_tests_that_became_slower_say_since_when_and_by_how_much(visit: Visit) -> None:

@@ -276,6 +276,19 @@ def test_an_unfinished_run_speaks_as_unfinished(visit: Visit, api: Api) -> None:
     expect(row).to_contain_text(f"{_done(run)} of {total} so far")
 
 
+def test_a_run_that_goes_on_or_waits_has_left_nothing_out(visit: Visit, api: Api) -> None:
+    running = next(run["run_id"] for run in api.items("runs.json") if run["status"] == "running")
+    queued = next(run["run_id"] for run in api.items("runs.json") if run["status"] == "queued")
+    document = api(f"runs/{running}/comparison.json")
+    document["references"]["main"]["not_rerun"] = api("runs/295/comparison.json")["references"]["main"]["broken"]
+    _answer(visit, f"runs/{running}/comparison.json", document)
+    page = visit.open(f"runs/{running}")
+    expect(page.locator(".bucket summary").last).to_contain_text("Not yet run")
+    page = visit.open(f"runs/{queued}")
+    expect(page.locator("main")).to_contain_text("It waits for its turn.")
+    expect(page.get_by_role("heading", name="What is different")).to_have_count(0)
+
+
 def test_a_canceled_run_says_how_far_it_came(visit: Visit, api: Api) -> None:
     run = _by_status(api, "canceled")
     page = visit.open(f"runs/{run['run_id']}")
@@ -401,12 +414,14 @@ def test_files_of_a_snapshot_can_be_downloaded(visit: Visit) -> None:
     sha = "a" * 64
     file = {"name": "runs.parquet", "href": "snapshots/x/runs.parquet", "bytes": 3_400_000, "sha256": sha, "rows": 300}
     counts = {"runs": 300, "results": 11977, "samples": 48, "regression_tests": 60}
-    newest = {"id": "x", "created_at": "2026-06-30T08:00:00Z", "counts": counts, "files": [file]}
+    files = [file, *({**file, "name": f"{size}.parquet", "bytes": size} for size in (48_200, 999))]
+    newest = {"id": "x", "created_at": "2026-06-30T08:00:00Z", "counts": counts, "files": files}
     _answer(visit, "snapshots.json", {"latest": "x", "snapshots": [newest, {**newest, "id": "w"}]})
     page = visit.open("download")
     link = page.get_by_role("link", name="runs.parquet")
     assert link.evaluate("link => link.href") == f"{visit.base}v1/snapshots/x/runs.parquet"
-    expect(page.locator("tbody tr")).to_contain_text("Parquet, 300 rows")
+    expect(page.locator("tbody tr").first).to_contain_text("Parquet, 300 rows")
+    expect(page.locator("tbody .number")).to_have_text(["3.4 MB", "48 KB", "999 bytes"])
     expect(page.locator("main")).to_contain_text("1 older snapshot")
 
 

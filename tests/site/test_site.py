@@ -251,6 +251,7 @@ def test_search_finds_samples_tests_commits_and_pull_requests(visit: Visit, stor
         page.get_by_role("searchbox", name="Search").fill(query)
         page.get_by_role("searchbox", name="Search").press("Enter")
         expect(page.locator(f"main a[href='{target}']").first).to_be_visible()
+        expect(page.locator("main")).not_to_contain_text("pull_request")
     visit.wrong = [text for text in visit.wrong if "status of 404" not in text]  # it asks whether there is such a run
 
 
@@ -271,7 +272,9 @@ def test_what_is_not_published_has_a_page_that_says_so(visit: Visit) -> None:
     answer = visit.page.goto(f"{visit.base}no/such/place")
     assert answer is not None and answer.status == 404
     expect(visit.page.locator("h1")).to_have_text("There is nothing here")
-    assert visit.page.locator("body").evaluate("body => getComputedStyle(body).maxWidth") == "544px"
+    assert visit.page.locator("main").evaluate("one => getComputedStyle(one).maxWidth") == "544px"
+    links = visit.page.locator("header a").evaluate_all("links => links.map(link => link.textContent)")
+    assert links == visit.open("").locator(".brand, .top nav a").all_inner_texts()
     visit.wrong = [text for text in visit.wrong if "status of 404" not in text]
 
 

@@ -13,7 +13,7 @@ const BUCKETS = [
   ["failing_identically", "Still failing", false], ["no_reference", "Failing, with nothing to compare", false], ["not_rerun", "Not run this time", false],
 ];
 
-/** `path` is the comparison's. */
+/** `path` is the comparison's; `going` says that the run has not ended. */
 export function comparisonView(visit, comparison, path) {
   const body = el("div", {});
   const all = Object.entries(REFERENCES).filter(([name]) => comparison.references[name]);
@@ -40,12 +40,12 @@ export function comparisonView(visit, comparison, path) {
   return [el("fieldset", { class: "tabs" }, el("legend", { class: "hidden" }, "Compare with"), inputs), body];
 }
 
-function against(visit, { run: here }, path, { run, text, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }) {
+function against(visit, { run: here, going }, path, { run, text, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }) {
   const sentence = run
     ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
     : el("p", {}, `There is no such run for ${text}.`);
   const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
-  return [sentence, ...shown.map(([name, title, open]) => bucket(visit, [here, run?.run_id], [title, open], { results: buckets[name], count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
+  return [sentence, ...shown.map(([name, title, open]) => bucket(visit, [here, run?.run_id], [going && name === "not_rerun" ? "Not yet run" : title, open], { results: buckets[name], count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
 }
 
 function bucket(visit, [run, reference], [title, open], { results, count, list }) {

@@ -2,7 +2,7 @@
 
 import { API, follow, readIfThere } from "./api.js";
 import { codeBlock, el, nothing, section, table } from "./dom.js";
-import { number, plural, time } from "./format.js";
+import { plural, sizeText, time } from "./format.js";
 
 const INDEX = "snapshots.json";
 const KINDS = [[".ndjson.gz", "a JSON object a line"], [".parquet", "Parquet"], [".sqlite.gz", "all tables, for SQLite"]];
@@ -20,6 +20,6 @@ export async function downloadPage() {
 function snapshot(one) {
   const holds = ({ name, rows }) => [KINDS.find(([end]) => name.endsWith(end))?.[1], rows === null ? null : plural(rows, "row")].filter(Boolean).join(", ");
   return [el("p", {}, "Of ", time(one.created_at), `: ${plural(one.counts.runs, "run")}, ${plural(one.counts.results, "result")}.`),
-    table("Files", ["File", "Holds", "MB"], one.files.map((file) => [
-      el("a", { href: new URL(follow(INDEX, file.href), API).href, download: true }, file.name), holds(file), el("span", { class: "number" }, number(Math.ceil(file.bytes / 100_000) / 10))]))];
+    table("Files", ["File", "Holds", "Size"], one.files.map((file) => [
+      el("a", { href: new URL(follow(INDEX, file.href), API).href, download: true }, file.name), holds(file), el("span", { class: "number" }, sizeText(file.bytes))]))];
 }

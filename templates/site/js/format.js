@@ -45,6 +45,13 @@ export function duration(ms) {
   return minutes < 60 ? `${minutes} min ${Math.round((ms % 60_000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** A size in bytes as text, in the units of disks: a KB is 1,000 bytes. */
+export function sizeText(bytes) {
+  const [unit, size] = [["GB", 1e9], ["MB", 1e6], ["KB", 1e3]].find(([, one]) => bytes >= one) ?? ["bytes", 1];
+  const value = bytes / size;
+  return `${NUMBER.format(value < 10 && size > 1 ? Number(value.toFixed(1)) : Math.round(value))} ${unit}`;
+}
+
 export function plural(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 }

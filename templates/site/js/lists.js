@@ -1,6 +1,6 @@
 // All samples, and all tests with what is known of their state.
 
-import { readAll, readIfThere } from "./api.js";
+import { read, readAll, readIfThere } from "./api.js";
 import { el, nothing, section, table, textField } from "./dom.js";
 import { categoriesOf, readIndex, sampleText, testText, wordFilter } from "./finding.js";
 import { duration, plural } from "./format.js";
@@ -8,6 +8,7 @@ import { part } from "./loading.js";
 import { platformName } from "./project.js";
 import { runHref, sampleHref, testHref } from "./router.js";
 import { mark } from "./status.js";
+import { commitLink } from "./tested.js";
 
 export async function samplesPage(visit) {
   const { samples } = await readIndex();
@@ -32,7 +33,7 @@ function stateOf({ sample_id: id, tests }, failing) {
 
 export async function testsPage(visit) {
   const lists = [
-    ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Last passed", "Changes"], (one) => [runLink(one.since_run, "—"), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Commit", "Last passed", "Changes"], (one) => [runLink(one.since_run, "—"), commitOf(one.since_run), runLink(one.last_pass_run, "never"), changes(one)]],
     ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Failing since", "Last passed", "Changes"], (one) => [runLink(one.since_run, "passes"), runLink(one.last_pass_run, "never"), changes(one)]],
     ["slower", "Slower than before", "No active test has become slower.", ["Slower since", "Before", "Now"], (one) => [runLink(one.since_run), duration(one.before_ms), slowed(one)]],
   ];
@@ -60,6 +61,14 @@ function standings(title, tests, none, heads, cells) {
 
 function runLink(run, otherwise) {
   return run === null ? otherwise : el("a", { href: runHref(run) }, `run ${run}`);
+}
+
+/** The commit of a run, which the list does not tell: it comes later, and the list stands without it. */
+function commitOf(run) {
+  const place = el("span", { class: "commit" }, "…");
+  if (run === null) return "—";
+  read(`runs/${run}.json`).then((found) => place.replaceChildren(commitLink(found)), () => place.replaceChildren("—"));
+  return place;
 }
 
 function changes({ state_changes_20: count }) {

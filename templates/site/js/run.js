@@ -44,7 +44,7 @@ async function siblings(run, path) {
 }
 
 function summaryView(visit, run, path) {
-  const comparison = run.links.comparison && follow(path, run.links.comparison);
+  const comparison = run.status !== "queued" && run.links.comparison && follow(path, run.links.comparison);
   return [
     unfinished(run),
     counts(run),
@@ -52,7 +52,7 @@ function summaryView(visit, run, path) {
     againstMain(run),
     part(visit, () => siblings(run, path)),
     run.infrastructure_errors.length ? section("What broke down", infrastructure(run)) : null,
-    comparison ? part(visit, async () => different(visit, await readIfThere(comparison), comparison)) : null,
+    comparison ? part(visit, async () => different(visit, run, await readIfThere(comparison), comparison)) : null,
     section("Progress", progress(run)),
     section("Details", details(run)),
   ].flat().filter(Boolean);
@@ -87,8 +87,8 @@ function againstMain({ failures }) {
   return parts.length ? el("p", {}, "Of the failures ", parts.join(", "), main.worse ? `; ${main.worse} are graver than before` : "", ".") : null;
 }
 
-function different(visit, comparison, path) {
-  return comparison && section("What is different", ...comparisonView(visit, comparison, path));
+function different(visit, { status }, comparison, path) {
+  return comparison && section("What is different", ...comparisonView(visit, { ...comparison, going: status === "running" }, path));
 }
 
 function allResults(visit, run, path) {

@@ -4,8 +4,10 @@ import { read, readIfThere } from "./api.js";
 import { el, nothing, section } from "./dom.js";
 import { categoriesOf, readIndex, sampleText, testText, wordFilter } from "./finding.js";
 import { plural, shortSha } from "./format.js";
+import { platformName } from "./project.js";
 import { href, runHref, sampleHref, testHref } from "./router.js";
-import { pullRequestHref } from "./tested.js";
+import { statusWord } from "./status.js";
+import { lineText, pullRequestHref } from "./tested.js";
 
 const MOST = 50;
 
@@ -34,7 +36,7 @@ async function direct(q) {
   const number = /^(?:#|pr\s*#?\s*)?(\d{1,9})$/i.exec(q)?.[1];
   if (!number) return [];
   const [run, pr] = await Promise.all([readIfThere(`runs/${Number(number)}.json`), readIfThere(`runs/by-pr/${Number(number)}.json`)]);
-  return [run && item(runHref(run.run_id), `Run ${run.run_id}`, `${run.status}, ${run.platform ?? ""} ${run.branch ?? ""}`),
+  return [run && item(runHref(run.run_id), `Run ${run.run_id}`, `${statusWord(run.status)}, ${run.platform ? `${platformName(run.platform)}, ` : ""}${lineText(run)}`),
     pr?.data.length && item(pullRequestHref(number), `PR ${number}`, plural(pr.pagination.total, "run"))].filter(Boolean);
 }
 
@@ -43,11 +45,11 @@ async function commits(q, runs) {
   const wanted = q.toLowerCase();
   const shas = new Set(runs.map((run) => run.commit_sha).filter((sha) => sha?.startsWith(wanted)));
   if (wanted.length === 40 && (await readIfThere(`runs/by-commit/${wanted}.json`))) shas.add(wanted);
-  return [...shas].map((sha) => item(href([], { commit: sha }), shortSha(sha), runs.find((run) => run.commit_sha === sha)?.branch));
+  return [...shas].map((sha) => item(href([], { commit: sha }), shortSha(sha), runs.filter((run) => run.commit_sha === sha).slice(0, 1).map(lineText).join()));
 }
 
 function branches(q, runs) {
-  const names = new Set(runs.map((run) => run.branch).filter((name) => name?.toLowerCase().includes(q.toLowerCase())));
+  const names = new Set(runs.filter((run) => run.pr_number === null).map((run) => run.branch).filter((name) => name?.toLowerCase().includes(q.toLowerCase())));
   return [...names].sort().map((name) => item(href([], { branch: name }), name));
 }
 
