@@ -223,6 +223,14 @@ def _is_silent(error: BaseException | None) -> bool:
     return error is not None and error.args[:1] == (2013,) and "timed out" in str(error)
 
 
+def _text(data: bytes) -> str | bytes:
+    """A text of SQLite; as bytes, which `row_values` reports, if it is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     """An engine on an SQLite file that must exist and is never written."""
     path = pathlib.Path(url.database or "")
@@ -232,7 +240,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        connection.text_factory = _text
         return connection
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)

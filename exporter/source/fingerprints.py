@@ -95,7 +95,14 @@ def _of(run: sa.Column[Any], partition: int) -> sa.ColumnElement[bool]:
 
 def _on_sqlite(table: sa.Table, run: sa.Column[Any], where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     number = partition_number(run)
-    return sa.select(number, sa.func.count(), sa.func.fingerprint(*table.columns)).where(where).group_by(number)
+    values = (column if column.name.endswith("id") else _bytes(column) for column in table.columns)
+    return sa.select(number, sa.func.count(), sa.func.fingerprint(*values)).where(where).group_by(number)
+
+
+def _bytes(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """A text as its bytes, which need not be UTF-8 as an aggregate's text must; bytes as their digits."""
+    kind, plain = sa.func.typeof(column), sa.type_coerce(column, NullType())
+    return sa.case((kind == "text", sa.cast(plain, sa.LargeBinary)), (kind == "blob", sa.func.hex(plain)), else_=plain)
 
 
 def _on_mysql(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from exporter.source import mysql_engine, partitions
 from exporter.source.database import Database
+from exporter.source.fingerprints import fingerprints
 from exporter.source.partitions import PartitionRows, read_partition
 from tests.support.platform import HASH, Platform, files
 
@@ -81,6 +82,21 @@ def test_senseless_rows_are_null_and_told_by_table_and_id(small: Platform) -> No
 
 
 @pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+def test_texts_that_are_not_utf_8_are_told_apart_and_exported(small: Platform) -> None:
+    small.run(1, "completed", results={1: 0})
+    files(small, 1, {10: None})
+    found = []
+    for value in ("'a'", "x'ff41'", "CAST(x'ff41' AS TEXT)", "CAST(x'fe41' AS TEXT)", "'FF41'"):
+        small.execute(f"UPDATE test SET branch = {value}", f"UPDATE test_result_file SET got = {value}")
+        small.execute(f"UPDATE test_progress SET message = {value}, timestamp = {value}")
+        found.append(fingerprints(Database(small.url))[0])
+        (run,), problems = _read(small)
+        assert run.branch == run.files[0][3] == ("a" if value == "'a'" else "FF41" if "F" in value[:3] else "\ufffdA")
+        assert ("branch is not text" in [one.what for one in problems]) is ("x'" in value)
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
 def test_what_only_sqlite_can_hold_is_mended(small: Platform) -> None:
     small.run(1, results={1: 0, 2: 0})
     small.execute("UPDATE test_result SET runtime = 'soon' WHERE regression_test_id = 1")
@@ -95,6 +111,7 @@ def test_what_only_sqlite_can_hold_is_mended(small: Platform) -> None:
     assert run.files[0][3] == "\ufffdA" and run.branch == "\ufffdB"
     assert run.progress[0].timestamp is None
     assert {(p.table, p.row) for p in problems} == {
+        ("test", "1"),
         ("test_result", "1/1"),
         ("test_result", "1/2"),
         ("test_result_file", "1/1"),
