@@ -1,6 +1,8 @@
 """The command `check`."""
 
 import contextlib
+import os
+import pathlib
 import platform
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import orjson
 from exporter import __version__
 from exporter.cli import options
 from exporter.cli.help import Command
+from exporter.cli.output import unread_is_no_error
 from exporter.errors import ExporterError
 from exporter.export.service import Export
 
@@ -38,11 +41,12 @@ def check(export: Export, as_json: bool) -> int:
     names what should be otherwise.
     """
     findings = list(_findings(export))
-    if as_json:
-        ok = all(one.state != "error" for one in findings)
-        click.echo(orjson.dumps({"ok": ok, "checks": [one._asdict() for one in findings]}))
-    else:
-        _show(findings)
+    with unread_is_no_error():
+        if as_json:
+            ok = all(one.state != "error" for one in findings)
+            click.echo(orjson.dumps({"ok": ok, "checks": [one._asdict() for one in findings]}))
+        else:
+            _show(findings)
     return 1 if any(one.state == "error" for one in findings) else 0
 
 
@@ -83,7 +87,8 @@ def _store(export: Export) -> "Iterator[Finding]":
 
     try:
         store = export.access.open(export.store)
-        store.check_writable()
+        with _leaving_nothing(export.store):
+            store.check_writable()
         manifest = Publisher(store).published().manifest
     except (ExporterError, OSError) as error:
         yield Finding("store", "error", str(error))
@@ -92,6 +97,19 @@ def _store(export: Export) -> "Iterator[Finding]":
     yield Finding("store", "ok", f"{store.name} can be written, and {counts}")
     if export.store.startswith("gs://"):
         yield _bucket(export)
+
+
+@contextlib.contextmanager
+def _leaving_nothing(store: str) -> Iterator[None]:
+    """Remove the empty folders that trying to write makes where there were none."""
+    folder = pathlib.Path(store)
+    absent = [one for one in (folder / ".tmp", folder, *folder.parents) if not os.path.lexists(one)]
+    try:
+        yield
+    finally:
+        for one in absent:
+            with contextlib.suppress(OSError):  # a bucket, or not empty
+                one.rmdir()
 
 
 def _bucket(export: Export) -> "Finding":

@@ -51,4 +51,5 @@ def demo(database_url: str, runs: int, tests: int, seed: int, sample_repository:
             progress=lambda done, _: show(done),
             sample_repository=sample_repository,
         )
-    log.info("made %d runs of %d regression tests", runs, tests)
+    place = database_url.partition(":///")[2] or "the database"
+    log.info("%s holds %d runs of %d regression tests now", place, runs, tests)

@@ -43,8 +43,13 @@ def history(sample: str, reader: reader_options.Reader, shown: Shown) -> int:
 
     SAMPLE is the sample's id, its hash, or its name.
     """
+    from exporter.client.http import NotFoundError
+
     with reader.open() as api, unread_is_no_error():
-        return show(api.history(_sample_id(api, sample)), shown, _COLUMNS)
+        try:
+            return show(api.history(_sample_id(api, sample)), shown, _COLUMNS)
+        except NotFoundError:
+            raise ExporterError(f"no sample has the id {sample}; exporter get samples.json lists them") from None
     return 0
 
 

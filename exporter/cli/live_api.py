@@ -20,5 +20,8 @@ def live_api(base: str, upstream: str | None, host: str, port: int) -> None:
     import uvicorn
 
     from exporter.server.live_api import create_app
+    from exporter.server.preview import listen
 
-    uvicorn.run(create_app(base, upstream), host=host, port=port, log_level="warning", server_header=False)
+    app = create_app(base, upstream)
+    with listen(host, port) as listener:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import io
 import itertools
 import logging
 import os
@@ -44,6 +45,7 @@ def main() -> None:
     """Run the command line; an expected failure ends it with one line and its exit code."""
     if asked := os.environ.get(_COMPLETE):
         sys.exit(shell_complete(cli, {}, "exporter", _COMPLETE, asked))
+    _open_streams()
     signal.signal(signal.SIGTERM, _interrupt)
     code = run(sys.argv[1:])
     try:
@@ -70,7 +72,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.UsageError as error:
         help_ = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        log.error("%s%s", error.format_message().rstrip("."), help_)
+        log.error("%s%s", _message(error).rstrip("."), help_)
         return error.exit_code
     except click.ClickException as error:
         log.error("%s", error.format_message())
@@ -79,6 +81,28 @@ def run(arguments: list[str]) -> int:
         return exit_codes.report(KeyboardInterrupt())
     except (Exception, KeyboardInterrupt) as error:
         return exit_codes.report(error)
+
+
+def _open_streams() -> None:
+    """Let output go nowhere where it was closed, and have what its encoding lacks shown by number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a file of ours would become standard output
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _message(error: click.UsageError) -> str:
+    """What is wrong with a command line; an option that is an argument here is not compared with options."""
+    if isinstance(error, click.NoSuchOption) and error.ctx:
+        for parameter in error.ctx.command.params:
+            if isinstance(parameter, click.Argument) and error.option_name == f"--{parameter.name}":
+                shown = f"{error.ctx.command_path} {parameter.make_metavar(error.ctx)}"
+                return f"No such option '{error.option_name}': write {shown}"
+    return error.format_message()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -136,7 +160,8 @@ def _check_environment(used: list[click.Command]) -> None:
     known = _variables(one for _, one in commands()) if unknown else set()
     for name in unknown:
         if name not in known:
-            raise UsageError(f"the environment variable {name} is no setting{did_you_mean(name, known)}")
+            like = did_you_mean(name, known, options.PREFIX)
+            raise UsageError(f"the environment variable {name} is no setting{like}")
 
 
 def _variables(of: Iterable[click.Command]) -> set[str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter import logs
+from exporter import logs, paths
 from exporter.cli import options, reader_options
 from exporter.cli.duration import Duration
 from exporter.cli.help import Command
+from exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from exporter.client.http import Limits
@@ -49,6 +50,11 @@ def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path
     from exporter.client.transfer import source
     from exporter.publish.local.folder_store import LocalStore
 
+    for outside in folder.absolute().parents:
+        if (outside / paths.STATE_PLAN).exists():
+            raise UsageError(
+                f"{folder} lies in {outside}, where an exporter publishes; name another folder for the mirror"
+            )
     with source(base, credentials, limits) as opened, logs.transfer("fetching") as bar:
         log.info("reading what %s has published", opened.name)
         began = time.monotonic()

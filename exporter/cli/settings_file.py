@@ -39,18 +39,22 @@ class SettingsFile:
             if not path.is_file():
                 return cls(None, "", {})
         try:
-            text = path.read_text("utf-8")
+            data = path.read_bytes()
+            text = data.decode("utf-8-sig")  # some editors begin a file with the mark of its encoding
             values = tomllib.loads(text)
         except OSError as error:
             raise UsageError(f"cannot read the settings file {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise UsageError(f"the settings file {path} is not UTF-8 (line {line}): save it in that encoding") from None
+        except tomllib.TOMLDecodeError as error:
             raise UsageError(f"the settings file {path} is not TOML: {error}") from None
         return cls(path, text, {name.replace("_", "-"): value for name, value in values.items()})
 
     def place(self, setting: str) -> str:
         """Where a setting stands: its name, the file and the line."""
         name = re.escape(setting).replace(r"\-", "[-_]")
-        found = re.search(rf"^[ \t]*[\"']?{name}[\"']?[ \t]*=", self.text, re.MULTILINE)
+        found = re.search(rf"^[ \t]*[\"'\[]?{name}[\"'\]]?[ \t]*(=|$)", self.text, re.MULTILINE)
         line = f", line {self.text.count(chr(10), 0, found.start()) + 1}" if found else ""
         return f"{setting} ({self.path}{line})"
 
@@ -61,6 +65,8 @@ class SettingsFile:
             UsageError: one is not.
         """
         for name in self.values:
+            if name not in known and isinstance(self.values[name], dict):
+                raise UsageError(f"{self.place(name)}: a settings file has no sections, only lines name = value")
             if name not in known:
                 raise UsageError(f"{self.place(name)}: there is no such setting{did_you_mean(name, known)}")
 
@@ -87,10 +93,13 @@ class SettingsFile:
             wanted = "a text, a number, or a list of them" if multiple else "a text or a number"
             raise UsageError(f"{self.place(setting)}: the value must be {wanted}")
         texts = [str(one) for one in values]
+        if any("\0" in one for one in texts):
+            raise UsageError(f"{self.place(setting)}: the value must not hold a NUL character")
         return texts if multiple else texts[0]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The rest of an error message: the known names that a misspelled one is like."""
-    like = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(like)}?" if like else ""
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """The rest of an error message: the known names that a misspelled one is like, beside a prefix that all have."""
+    names = sorted(one.removeprefix(prefix) for one in known)
+    like = difflib.get_close_matches(name.removeprefix(prefix), names, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(prefix + one for one in like)}?" if like else ""

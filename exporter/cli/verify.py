@@ -7,6 +7,7 @@ import click
 from exporter import logs
 from exporter.cli import options
 from exporter.cli.help import Command
+from exporter.cli.output import unread_is_no_error
 from exporter.publish.open_store import open_store
 
 _MOST_SHOWN = 50
@@ -40,15 +41,14 @@ def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
     opened = open_store(store, credentials=credentials)
     report = check(opened, logs.progress, content=content)
     report.problems += snapshot_index.check(opened)
-    for problem in report.problems[:_MOST_SHOWN]:
-        click.echo(problem)
+    lines = report.problems[:_MOST_SHOWN]
     if len(report.problems) > _MOST_SHOWN:
-        click.echo(f"… and {len(report.problems) - _MOST_SHOWN} more")
+        lines.append(f"… and {len(report.problems) - _MOST_SHOWN} more")
     links = "links not checked (--content does)" if report.links is None else f"{report.links} links"
-    click.echo(
+    lines.append(
         f"{report.documents} documents, {links}, {report.bytes} bytes: "
         + (f"{len(report.problems)} problems" if report.problems else "all is well")
     )
-    for line in report.advice:
-        click.echo(line)
+    with unread_is_no_error():
+        click.echo("\n".join([*lines, *report.advice]))
     return 1 if report.problems else 0

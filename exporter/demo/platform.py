@@ -238,12 +238,19 @@ def _permits_infile(connection: sa.Connection) -> bool:
 def _file_writer(folder: pathlib.Path | None) -> Callable[[str, bytes], None]:
     if folder is None:
         return lambda name, content: None
-    if any((folder / name).exists() for name in ("TestResults", "LogFiles")):
+    try:
+        taken = any((folder / name).exists() for name in ("TestResults", "LogFiles"))
+    except OSError as error:
+        raise _unwritable(error) from None
+    if taken:
         raise UsageError("the sample repository already holds files; a demo needs a folder of its own")
 
     def write(name: str, content: bytes) -> None:
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise _unwritable(error) from None
 
     return write

@@ -14,7 +14,7 @@ from exporter.state.posting_lists import PostingLists
 from exporter.state.state_file import DependencyFingerprints, State
 
 NOT_REMEMBERED = "nothing is remembered of it"
-NEW = "it is new"
+NEW = "new"
 ROWS_CHANGED = "its rows have changed"
 NOT_PUBLISHED = "what is published is not what is remembered"
 DIED = "an export died over it"

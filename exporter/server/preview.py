@@ -171,6 +171,8 @@ def application(root: Path) -> Starlette:
     root = Path(os.path.realpath(root))
     if not root.is_dir():
         raise UsageError(f"{root} is no folder: give the one that `exporter export` writes to")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise StoreError(f"{root} cannot be read: give this user access to the folder")
     if locate(root, API_ROOT + MANIFEST) is None:
         raise StoreError(f"{root} holds no {API_ROOT}{MANIFEST}: run `exporter export` into it first")
 
@@ -222,7 +224,7 @@ def serve(root: Path, host: str = "127.0.0.1", port: int = 8000, *, log_level: s
     Raises UsageError if there is no listening on `host` and `port`, and what `application` raises.
     """
     app = application(root)
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -239,7 +241,12 @@ def serve(root: Path, host: str = "127.0.0.1", port: int = 8000, *, log_level: s
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0: a free one.
+
+    Raises:
+        UsageError: nobody may listen there, or somebody does already.
+    """
     # getaddrinfo would make port 4464 of 70000 without a word.
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is no port: it must be 0 to 65535")
@@ -253,5 +260,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             message = f"port {port} of {host} is taken: choose another one, or 0 for any that is free"
         else:
-            message = f"cannot listen on port {port} of {host}: {error}"
+            code = getattr(error, "errno", None) or 0
+            why = os.strerror(code) if code > 0 else error
+            message = f"cannot listen on port {port} of {host}: {why}"
         raise UsageError(message) from error

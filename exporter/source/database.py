@@ -62,6 +62,8 @@ def describe(error: BaseException) -> str:
     code = original.args[0] if original.args and isinstance(original.args[0], int) else None
     if code in _HELP:
         return _HELP[code]
+    if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        return "the file is no SQLite database: check the URL"
     if isinstance(original, sqlite3.Error):
         return f"SQLite: {original.sqlite_errorname if hasattr(original, 'sqlite_errorname') else 'error'}"
     return "the driver failed" if code is None else f"the server answered with error {code}"
@@ -151,6 +153,8 @@ class Database:
             raise SourceError(f"cannot open the database: {describe(error)}") from None
         except (TypeError, UnicodeError):  # of the driver, before it connects
             raise UsageError("the database URL has a password or a parameter that its driver does not take") from None
+        except OSError as error:  # a file of certificates that the URL names
+            raise UsageError(f"the database URL names a file that cannot be read: {error.strerror}") from None
 
     def _name_missing(self) -> None:
         """Name the tables and columns that exports read and the database lacks, if there are any."""
@@ -234,7 +238,11 @@ def _text(data: bytes) -> str | bytes:
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     """An engine on an SQLite file that must exist and is never written."""
     path = pathlib.Path(url.database or "")
-    if not url.database or not path.is_file():
+    try:
+        there = bool(url.database) and path.is_file()
+    except OSError as error:
+        raise SourceError(f"cannot open the database: {error.strerror}") from None
+    if not there:
         raise SourceError("cannot open the database: there is no such SQLite file")
     uri = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro"
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from exporter.errors import SourceError
+from exporter.errors import ExporterError, SourceError
 from exporter.source import tables
 from exporter.source.database import Connection, Database
 
@@ -58,7 +58,7 @@ def preflight(database: Database) -> Iterator[Finding]:
         if not database.is_sqlite:
             yield database.read("the tables' engines", _engines)
         yield database.read("the runs", _runs)
-    except SourceError as error:
+    except ExporterError as error:
         yield Finding("database", "error", str(error))
 
 
@@ -92,13 +92,15 @@ def _clock(connection: Connection) -> Finding:
 
 
 def _privileges(connection: Connection) -> Finding:
-    name = str(connection.exec_driver_sql("SELECT DATABASE()").scalar())
+    name = connection.exec_driver_sql("SELECT DATABASE()").scalar()
+    if name is None:
+        raise SourceError("the URL names no database: add its name at the end")
     lines = [str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS FOR CURRENT_USER()")]
     excess = excess_privileges(lines, name)
     if excess:
         listed = ", ".join(excess[:8]) + (f" and {len(excess) - 8} more" if len(excess) > 8 else "")
         return Finding("privileges", "warning", f"more than is needed: {listed}; README.md has the exact GRANTs")
-    return Finding("privileges", "ok", "SELECT on what exports read, and nothing else")
+    return Finding("privileges", "ok", "nothing but SELECT on what exports read")
 
 
 def excess_privileges(grants: list[str], database: str) -> list[str]:

@@ -32,7 +32,7 @@ def test_all_is_well_before_and_after_the_first_export(
     code, found = check(capsys, *arguments)
     assert code == 0 and {state for state, _ in found.values()} == {"ok"}
     assert "the first export fills it" in found["store"][1]
-    assert not (tmp_path / "site/v1").exists(), "nothing is published"
+    assert not (tmp_path / "site").exists(), "it changes nothing"
     export("sqlite:///platform.sqlite", tmp_path / "site")
     capsys.readouterr()
     assert "holds 4 runs" in check(capsys, *arguments)[1]["store"][1]
@@ -43,6 +43,9 @@ def test_all_is_well_before_and_after_the_first_export(
     [
         ("--database-url", "sqlite:///nothing.sqlite", "database", "no such SQLite file"),
         ("--database-url", "nonsense", "database", "malformed"),
+        ("--database-url", "sqlite:///files/LogFiles/1.txt", "database", "is no SQLite database"),
+        ("--database-url", "mysql+pymysql://u:p@127.0.0.1:1/x?odd=1", "database", "its driver does not take"),
+        ("--database-url", "mysql+pymysql://u:p@127.0.0.1:1/x?ssl_ca=/no", "database", "cannot be read: No such file"),
         ("--store", "platform.sqlite", "store", "not a folder"),
         ("--store", "ftp://x", "store", "there is no store for ftp"),
         ("--sample-repository", "site", "sample repository", "neither TestResults nor LogFiles"),

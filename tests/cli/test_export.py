@@ -60,5 +60,5 @@ def test_a_setting_that_may_be_repeated_is_a_list(url: str, capsys: pytest.Captu
     pathlib.Path("exporter.toml").write_text("run = [3, 4]\ndry-run = true\nworkers = 0")
     assert run(["export", "--database-url", url, "--store", "new"]) == 0
     said = capsys.readouterr().out
-    assert "build 2 partitions: it is new" in said and " new documents of partition 0" in said and "changed" not in said
+    assert "build 2 partitions: new" in said and " new documents of partition 0" in said and "changed" not in said
     assert not pathlib.Path("new/v1").exists()

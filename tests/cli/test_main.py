@@ -87,7 +87,7 @@ def test_demo_export_verify_serve(tmp_path: pathlib.Path) -> None:
         return done.stdout, done.stderr
 
     out, err = type_("demo", "--runs", "6", "--tests", "3", "--sample-repository", "files")
-    assert out == "" and "made 6 runs of 3 regression tests" in err
+    assert out == "" and "holds 6 runs of 3 regression tests now" in err
     url = "sqlite:///demo.sqlite"
     out, err = type_("export", "--database-url", url, "--store", "api", "--sample-repository", "files")
     assert out == "" and "published 6 runs" in err and err.count("\n") == 1

@@ -5,6 +5,9 @@ import os
 import pathlib
 import re
 import shlex
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -30,6 +33,12 @@ WRONG: dict[str, tuple[int, str]] = {
     "[workers = ] status site": (2, "exporter.toml is not TOML"),
     "[store = {}] status": (2, "store (exporter.toml, line 1): the value must be a text or a number"),
     "[run = [[1]]] export": (2, "run (exporter.toml, line 1): the value must be a text, a number, or a list of them"),
+    "[[export]\nstore = 'x'] status site": (2, "export (exporter.toml, line 1): a settings file has no sections"),
+    "[\nstore = 'Stra\udcdfe'] status": (2, "exporter.toml is not UTF-8 (line 2)"),
+    '[store = "a\\u0000b"] status': (2, "store (exporter.toml, line 1): the value must not hold a NUL character"),
+    "--config empty status site": (2, "is a directory"),
+    "EXPORTER_WORKER=2 status site": (2, "is no setting; did you mean EXPORTER_WORKERS?"),
+    "status --store site": (2, "No such option '--store': write exporter status STORE"),
     "--config nothing.toml status site": (2, "cannot read the settings file nothing.toml"),
     # Values, where they stand.
     f"export {DB} {STORE} --workers two": (2, "'--workers': 'two' is not a valid integer"),
@@ -57,6 +66,19 @@ WRONG: dict[str, tuple[int, str]] = {
     f"export {DB} --store file": (1, "choose another, or move the file away"),
     f"export {DB} --store file/x": (1, "choose another, or move the file away"),
     f"export {STORE} --database-url sqlite:///nothing.sqlite": (1, "no such SQLite file"),
+    f"export {STORE} --database-url sqlite:///file": (1, "the file is no SQLite database: check the URL"),
+    f"export {STORE} --database-url sqlite:///empty": (1, "no such SQLite file"),
+    f"export {STORE} --database-url postgresql://user:PassWord@h/x": (2, "must be MySQL, MariaDB or SQLite"),
+    f"export {STORE} --database-url mysql+odd://user:PassWord@h/x": (2, "use mysql+pymysql"),
+    f"export {STORE} --database-url mysql+pymysql://user:PassWord@h:x/y": (2, "it should look like mysql+pymysql://"),
+    f"export {STORE} --database-url mysql+pymysql://user:PassWord@h/x?odd=1": (
+        2,
+        "a parameter that its driver does not take",
+    ),
+    f"export {STORE} --database-url mysql+pymysql://user:PassWord@h/x?ssl_ca=/no": (
+        2,
+        "a file that cannot be read: No such file",
+    ),
     f"export {STORE} --database-url mysql+pymysql://user:PassWord@127.0.0.1:1/x": (1, "check host and port"),
     f"export {DB} {STORE} --sample-repository empty": (1, "is it the right folder"),
     f"hook {DB} {STORE} --run 1 --spool file/x": (1, "name another folder with --spool"),
@@ -80,6 +102,11 @@ WRONG: dict[str, tuple[int, str]] = {
     f"runs {BASE} --status odd": (2, "is not one of"),
     f"runs {BASE} -o xml": (2, "is not one of"),
     f"history nothing {BASE}": (1, "exporter get samples.json lists them"),
+    f"history 99 {BASE}": (1, "no sample has the id 99; exporter get samples.json lists them"),
+    f"get 'run s.json' {BASE}": (1, "expected e.g. runs/12.json"),
+    f"get 'runs.json\n' {BASE}": (1, "expected e.g. runs/12.json"),
+    f"get \udcff {BASE}": (1, "expected e.g. runs/12.json"),
+    "mirror site site/copy": (2, "name another folder for the mirror"),
     "live-api ftp://x": (2, "name https://…, http://…, file://…, gs://BUCKET or a folder"),
     "live-api site --port 0x": (2, "--port"),
     f"junit 0 {BASE}": (2, "RUN"),
@@ -124,7 +151,7 @@ def test_a_wrong_input_gets_one_line_that_says_what_to_do(
     code, message = WRONG[line]
     if line.startswith("["):
         settings, _, line = line[1:].rpartition("] ")
-        pathlib.Path("exporter.toml").write_text(settings)
+        pathlib.Path("exporter.toml").write_text(settings, "utf-8", "surrogateescape")
     arguments = shlex.split(line)
     while "=" in arguments[0]:
         name, _, value = arguments.pop(0).partition("=")
@@ -137,6 +164,37 @@ def test_a_wrong_input_gets_one_line_that_says_what_to_do(
     assert all(" reading what " in line for line in progress), "nothing else is said"
     assert not re.search(r"\b[A-Z]\w*(Error|Exception)\b|Traceback|<[a-z_]+\.", err)
     assert "127.0.0.1" not in message or "mysql" in message or time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("command", ["serve", "live-api"])
+def test_a_port_that_is_taken_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run([command, "site", "--port", str(port)]) == 2
+    assert f"port {port} of 127.0.0.1 is taken: choose another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "out", "err"),
+    [
+        ("{} status site >&-", 0, "", ""),
+        ("{} status site 2>&-", 0, "store ", ""),
+        ("{} runs --base site >&- 2>&- <&-", 0, "", ""),
+        ("{} verify nothing 2>&-", 1, "", ""),
+        ("mv site s\udcff; {} status s\udcff; code=$?; mv s\udcff site; exit $code", 0, "s\\udcff", ""),
+        ("PYTHONIOENCODING=ascii {} demo --database-url sqlite:///ö.sqlite --runs 1 --tests 1", 0, "", "\\xf6.sqlite"),
+        ("set -o pipefail; {} verify site | true", 0, "", ""),
+        ("set -o pipefail; {} status site | true", 0, "", ""),
+        ("set -o pipefail; {} verify odd | true", 1, "", "odd"),
+    ],
+)
+def test_streams_that_are_closed_or_of_another_encoding_change_no_exit_code(
+    line: str, code: int, out: str, err: str
+) -> None:
+    program = f"{shlex.quote(sys.executable)} -m exporter"
+    ended = subprocess.run(["bash", "-c", line.format(program)], capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert out in ended.stdout and err in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_the_documented_variables_of_others_are_no_settings(
@@ -156,4 +214,4 @@ def test_a_demo_takes_no_database_and_no_folder_from_settings(
     assert run(["demo"]) == 0
     assert pathlib.Path("demo.sqlite").exists() and not pathlib.Path("platforms-own.sqlite").exists()
     assert list((folder / "empty").iterdir()) == []
-    assert "made 2 runs of 2 regression tests" in capsys.readouterr().err
+    assert "demo.sqlite holds 2 runs of 2 regression tests now" in capsys.readouterr().err

@@ -585,7 +585,7 @@ def test_a_folder_of_somebody_else() -> None:
                 lambda: LocalStore(root / "new").write([("v1/a.json", b"a")]),
                 lambda: LocalStore(root / "new").replace("v1/a.json", b"a", ABSENT),
             ):
-                with pytest.raises(StoreError, match="not permitted: give the user that exports access"):
+                with pytest.raises(StoreError, match="not permitted: give this user access"):
                     call()
             assert store.write([("v1/a.json", b"a")]) == 0
         (root / "v1/b.json").chmod(0o644)

@@ -27,7 +27,7 @@ FILE_MODE = 0o644
 """Permissions of published files: a web server of another user must be able to read them."""
 
 _FULL = "disk full or quota used up: free some space (or inodes) and export again"
-_FORBIDDEN = "not permitted: give the user that exports access to the folder"
+_FORBIDDEN = "not permitted: give this user access to the folder"
 _IN_THE_WAY = "a file stands where a folder is needed, or the reverse: move it away"
 _ADVICE = {
     errno.ENOSPC: _FULL,
@@ -233,4 +233,4 @@ def _explained(root: pathlib.Path, path: str, error: OSError) -> StoreError:
     if isinstance(error.filename, str) and is_path(error.filename):  # `Tree` names the one of a batch
         path = error.filename
     what = _ADVICE.get(error.errno or 0) or f"{error.strerror or error}: check the disk, and export again"
-    return StoreError(f"{root}: {path}: {what}")
+    return StoreError(f"{root}: {what}" if path == str(root) else f"{root}: {path}: {what}")
