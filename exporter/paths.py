@@ -354,6 +354,10 @@ STATE_FOLDERS = (f"{STATE_ROOT}partitions/", f"{STATE_ROOT}list_heads/", f"{STAT
 """The folders of all files that the plan names; in the last one earlier exporters have left some."""
 
 
+NAMED_BY_CONTENT = (API_ROOT + MANIFESTS, *STATE_FOLDERS)
+"""The folders of files whose name holds the digest of their bytes."""
+
+
 def state_partition_file(partition: int, kind: str, digest: str) -> str:
     """The path, below the state's root, of a file of the partition store."""
     return f"partitions/{partition}/{kind}-{digest[:12]}.json"

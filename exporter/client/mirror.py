@@ -139,7 +139,7 @@ class _Copy:
         self.fetched = Transfer(0, 0, 0, 0)
 
     def run(self) -> Report:
-        base = self.publisher.with_part_manifests(self.publisher.published())
+        base = self.publisher.published_with_parts()
         manifest = named = self._manifest()
         if manifest.site is not None and manifest.site != (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from exporter.documents.encoding import Document, digest
 from exporter.export.job import Job
-from exporter.export.work_dir import DocumentFiles, WritePhase, take_documents
+from exporter.export.work_dir import DocumentFiles, WritePhase, read_paths, take_documents
 from exporter.paths import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Part, encode_part
 from exporter.publish.published_state import PartContents, PartManifests, read_contents
+from exporter.publish.store import expect_writes
 
 
 class PublishedPart(NamedTuple):
@@ -94,16 +95,22 @@ class PartCollector:
         return BuiltPart(part, self._files.counts, tuple(contents.gone(self._documents)))
 
 
-def write_manifest(job: Job, part: Part) -> int:
-    """Write a part's manifest from the work dir to the store, unless the store has it; return the number written."""
+def write_part_manifests(job: Job, parts: Iterable[Part]) -> int:
+    """Write parts' manifests from the work dir to the store, but those that it has; return the number written."""
     assert job.store is not None
-    file = job.work_dir.manifest(part.name)
-    return job.store.write([(stored(part.href), file.read_bytes())]) if file.exists() else 0
+    files = ((stored(part.href), job.work_dir.manifest(part.name)) for part in parts)
+    return job.store.write((path, file.read_bytes()) for path, file in files if file.exists())
 
 
-def write_documents(job: Job, part: str, phase: WritePhase) -> int:
-    """Write a part's documents of one phase from the work dir to the store; return the number written."""
+def ask_for_places(job: Job, parts: Iterable[str], phase: WritePhase) -> None:
+    """Ask a distant store what stands at the paths of parts' documents of one phase."""
+    files = (job.work_dir.documents(part, phase) for part in parts)
+    expect_writes(job.store, (stored(path) for file in files for path in read_paths(file)))
+
+
+def write_documents(job: Job, parts: Iterable[str], phase: WritePhase) -> int:
+    """Write parts' documents of one phase from the work dir to the store; return the number written."""
     assert job.store is not None
-    documents = take_documents(job.work_dir.documents(part, phase))
+    documents = (one for part in parts for one in take_documents(job.work_dir.documents(part, phase)))
     stored_documents = ((stored(path), data) for path, data in documents)
     return job.store.write(stored_documents, functools.partial(check_lease, job.store, job.owner))

@@ -29,6 +29,11 @@ class Workers:
     pool: Executor
     ahead: int
 
+    @property
+    def here(self) -> bool:
+        """Whether tasks run in this process."""
+        return isinstance(self.pool, InProcess)
+
     def map(self, method: Callable[[Worker, Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
         """What a method of `Worker` returns for each task, in the order of the tasks.
 
@@ -74,7 +79,7 @@ def start(job: Job, workers: int, cluster: DaskCluster | None = None) -> Iterato
         finally:
             _stop_worker()
         return
-    with processes(workers, _start_worker, job) as pool:
+    with processes(workers, _start_worker, job, 1 / workers) as pool:
         yield Workers(pool, 2 * workers)
 
 
@@ -91,8 +96,11 @@ class InProcess(Executor):
         return future
 
 
-def _start_worker(job: Job) -> None:
+def _start_worker(job: Job, share: float = 1.0) -> None:
+    """Make this process a worker, which takes a share of what the store may take a second."""
     global _worker
+    if job.store is not None:
+        job.store.limit(share)
     _worker = Worker(job)
 
 

@@ -21,11 +21,13 @@ from exporter.export.plan import Examined, Plan, make_plan
 from exporter.export.room import check_room, estimate
 from exporter.export.shrink_guard import refuse_shrinking, refuse_shrinking_plan
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
+from exporter.paths import stored
 from exporter.progress import Progress, quiet
-from exporter.publish.manifest import Manifest
+from exporter.publish.deletions import DELETIONS
+from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Publisher
-from exporter.publish.store import Store
+from exporter.publish.store import Store, expect
 from exporter.source import DATABASE_TIMEOUT
 from exporter.source.catalog import Catalog, read_catalog
 from exporter.source.database import Database
@@ -130,7 +132,8 @@ def _export(settings: Settings, database: Database, progress: Progress) -> Repor
 def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, use_state: bool
 ) -> Report:
-    base = publisher.with_part_manifests(publisher.published()) if publisher else PublishedState(None, "", None, "")
+    expect(settings.store, (paths.STATE_PLAN, DELETIONS))
+    base = publisher.published_with_parts() if publisher else PublishedState(None, "", None, "")
     with work_dir() as folder, contextlib.ExitStack() as checks:
         redactor = Redactor(settings.documents.redaction)
         catalog, invalid = read_catalog(database, redactor)
@@ -140,14 +143,15 @@ def _attempt(
         checks.enter_context(_conflict_if_overtaken(settings.store, state.version))
         examined = _examine(settings, database, catalog, state)
         plan = make_plan(base, state.state, state.lists, examined)
+        several = len(plan.build) > 1  # a process takes longer to start than a partition to build
+        if plan.build and not several:
+            _expect(settings.store, base, state, *plan.build)
         if settings.store is not None and not settings.dry_run:
             needed = estimate(plan, base, database, settings.documents.result_documents)
             if settings.cluster is not None:  # whose workers have the documents
                 needed = needed._replace(work_dir=0)
             check_room(needed, settings.store, folder)
         job = _job(settings, catalog, folder, state, publisher)
-        # A process takes longer to start than a partition to build.
-        several = len(plan.build) > 1
         with start(
             job, min(settings.workers, len(plan.build)) if several else 0, settings.cluster if several else None
         ) as workers:
@@ -168,6 +172,7 @@ def _attempt(
                 refuse_shrinking(shared, changes.gone)
             written = changes.writes
             if publisher and not settings.dry_run:
+                stages.expect_writes(shared, finished)
                 stages.write_manifests(shared, finished)
                 written = publisher.publish(base, changes)
     return Report(
@@ -179,6 +184,13 @@ def _attempt(
         problems + read.problems + built.problems + aggregated.problems,
         base.manifest is None,
     )
+
+
+def _expect(store: Store | None, base: PublishedState, state: IncrementalState, number: int) -> None:
+    """Ask a distant store for what building one partition takes."""
+    manifests = (base.part_manifests(name).published for name in (str(number), CATALOG, SITE))
+    expect(store, [stored(href) for href in manifests if href is not None])
+    state.expect(number)
 
 
 def _job(

@@ -37,6 +37,7 @@ class PrefixScan:
         Returns:
             The other partitions whose archive page of some feed now links to another page.
         """
+        self._expect(number, stats)
         found = self._step(number)
         self._partitions.put("lineages_before", number, found.before)
         self._partitions.put("lineages_after", number, found.after)
@@ -69,10 +70,19 @@ class PrefixScan:
             self.dirty_lists.update(stats.counts)
         return self.lists.replace(number, stats)
 
+    def _expect(self, number: int, stats: PartitionStats) -> None:
+        """Ask a distant store for the list heads that replacing a partition's statistics reads."""
+        node = self.lists.nodes.get(number)
+        before = node.stats.counts if node else {}
+        changed = {name for name in {**before, **stats.counts} if before.get(name) != stats.counts.get(name)}
+        self.lists.expect(changed | set(compared_lineages(self._partitions.own_lineages(number))) - before.keys())
+
     def _step(self, number: int) -> Step:
         own = self._partitions.own_lineages(number)
         before: Lineages = {}
         last = [(self.lists.previous(name, number), name) for name in compared_lineages(own)]
+        for previous in {previous for previous, _ in last if previous is not None}:
+            self._partitions.expect("lineages_after", previous)
         for previous, name in sorted((previous, name) for previous, name in last if previous is not None):
             lineages = self._partitions.lineages_after(previous)  # read once for all lineages that were there last
             if name not in lineages:

@@ -56,7 +56,7 @@ class Export:
         logs.hide_url(self.database_url)
         settings = pipeline.Settings(
             self.database_url,
-            self.access.open(self.store, self.workers if self.cluster is None else 1),
+            self.access.open(self.store),
             self.workers,
             self.documents,
             self.sample_repository,

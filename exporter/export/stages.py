@@ -19,9 +19,10 @@ from exporter.export.collect import (
     BuiltPart,
     PartCollector,
     PublishedPart,
+    ask_for_places,
     published_part,
     write_documents,
-    write_manifest,
+    write_part_manifests,
 )
 from exporter.export.dependencies import changed
 from exporter.export.executor import Workers
@@ -329,12 +330,7 @@ def changes(
         manifest=manifest,
         writes=sum(sum(one.writes.values()) for one in finished.parts),
         gone=tuple(gone),
-        phases=tuple(
-            itertools.chain.from_iterable(
-                (_write_partitions(shared, finished.partitions, phase), _write_aggregate(job, phase))
-                for phase in _PHASES
-            )
-        ),
+        phases=_phases(shared, finished.partitions),
         state=state.new_state(manifest.snapshot, new, remembered, trusts_state=trusts_state),
     )
 
@@ -342,13 +338,48 @@ def changes(
 def write_manifests(shared: Shared, finished: Finished) -> None:
     """Write the manifests of all parts that were built: nothing published names them yet."""
     *partitions, catalog, site = (one.part for one in finished.parts)
+    if shared.workers.here:
+        write_part_manifests(shared.job, [*partitions, catalog, site])
+        return
     for _ in shared.workers.map(Worker.write_manifest, partitions):
         pass
-    for part in (catalog, site):
-        write_manifest(shared.job, part)
+    write_part_manifests(shared.job, [catalog, site])
 
+
+_FEW = 2000
+"""Documents so few that what stands in their places is asked for at once."""
 
 _PHASES: tuple[WritePhase, ...] = ("new", "changed")
+
+
+def expect_writes(shared: Shared, finished: Finished) -> None:
+    """Ask a distant store what stands at the paths of documents, if these are few and this process writes them."""
+    if shared.workers.here and sum(sum(one.writes.values()) for one in finished.parts) <= _FEW:
+        for parts, phase in _together(finished.partitions):
+            ask_for_places(shared.job, parts, phase)
+
+
+def _together(built: Mapping[int, BuiltPart]) -> Iterator[tuple[list[str], WritePhase]]:
+    """Parts whose documents of one phase are written together, if this process writes them, in order.
+
+    Documents that change link to new ones, all of which are there by then, and to others that change.
+    """
+    partitions = [one.part.name for one in built.values()]
+    yield partitions, "new"
+    yield [CATALOG, SITE], "new"
+    yield [*partitions, CATALOG, SITE], "changed"
+
+
+def _phases(shared: Shared, built: Mapping[int, BuiltPart]) -> tuple[Iterator[int], ...]:
+    """The write phases, as `Changes` has them."""
+    if shared.workers.here and len(built) <= 1:
+        return tuple(_write_here(shared.job, parts, phase) for parts, phase in _together(built))
+    return tuple(
+        itertools.chain.from_iterable(
+            (_write_partitions(shared, built, phase), _write_here(shared.job, [CATALOG, SITE], phase))
+            for phase in _PHASES
+        )
+    )
 
 
 def _write_partitions(shared: Shared, built: Mapping[int, BuiltPart], phase: WritePhase) -> Iterator[int]:
@@ -356,6 +387,5 @@ def _write_partitions(shared: Shared, built: Mapping[int, BuiltPart], phase: Wri
     yield from shared.progress(f"writing {phase}", shared.workers.map(Worker.write, tasks), len(tasks))
 
 
-def _write_aggregate(job: Job, phase: WritePhase) -> Iterator[int]:
-    yield write_documents(job, CATALOG, phase)
-    yield write_documents(job, SITE, phase)
+def _write_here(job: Job, parts: Iterable[str], phase: WritePhase) -> Iterator[int]:
+    yield write_documents(job, parts, phase)

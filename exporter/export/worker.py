@@ -18,7 +18,7 @@ from exporter.builders.partition_summary import PartitionSummary, changed_lists
 from exporter.builders.results import Templates
 from exporter.builders.runs import listed_repositories
 from exporter.documents.encoding import Document, encode
-from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents, write_manifest
+from exporter.export.collect import BuiltPart, PartCollector, published_part, write_documents, write_part_manifests
 from exporter.export.dependencies import name_key
 from exporter.export.job import Job
 from exporter.export.partition_stats import partition_lineages, partition_stats
@@ -213,11 +213,11 @@ class Worker:
 
     def write_manifest(self, part: Part) -> int:
         """Write a part's manifest to the store; return the number written."""
-        return write_manifest(self._job, part)
+        return write_part_manifests(self._job, [part])
 
     def write(self, task: WriteTask) -> int:
         """Write one phase of a part's documents to the store; return the number written."""
-        return write_documents(self._job, *task)
+        return write_documents(self._job, [task.part], task.phase)
 
     def _repository(self, problems: list[InvalidRow]) -> SampleRepository | None:
         root = self._job.sample_repository

@@ -44,10 +44,8 @@ class StoreAccess:
     grace: int | None = None
     file_mode: int = FILE_MODE
 
-    def open(self, name: str, writers: int = 1) -> Store:
+    def open(self, name: str) -> Store:
         """The store of this name: a folder's path, or `gs://BUCKET[/PREFIX]`. No request is made yet.
-
-        `writers`: how many processes write at the same time, each with a copy of this store.
 
         Raises:
             UsageError: there is no such kind of store.
@@ -67,7 +65,7 @@ class StoreAccess:
                 bucket,
                 prefix,
                 credentials=self.credentials,
-                max_writes_per_second=max(1, self.max_writes_per_second // max(1, writers)),
+                max_writes_per_second=self.max_writes_per_second,
                 grace=GRACE if self.grace is None else self.grace,
             )
         except StoreError as error:

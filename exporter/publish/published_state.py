@@ -22,7 +22,7 @@ class PartManifests(NamedTuple):
 class PublishedState:
     """What an export begins from: the published manifest and what dead exports left pending, each with its version.
 
-    `listed`: the paths, below the API root, of all manifests in the store; empty before `with_part_manifests`.
+    `listed`: the paths, below the API root, of all manifests in the store; empty unless they were asked for.
     """
 
     manifest: Manifest | None

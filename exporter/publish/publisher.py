@@ -23,7 +23,7 @@ from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import Manifest, decode_manifest, decode_pending
 from exporter.publish.published_state import PublishedState, read_parts
-from exporter.publish.store import ABSENT, Store
+from exporter.publish.store import ABSENT, Store, expect, meanwhile
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,10 @@ class Publisher:
         Raises:
             StoreError: the store can't be read, is damaged, or a newer exporter's.
         """
+        expect(self.store, (_LAYOUT, _MANIFEST, PENDING))
+        return self._published()
+
+    def _published(self) -> PublishedState:
         state = self.store.get(_LAYOUT)
         if state is not None:
             try:
@@ -111,13 +115,20 @@ class Publisher:
             pending_version=pending.version if pending else ABSENT,
         )
 
-    def with_part_manifests(self, base: PublishedState) -> PublishedState:
-        """The same state with all part manifests listed; without the manifest if a part that it names is lost.
+    def published_with_parts(self) -> PublishedState:
+        """What is published, with all part manifests listed; without the manifest if a part that it names is lost.
 
         Then everything is built again: an export that went on from the other parts would publish a manifest that lacks
         the documents of the lost one.
+
+        Raises:
+            StoreError: as `published`.
         """
-        base = replace(base, listed=self._manifests())
+        expect(self.store, (_LAYOUT, _MANIFEST, PENDING))
+        listed = self._manifests()
+        base = replace(self._published(), listed=listed)
+        if base.manifest is not None and not listed.issuperset(base.manifest.hrefs):
+            base = replace(base, listed=self._manifests())  # another export may have published after the listing
         if base.manifest is None or base.listed.issuperset(base.manifest.hrefs):
             return base
         log.warning("%s: a published manifest is lost; building everything again", self.store.name)
@@ -174,22 +185,28 @@ class Publisher:
         if self.store.get(_LAYOUT) is None:
             self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
         written = 0
-        for phase in changes.phases:
-            for count in phase:
-                written += count
-                self.lease.keep()
-        if state is not None:
-            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
-        deletions.save()
+        with meanwhile(self.store, lambda: self._remember(state, deletions)):
+            for phase in changes.phases:
+                for count in phase:
+                    written += count
+                    self.lease.keep()
         self.lease.keep()
         if not unchanged:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
-        if state is not None and state.plan is not None:
-            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
         self._delete(deletions, changes)
         self.lease.end()
         return written
+
+    def _remember(self, state: NewState | None, deletions: Deletions) -> None:
+        """Write the new files of the state, to which nothing refers yet, and what is to be deleted."""
+        if state is not None:
+            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
+        deletions.save()
+
+    def _replace_plan(self, state: NewState | None) -> None:
+        if state is not None and state.plan is not None:
+            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
 
     def _take_lease(self, base: PublishedState, changes: Changes) -> None:
         """Take the lease, which names the new part manifests.
@@ -223,8 +240,9 @@ class Publisher:
         Raises:
             ConflictError: another export has; the lease is ended unless it was a dead export's.
         """
-        found = self.store.get(_MANIFEST)
+        expect(self.store, (_MANIFEST, _LAYOUT))
         lost = changes.manifest.hrefs - self._manifests()
+        found = self.store.get(_MANIFEST)
         if (found.version if found else ABSENT) != base.manifest_version or lost:
             if base.pending is None:
                 self.lease.end()
@@ -249,23 +267,25 @@ class Publisher:
         return frozenset(entry.path.removeprefix(paths.API_ROOT) for entry in found)
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
-        """Delete stale state, and the paths that the manifest does not name and whose grace period is over."""
-        if deletions.since:
-            self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
-        else:
-            check_lease(self.store, self.owner)
-        if changes.state is not None:
-            self.store.delete(self._stale(changes.state))
+        """Replace the plan; then delete stale state, and what no manifest names and whose grace period is over."""
+        with meanwhile(self.store, lambda: self._replace_plan(changes.state)):
+            if deletions.since:
+                self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
+            else:
+                check_lease(self.store, self.owner)
         deletions.drop(self._named(deletions.since, changes.manifest))
         due = deletions.due(self.clock())
-        for start in range(0, len(due), _BATCH):
+        gone = [*self._stale(changes.state), *due]
+        for start in range(0, len(gone), _BATCH):
             self.lease.keep()
-            self.store.delete(due[start : start + _BATCH])
+            self.store.delete(gone[start : start + _BATCH])
         deletions.drop(due)
         deletions.save()
 
-    def _stale(self, state: NewState) -> list[str]:
+    def _stale(self, state: NewState | None) -> list[str]:
         """The files of the state that the plan does not name any more, and those that dead exports left."""
+        if state is None:
+            return []
         if state.stale is not None:
             return [paths.STATE_ROOT + path for path in state.stale]
         named = {paths.STATE_ROOT + path for path in state.named}

@@ -10,10 +10,12 @@ operations, so that a folder, a bucket and a store in memory can all have them a
 - delete many, list many.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from exporter.errors import StoreError
 
@@ -119,6 +121,47 @@ class Store(Protocol):
     def limit(self, share: float) -> None:
         """Take this share of what all writers together may write a second, above 0 and up to 1, from now on."""
         ...
+
+
+@runtime_checkable
+class Distant(Store, Protocol):
+    """A store that is asked over a network: what need not wait for another answer is asked for ahead of its use."""
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Begin to read these objects; the next `get` of each returns what is read now, or raises its error.
+
+        Only for objects that are named by their content, or that are replaced on condition of the version read.
+        """
+        ...
+
+    def expect_writes(self, paths: Iterable[str]) -> None:
+        """Begin to look what is there at paths whose documents the same process will `write`."""
+        ...
+
+
+def expect(store: Store | None, paths: Iterable[str]) -> None:
+    """Begin to read objects of a store that is distant, as `Distant.expect`."""
+    if isinstance(store, Distant):
+        store.expect(paths)
+
+
+def expect_writes(store: Store | None, paths: Iterable[str]) -> None:
+    """Begin to look what is there in a store that is distant, as `Distant.expect_writes`."""
+    if isinstance(store, Distant):
+        store.expect_writes(paths)
+
+
+@contextlib.contextmanager
+def meanwhile(store: Store, call: Callable[[], object]) -> Iterator[None]:
+    """Call while the block runs if the store is distant, else after it. An error of either leaves the block."""
+    if not isinstance(store, Distant):
+        yield
+        call()
+        return
+    with ThreadPoolExecutor(1) as thread:
+        called = thread.submit(call)
+        yield
+        called.result()
 
 
 _SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"

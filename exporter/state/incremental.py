@@ -84,7 +84,8 @@ class IncrementalState:
         )
         self.partitions = PartitionStore(folders.partition_store, store, self.remembered)
         self._list_heads = ListHeads(store, self.state.list_heads if self.state else ())
-        self.lists = PostingLists(PartitionNodes(self.partitions, self.remembered), self._list_heads)
+        nodes = PartitionNodes(self.partitions, self.remembered)
+        self.lists = PostingLists(nodes, self._list_heads, expect=self._list_heads.expect)
         if self.state is not None:
             self.lists.facet_counts |= {facet: dict(counts) for facet, counts in self.state.facet_counts.items()}
 
@@ -97,6 +98,13 @@ class IncrementalState:
     def version(self) -> str:
         """The version of the store's `plan.json`."""
         return self._found.version
+
+    def expect(self, number: int) -> None:
+        """Ask a distant store for what is remembered that building a partition and what is about all of them takes."""
+        if self.state is not None:
+            for kind in KINDS:
+                self.partitions.expect(kind, number if kind != "lineages_after" else number - 1)
+            self.lists.expect([paths.RUNS])
 
     def new_partitions(
         self, manifests: Mapping[int, str], gone: Collection[int], rows: Mapping[int, str], priors: Mapping[int, str]

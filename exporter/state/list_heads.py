@@ -7,14 +7,14 @@ others are spread over many by the commit, pull request or branch that they belo
 
 import hashlib
 import pathlib
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import orjson
 
 from exporter import paths
 from exporter.documents.encoding import digest
-from exporter.publish.store import Store
+from exporter.publish.store import Store, expect
 from exporter.state.partition_store import StateLostError
 from exporter.state.posting_lists import ListHead
 from exporter.state.state_file import LIST_HEAD_SHARDS
@@ -53,6 +53,7 @@ class ListHeads(MutableMapping[str, ListHead]):
         self._store, self._remembered = store, remembered or ("",) * LIST_HEAD_SHARDS
         self._shards: dict[int, dict[str, ListHead]] = {}
         self._changed: set[int] = set()
+        self._expected: set[int] = set()
 
     def __getitem__(self, name: str) -> ListHead:
         return self._shard(list_head_shard(name))[name]
@@ -73,6 +74,17 @@ class ListHeads(MutableMapping[str, ListHead]):
 
     def __len__(self) -> int:
         return sum(len(self._shard(number)) for number in range(LIST_HEAD_SHARDS))
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Ask a distant store for the shards of these lists."""
+        expect(self._store, self._ahead(names))
+
+    def _ahead(self, names: Iterable[str]) -> Iterator[str]:
+        """The paths of the shards of lists, without those that were asked for."""
+        for number in set(map(list_head_shard, names)).difference(self._shards, self._expected):
+            self._expected.add(number)
+            if self._remembered[number]:
+                yield self._path(number)
 
     def save(self, folder: pathlib.Path) -> tuple[tuple[str, ...], dict[str, pathlib.Path]]:
         """Write the changed shards to files in `folder`, which holds nothing else.
@@ -102,8 +114,11 @@ class ListHeads(MutableMapping[str, ListHead]):
         name = self._remembered[number]
         if not name:
             return {}
-        found = self._store.get(paths.STATE_ROOT + paths.state_list_heads(number, name)) if self._store else None
+        found = self._store.get(self._path(number)) if self._store else None
         if found is None or digest(found.data) != name:
             raise StateLostError
         value: dict[str, Any] = orjson.loads(found.data)
         return {list_name: ListHead(*head) for list_name, head in value.items()}
+
+    def _path(self, number: int) -> str:
+        return paths.STATE_ROOT + paths.state_list_heads(number, self._remembered[number])

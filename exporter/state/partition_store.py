@@ -7,6 +7,7 @@ store's `_state/partitions/`, as `plan.json` names it. The most recently used va
 """
 
 import collections
+import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -16,7 +17,7 @@ import orjson
 from exporter import paths
 from exporter.builders.partition_summary import PartitionSummary
 from exporter.documents.encoding import digest
-from exporter.publish.store import Store
+from exporter.publish.store import Store, expect
 from exporter.rules import lineage_state, result_matrix
 from exporter.rules.lineage_state import Lineages
 from exporter.rules.result_matrix import Matrix
@@ -35,6 +36,9 @@ _IN_MEMORY: dict[Kind, int] = {
 
 The newest results of all tests lie in a few partitions; lineages are needed from one partition to the next.
 """
+
+_AHEAD: Mapping[Kind, int] = {"node": 16, "summary": 8, "matrix": 4}
+"""Kind → number of older partitions whose values are asked for as well: lists lead from newer to older ones."""
 
 
 class StateLostError(Exception):
@@ -55,6 +59,7 @@ class PartitionStore:
 
     def __init__(self, folder: pathlib.Path, store: Store | None, remembered: Mapping[int, PartitionState]) -> None:
         self._folder, self._store, self._remembered = folder, store, remembered
+        self._expected: set[str] = set()
         self._cache: dict[Kind, collections.OrderedDict[int, Any]] = {
             kind: collections.OrderedDict() for kind in _IN_MEMORY
         }
@@ -68,6 +73,19 @@ class PartitionStore:
         """Drop a partition's values from memory: another process may have replaced its files."""
         for values in self._cache.values():
             values.pop(number, None)
+
+    def expect(self, kind: Kind, number: int) -> None:
+        """Ask a distant store for a remembered value, and for those of partitions before it."""
+        expect(self._store, self._ahead(kind, number))
+
+    def _ahead(self, kind: Kind, number: int) -> Iterator[str]:
+        """The paths of a remembered value and those before it, without those that were asked for."""
+        older = itertools.takewhile(lambda one: one <= number, sorted(self._remembered))
+        for one in collections.deque(older, maxlen=1 + _AHEAD.get(kind, 0)):
+            path = self._path(kind, one)
+            if path not in self._expected and not self._file(kind, one).exists():
+                self._expected.add(path)
+                yield path
 
     def get_files(self, values: Iterable[tuple[int, Kind]]) -> dict[str, bytes]:
         """The files of those of these values that this export has put here, by name, for another machine."""
@@ -151,11 +169,17 @@ class PartitionStore:
     def _remembered_bytes(self, kind: Kind, number: int) -> bytes:
         if self._store is None or number not in self._remembered or kind not in KINDS:
             raise StateLostError
-        name = self._remembered[number].files[KINDS.index(kind)]
-        found = self._store.get(paths.STATE_ROOT + paths.state_partition_file(number, kind, name))
-        if found is None or digest(found.data) != name:
+        self.expect(kind, number)
+        found = self._store.get(self._path(kind, number))
+        if found is None or digest(found.data) != self._name(kind, number):
             raise StateLostError
         return found.data
+
+    def _name(self, kind: Kind, number: int) -> str:
+        return self._remembered[number].files[KINDS.index(kind)]
+
+    def _path(self, kind: Kind, number: int) -> str:
+        return paths.STATE_ROOT + paths.state_partition_file(number, kind, self._name(kind, number))
 
     def _keep(self, kind: Kind, number: int, value: Any) -> None:
         values = self._cache[kind]

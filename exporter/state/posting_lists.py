@@ -8,7 +8,7 @@ the partition before it. So the archive pages that one changed partition affects
 however long the history is; no result row is read for that.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -60,12 +60,14 @@ class PostingLists:
         list_heads: name → head, of every list that has an item.
         facet_counts: facet of the run feed → value → number of runs.
         emptied: the names of the lists that have lost their last item.
+        expect: called with the names of lists whose heads are going to be read.
     """
 
     nodes: MutableMapping[int, PartitionNode]
     list_heads: MutableMapping[str, ListHead]
     facet_counts: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in paths.RUN_FACETS})
     emptied: set[str] = field(default_factory=set)
+    expect: Callable[[Iterable[str]], None] = lambda _: None
 
     def replace(self, partition: int, stats: PartitionStats | None) -> set[int]:
         """Replace a partition's statistics, or add them; None removes a partition that has no run any more.
@@ -143,6 +145,7 @@ class PostingLists:
         The lists are followed side by side, so that each node is read once.
         """
         found = {name: NewestPartitions([], None) for name in names}
+        self.expect(found)
         items = dict.fromkeys(found, 0)
         waiting: dict[int, list[str]] = {}
 

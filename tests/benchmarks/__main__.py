@@ -20,6 +20,7 @@ from tests.benchmarks import (
     bench_export,
     bench_history,
     bench_live_api,
+    bench_readers,
     bench_snapshot,
 )
 from tests.benchmarks.measure import ROOT, WORKERS, Options, database
@@ -39,6 +40,7 @@ PARTS = {
     "history": Part("One new run, and the length of history", bench_history.lines),
     "diffs": Part("Diffs and logs", bench_diffs.lines),
     "live": Part("The live API", bench_live_api.lines),
+    "readers": Part("Verifying, mirroring, downloading", bench_readers.lines),
     "snapshot": Part("Snapshots", bench_snapshot.lines),
     "bucket": Part("Writing to a bucket", bench_bucket_export.lines),
 }

@@ -1,4 +1,4 @@
-"""Real exports to a bucket: killed, two at once, asleep, on a bad network, refused."""
+"""Real exports to a bucket: killed, three at once, asleep, on a bad network, refused."""
 
 import contextlib
 import datetime
@@ -38,7 +38,7 @@ Tree = dict[str, bytes]
 
 @dataclass
 class Scene:
-    """A bucket, and a platform in two states that is exported to it by two processes: the first unless said.
+    """A bucket, and a platform in two states that is exported to it by three processes: the first unless said.
 
     `trees` is what readers find after an undisturbed export of each state.
     """
@@ -47,7 +47,7 @@ class Scene:
     store: GcsStore
     databases: tuple[str, str]
     trees: tuple[Tree, Tree]
-    exports: tuple[Commands, Commands]
+    exports: tuple[Commands, ...]
 
     def begin(self, state: int, *, by: int = 0, at: str | None = None, workers: int = 0) -> Commands:
         """Begin an export of a state; at another URL than the emulator's where faults are wanted."""
@@ -99,17 +99,14 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Commands, Commands]]:
-    with (
-        commands(tmp_path_factory.mktemp("exports")) as one,
-        commands(tmp_path_factory.mktemp("exports")) as other,
-    ):
-        yield one, other
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Commands, ...]]:
+    with contextlib.ExitStack() as stack:
+        yield tuple(stack.enter_context(commands(tmp_path_factory.mktemp("exports"))) for _ in range(3))
 
 
 @pytest.fixture
 def scene(
-    exports: tuple[Commands, Commands],
+    exports: tuple[Commands, ...],
     history: History,  # noqa: F811
     emulator: Emulator,  # noqa: F811
     bucket: str,  # noqa: F811
@@ -195,17 +192,19 @@ def test_a_killed_export_leaves_a_whole_bucket_and_the_next_one_completes_it(
     assert not list(prune.strays(scene.store, state_file.named_files))
 
 
-def test_two_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy]) -> None:
+@pytest.mark.parametrize("number_of_exports", [2, 3])
+def test_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy], number_of_exports: int) -> None:
     rounds = 40
     chance = random.Random(rounds)
     slow = front(faulty_proxy.some(0.2, ("stall",), seed=1), 0.05)
     met = set()
     for number in range(rounds):
-        states = (0, 1) if number % 4 else (number // 4 % 2,) * 2  # now and then both have the same rows
+        states = (0, 1, number % 2) if number % 4 else (number // 4 % 2,) * 3  # now and then all have the same rows
+        states = states[:number_of_exports]
         for by, state in enumerate(states):
             scene.begin(state, by=by, at=slow.url)
             time.sleep(chance.random() / 2)
-        for one in scene.exports:
+        for one in scene.exports[:number_of_exports]:
             assert one.exit_code() == 0, one.stderr.read_text()
         found = scene.published()
         assert found in [scene.trees[state] for state in states], f"in round {number}"
@@ -314,7 +313,8 @@ def test_what_is_there_is_not_written_again(scene: Scene, front: Callable[..., P
     scene.export(0, at=strike.proxy.url)
     written = sum(line.startswith("POST") for line in strike.proxy.lines)
     remembered = sum(1 for _ in scene.store.list("_state/"))
-    assert there > 50 and written < len(scene.trees[0]) - there + remembered + 20
+    manifests = sum(1 for _ in scene.store.list("v1/manifests/"))  # sent without a look, and refused
+    assert there > 50 and written < len(scene.trees[0]) - there + remembered + manifests + 20
     assert scene.published() == scene.trees[0]
 
 

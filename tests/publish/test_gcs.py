@@ -28,7 +28,7 @@ from exporter.cli.main import run
 from exporter.demo import create_demo
 from exporter.errors import ConflictError, StoreError
 from exporter.export import pipeline
-from exporter.publish.gcs import bucket_store, bulk_upload, objects, session
+from exporter.publish.gcs import ahead, bucket_store, bulk_upload, objects, session
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.gcs.objects import upload_of
 from exporter.publish.store import ABSENT
@@ -242,7 +242,8 @@ def test_a_pickled_store_opens_its_own_connection(store: GcsStore) -> None:
 
 
 def test_what_is_there_is_told_by_few_requests(store: GcsStore, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket_store, "_PAGE", 100)
+    for module in (ahead, bucket_store):
+        monkeypatch.setattr(module, "PAGE", 100)
     proxy = front(lambda _: None)
     many = documents(450)
     store.get("v1/manifest.json")

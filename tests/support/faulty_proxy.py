@@ -8,14 +8,18 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
+
+_NAME = re.compile(rb'"name":"([^"]+)"')
 
 Fault = Literal["429", "503", "reset before", "reset after", "truncate", "stall"]
 """What can happen to a request: an error status; the connection reset without the request's effect, or with it; half
@@ -55,6 +59,22 @@ def script(*faults: Fault | None, only: str = "") -> Plan:
     return lambda line: next(left, None) if only in line else None
 
 
+class Request(NamedTuple):
+    """A request that was answered.
+
+    Args:
+        line: its first line.
+        uploaded: the name of the object that it uploads; empty if it uploads none.
+        begun: when it came, in seconds of some clock.
+        ended: when its answer went.
+    """
+
+    line: str
+    uploaded: str
+    begun: float
+    ended: float
+
+
 @dataclass
 class Proxy:
     """A running proxy: its URL, the requests it saw, the faults it made."""
@@ -64,6 +84,7 @@ class Proxy:
     stall: float
     upstream: tuple[str, int]
     lines: list[str] = field(default_factory=list)
+    answered: list[Request] = field(default_factory=list)
     made: Counter[Fault] = field(default_factory=Counter)
     connections: int = 0
     """Open ones. What a client that died has asked for is on its way as long as there is one of its."""
@@ -85,6 +106,7 @@ class Proxy:
         """Treat one request; whether the connection goes on."""
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.readexactly(_length(head))
+        begun = time.monotonic()
         line = head.partition(b"\r\n")[0].decode()
         self.lines.append(line)
         fault = self.plan(line)
@@ -109,6 +131,8 @@ class Proxy:
             writer.write(answer_head + b"\r\nContent-Length: %d\r\n\r\n" % len(answer))
             writer.write(answer[: len(answer) // 2] if fault == "truncate" else answer)
         await writer.drain()
+        uploaded = _NAME.search(body) if line.startswith("POST /upload/") else None
+        self.answered.append(Request(line, uploaded[1].decode() if uploaded else "", begun, time.monotonic()))
         return fault != "truncate"
 
     async def _ask(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:

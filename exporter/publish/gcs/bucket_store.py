@@ -8,14 +8,12 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import itertools
 import os
 import pathlib
 import secrets
 import threading
 import time
 import zlib
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field
@@ -27,6 +25,7 @@ from google.cloud import storage
 
 from exporter import paths
 from exporter.errors import ConflictError, StoreError
+from exporter.publish.gcs.ahead import PAGE, THREADS, Ahead, LastCheck, Looked, look
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
 from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url, windows
 from exporter.publish.gcs.reply_checks import CheckedSession, written_generation
@@ -46,10 +45,6 @@ T = TypeVar("T")
 
 GRACE = 86_400
 """Seconds: what a mirror or a cache may hold on to, over night and over a failure of its own."""
-_THREADS = 64
-_PAGE = 1000
-_PAGE_PAYS = 12
-"""A listing page costs as much as so many reads, in money and, roughly, in time."""
 _FIRST_CONTACT = 60.0
 """Seconds after which a service that never answered yet is given up."""
 
@@ -94,13 +89,16 @@ class GcsStore:
     plain: bool = False
     _linked: _Link | None = field(default=None, init=False, repr=False, compare=False)
     _share: float = field(default=1.0, init=False, repr=False, compare=False)
+    _reads: Ahead[Stored | None] = field(default_factory=Ahead, init=False, repr=False, compare=False)
+    _looks: Ahead[Looked] = field(default_factory=Ahead, init=False, repr=False, compare=False)
+    _check: LastCheck = field(default_factory=LastCheck, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._root = f"{self.prefix.strip('/')}/".removeprefix("/")
         check_path(f"{self._root}x")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_linked": None}
+        return self.__dict__ | {"_linked": None, "_reads": Ahead(), "_looks": Ahead()}
 
     @property
     def name(self) -> str:
@@ -125,6 +123,19 @@ class GcsStore:
 
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none."""
+        read = self._reads.take(path)
+        return self._read(path) if read is None else read.result()
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Begin to read these objects; the next `get` of each returns what is read now, or raises its error."""
+        self._reads.ask(self._read, paths)
+
+    def expect_writes(self, paths: Iterable[str]) -> None:
+        """Begin to look what is there at paths whose documents this process will `write`."""
+        names = sorted(map(self._name, paths))
+        self._looks.ask_together(lambda: self._look(names), names)
+
+    def _read(self, path: str) -> Stored | None:
         name = self._name(path)
 
         def attempt() -> Stored | None:
@@ -148,6 +159,7 @@ class GcsStore:
         Raises:
             ConflictError: it is at another generation.
         """
+        self._reads.take(path)
         upload = upload_of(self._name(path), path, data, int(version or 0), hashlib.sha256(data).hexdigest())
         doubt = False
 
@@ -163,7 +175,8 @@ class GcsStore:
             nonlocal doubt
             doubt = True
 
-        return self._patiently(attempt, failed)
+        put = functools.partial(self._patiently, attempt, failed)
+        return self._check.instead(put) if path == paths.API_ROOT + paths.PENDING else put()
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; return the number written.
@@ -178,9 +191,9 @@ class GcsStore:
         with contextlib.ExitStack() as stack:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
             for window in windows(documents):
-                uploads = self._lacking(window)
+                uploads, looked = self._lacking(window)
                 if uploads:
-                    check()
+                    self._check.call(check, looked)
                 if uploads and send is None:
                     send = stack.enter_context(self._sender())
                 if uploads and send is not None:
@@ -191,7 +204,7 @@ class GcsStore:
     def delete(self, paths: Iterable[str]) -> int:
         """Delete what exists of these; return the number deleted, counting what is gone after a lost reply."""
         names = [self._name(path) for path in paths]
-        with ThreadPoolExecutor(_THREADS) as threads:
+        with ThreadPoolExecutor(THREADS) as threads:
             return sum(threads.map(self._delete, names))
 
     def delete_at(self, path: str, version: str) -> None:
@@ -255,7 +268,7 @@ class GcsStore:
         # Or else the library itself asks for the bucket's settings, which takes another permission.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         trusted = credentials(self.credentials, READ_WRITE)
-        http = session(trusted, _THREADS)
+        http = session(trusted, THREADS)
         client = storage.Client(project=None, credentials=trusted, _http=http)
         bucket = client.bucket(self.bucket)
         retry = repeating(min(_FIRST_CONTACT, self.deadline))
@@ -300,7 +313,7 @@ class GcsStore:
         """A function that sends uploads and returns those that were refused."""
         if self.plain:
             send = functools.partial(self._send_plain, failed=threading.Event())  # set when one fails for good
-            with ThreadPoolExecutor(_THREADS) as threads:
+            with ThreadPoolExecutor(THREADS) as threads:
                 yield lambda uploads: [one for one in threads.map(send, uploads) if one]
         else:
             link = self._link()
@@ -323,53 +336,42 @@ class GcsStore:
 
     def _settle(self, refused: Sequence[Upload]) -> None:
         """Make sure that what was refused is there all the same: written by a request whose reply was lost."""
-        found = self._found(sorted(upload.resource["name"] for upload in refused))
+        found = self._look(sorted(upload.resource["name"] for upload in refused)).found
         for upload in refused:
             name = upload.resource["name"]
             if found.get(name, (0, None))[1] != upload.resource["metadata"]["sha256"]:
                 raise ConflictError(f"{self.name}: another writer changed {name} at the same time")
 
-    def _lacking(self, window: dict[str, bytes]) -> Sequence[Upload]:
-        """The uploads of those documents whose bytes are not there."""
+    def _lacking(self, window: dict[str, bytes]) -> tuple[Sequence[Upload], float]:
+        """The uploads of those documents whose bytes are not there, and since when that is known."""
         names = {self._name(path): path for path in window}
-        found = self._found(sorted(names))
+        looks = {name: future for name in names if (future := self._looks.take(name)) is not None}
+        looked = [future.result() for future in set(looks.values())]
+        if unseen := names.keys() - looks.keys():
+            # What is named by its content is new: looking at a few of these costs more than a reply that one is there.
+            new = len(unseen) <= THREADS and all(names[one].startswith(paths.NAMED_BY_CONTENT) for one in unseen)
+            looked.append(Looked({}, time.monotonic()) if new else self._look(sorted(unseen)))
+        found = {name: seen for one in looked for name, seen in one.found.items()}
         uploads = []
         for name, path in names.items():
             digest = hashlib.sha256(window[path]).hexdigest()
             generation, there = found.get(name, (0, None))
             if there != digest:
                 uploads.append(upload_of(name, path, window[path], generation, digest))
-        return uploads
+        return uploads, max(one.at for one in looked)
 
-    def _found(self, names: Sequence[str]) -> dict[str, tuple[int, str | None]]:
-        """Name → generation and SHA-256 of those of the names, which are sorted, that exist.
+    def _look(self, names: Sequence[str]) -> Looked:
+        """What stands at names, which are sorted."""
+        return look(names, lambda start, end: self._list(start_offset=start, end_offset=end), self._blob)
 
-        A page of the listing from the first undecided name on decides all names up to the page's last one. Where that
-        are too few, the rest is asked for one by one.
-        """
-        found: dict[str, tuple[int, str | None]] = {}
-        wanted = set(names)
-        begin = 0
-        while len(names) - begin >= _PAGE_PAYS:
-            page = list(itertools.islice(self._list(start_offset=names[begin], end_offset=names[-1] + "\0"), _PAGE))
-            found.update((blob.name, _seen(blob)) for blob in page if blob.name in wanted)
-            end = bisect_right(names, page[-1].name) if len(page) == _PAGE else len(names)
-            begin, decided = end, end - begin
-            if decided < _PAGE_PAYS:
-                break
-        with ThreadPoolExecutor(_THREADS) as threads:
-            blobs = threads.map(self._look, names[begin:])
-            found.update((blob.name, _seen(blob)) for blob in blobs if blob is not None)
-        return found
-
-    def _look(self, name: str) -> storage.Blob | None:
+    def _blob(self, name: str) -> storage.Blob | None:
         return self._patiently(lambda: self._link().bucket.get_blob(name, timeout=self.timeout, retry=None))
 
     def _list(self, **which: str) -> Iterator[storage.Blob]:
         bucket = self._link().bucket
         retry = repeating(self.deadline)
         try:
-            yield from bucket.list_blobs(**which, page_size=_PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry)
+            yield from bucket.list_blobs(**which, page_size=PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry)
         except FAILURES as error:
             raise explain(self.name, error) from error
 
@@ -391,7 +393,3 @@ class GcsStore:
         if wait := self._link().rate.take():
             time.sleep(wait)
         return self._patiently(attempt, failed)
-
-
-def _seen(blob: storage.Blob) -> tuple[int, str | None]:
-    return int(blob.generation), (blob.metadata or {}).get("sha256")

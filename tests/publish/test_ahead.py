@@ -1,0 +1,123 @@
+"""What is asked of a bucket ahead of its use."""
+
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from exporter.errors import ConflictError
+from exporter.publish.gcs.ahead import PAGE, Ahead, LastCheck, look
+
+STATE, CONTROL = "_state/partitions/7/node-0123456789ab.json", "_state/plan.json"
+
+
+def test_answers_are_asked_for_together_and_taken_once() -> None:
+    together = threading.Barrier(20, timeout=10)  # raises unless twenty ask at once
+    ahead = Ahead[str]()
+    names = [f"{STATE}{number}" for number in range(20)]
+    ahead.ask(lambda name: f"{together.wait() >= 0} {name}", names)
+    for name in names:
+        found = ahead.take(name)
+        assert found is not None and found.result(10) == f"True {name}"
+        assert ahead.take(name) is None
+
+
+@pytest.mark.parametrize(("name", "asked"), [(STATE, ["first"]), (CONTROL, ["first", "second"])])
+def test_only_what_names_its_content_is_not_asked_for_again(name: str, asked: list[str]) -> None:
+    ahead = Ahead[str]()
+    for which in ("first", "second"):
+        ahead.ask(lambda _, which=which: which, [name])  # type: ignore[misc]
+    found = ahead.take(name)
+    assert found is not None and found.result(10) == asked[-1]
+
+
+def test_an_error_is_raised_to_whoever_takes_the_answer() -> None:
+    ahead = Ahead[str]()
+
+    def fail(*_: str) -> str:
+        raise ConflictError("no")
+
+    ahead.ask(fail, ["a"])
+    ahead.ask_together(fail, ["b"])
+    for name in "ab":
+        found = ahead.take(name)
+        assert found is not None
+        with pytest.raises(ConflictError):
+            found.result(10)
+
+
+class _Clock:
+    """Both clocks; the machine's own does not go on while it sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.awake = self.time = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.awake)
+        monkeypatch.setattr(time, "time", lambda: self.time)
+
+    def pass_(self, awake: float, asleep: float = 0.0) -> None:
+        self.awake += awake
+        self.time += awake + asleep
+
+
+@pytest.mark.parametrize(
+    ("looked_before", "awake", "asleep", "again"),
+    [
+        (True, 0.5, 0.0, False),
+        (False, 0.5, 0.0, True),  # another may have taken over and written before the look
+        (True, 1.5, 0.0, True),
+        (True, 0.5, 600.0, True),
+        (True, 0.5, -5.0, True),  # the clock was set back
+    ],
+)
+@pytest.mark.parametrize("by", ["a check", "taking the lease"])
+def test_a_check_holds_for_what_was_looked_at_before_it_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch, looked_before: bool, awake: float, asleep: float, again: bool, by: str
+) -> None:
+    clock, check, calls = _Clock(monkeypatch), LastCheck(), list[str]()
+    clock.pass_(1)
+    if by == "a check":
+        check.call(lambda: calls.append("first"), clock.awake - 0.1)
+    else:
+        check.instead(lambda: calls.append("first"))
+    clock.pass_(awake, asleep)
+    check.call(lambda: calls.append("second"), 1000.5 if looked_before else clock.awake - 0.1)
+    assert calls == ["first", "second"][: 1 + again]
+
+
+def test_a_check_that_failed_holds_nothing() -> None:
+    check, calls = LastCheck(), list[int]()
+
+    def fail() -> None:
+        calls.append(1)
+        raise ConflictError("taken over")
+
+    for _ in range(2):
+        with pytest.raises(ConflictError):
+            check.call(fail, 0.0)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("there", [0, 5, PAGE - 1, PAGE, 3 * PAGE])
+@pytest.mark.parametrize("asked", [1, 11, 12, 500, 2500])
+def test_a_look_finds_what_is_there_by_few_requests(there: int, asked: int) -> None:
+    """Every second object exists; what is asked for lies among them, together."""
+    blobs = {f"{2 * n:05}": SimpleNamespace(name=f"{2 * n:05}", generation=n, metadata=None) for n in range(there)}
+    names = [f"{n:05}" for n in range(asked)]
+    requests = 0
+
+    def listed(start: str, end: str) -> Iterator[Any]:
+        nonlocal requests
+        requests += 1
+        return iter([blob for name, blob in blobs.items() if start <= name < end])
+
+    def singly(name: str) -> Any:
+        nonlocal requests
+        requests += 1
+        return blobs.get(name)
+
+    found = look(names, listed, singly).found
+    assert found == {name: (blobs[name].generation, None) for name in names if name in blobs}
+    assert requests <= 12 + asked / PAGE * 2
