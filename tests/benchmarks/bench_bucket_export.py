@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.demo import add_run
 from tests.benchmarks import bench_bucket, measure
 from tests.benchmarks.measure import Options
 from tests.support import emulator, faulty_proxy
+from tests.support.demo_runs import add_run
 from tests.support.round_trips import chain
 
 

@@ -5,11 +5,12 @@ from collections import Counter
 
 import pytest
 
-from exporter.demo import add_run, create_demo
+from exporter.demo import create_demo
 from exporter.export import pipeline
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.verify import verify
 from tests.support import faulty_proxy
+from tests.support.demo_runs import add_run
 from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
 from tests.support.faulty_proxy import Request
 from tests.support.round_trips import chain, kind
