@@ -51,8 +51,8 @@ def lines(options: Options) -> Iterator[str]:
     for row in rows:
         took, least = measure.middle(row.took), measure.middle(row.least)
         yield (
-            f"| {row.what} | {took.wall:.2f} | {row.limit} ({least.said}) | {least.wall:.2f} "
-            f"| {took.wall / least.wall:.1f} | {took.memory} | {took.said} |"
+            f"| {row.what} | {took.wall:.2f} | {row.limit}{least.said and f' ({least.said})'} | {least.wall:.2f} "
+            f"| {took.wall / least.wall:.1f} | {took.memory} | {took.said.replace(f'{name}/', '')} |"
         )
     yield ""
     yield f"- Medians of {options.rounds}; all is read from the page cache, and a process's start is part of each."
