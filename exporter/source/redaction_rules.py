@@ -184,9 +184,10 @@ _AT = r"\s?[(\[{<]\s?at\s?[)\]}>]\s?"
 _DOT = r"(?:\s?[(\[{<]\s?dot\s?[)\]}>]\s?|\.)"
 _FILE_ENDS = frozenset(
     (
-        "service socket timer mount target slice png jpg gif svg so dll exe txt ts mts tsv mpg mpeg vob mkv avi wtv asf mxf "
-        "bin raw dvr srt ssa ass vtt scc smi sami ttml xml json log html"
-    ).split()
+        *("service", "socket", "timer", "mount", "target", "slice", "png", "jpg", "gif", "svg", "so", "dll", "exe"),
+        *("ts", "mts", "tsv", "mpg", "mpeg", "vob", "mkv", "avi", "wtv", "asf", "mxf", "bin", "raw", "dvr", "txt"),
+        *("srt", "ssa", "ass", "vtt", "scc", "smi", "sami", "ttml", "xml", "json", "log", "html"),
+    )
 )
 
 RULES = (
