@@ -66,11 +66,16 @@ def test_no_page_has_a_violation(browser: Browser, base: str, scheme: str, view:
     context.close()
 
 
-def test_a_phone_shows_tabs_freshness_and_platforms(visit: Visit) -> None:
+WIDE = "document.body.style.letterSpacing = '.12em'"
+
+
+@pytest.mark.parametrize("letters", ["0", WIDE])
+def test_a_phone_shows_tabs_freshness_and_platforms(visit: Visit, letters: str) -> None:
     page = visit.page
     page.set_viewport_size({"width": 320, "height": 640})
     visit.open("")
     ready(page)
+    page.evaluate(letters)
     for shown in [*page.locator(".top nav a").all(), page.locator("#fresh"), page.locator("#theme")]:
         box = shown.bounding_box()
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= 320 and box["width"] > 10

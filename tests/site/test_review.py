@@ -197,6 +197,7 @@ def test_a_test_says_first_since_when_it_fails(visit: Visit, api: Api) -> None:
     line = page.locator(".states li", has_text=one["platform"].capitalize())
     expect(line).to_contain_text(f"on master since run {bad['run_id']}, commit {bad['commit_sha'][:8]}")
     expect(line).to_contain_text(f"(last good: run {good['run_id']}, commit {good['commit_sha'][:8]})")
+    expect(line).to_contain_text("compare on GitHub.")
     compare = line.get_by_role("link", name="compare on GitHub")
     expected = f"https://github.com/CCExtractor/ccextractor/compare/{good['commit_sha']}...{bad['commit_sha']}"
     expect(compare).to_have_attribute("href", expected)

@@ -72,7 +72,7 @@ async function failingText(test, platform, { since_run: since, last_pass_run: go
     el("a", { href: resultHref(last, id) }, "failing"), newest?.failure_signature ? ` (${wayOf(newest)})` : "", ` on ${mainLine().branch} since `, el("a", { href: resultHref(since, id) }, `run ${since}`),
     bad ? [", commit ", commitLink(bad), bad.at ? `, ${dayText(bad.at)}` : ""] : "",
     good === null ? "; it never passed there." : [" (last good: ", el("a", { href: resultHref(good, id) }, `run ${good}`), passed ? [", commit ", commitLink(passed)] : "", ")."],
-    url ? [" → ", outside(url, "compare on GitHub")] : "",
+    url ? [" → ", outside(url, "compare on GitHub"), "."] : "",
   ];
 }
 
