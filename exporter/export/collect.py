@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from exporter.documents.encoding import Document, digest
 from exporter.export.job import Job
-from exporter.export.work_dir import DocumentFiles, WritePhase, read_paths, take_documents
+from exporter.export.work_dir import DocumentFiles, WritePhase, take_documents
 from exporter.paths import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Part, encode_part
 from exporter.publish.published_state import PartContents, PartManifests, read_contents
-from exporter.publish.store import expect_writes
 
 
 class PublishedPart(NamedTuple):
@@ -100,12 +99,6 @@ def write_part_manifests(job: Job, parts: Iterable[Part]) -> int:
     assert job.store is not None
     files = ((stored(part.href), job.work_dir.manifest(part.name)) for part in parts)
     return job.store.write((path, file.read_bytes()) for path, file in files if file.exists())
-
-
-def ask_for_places(job: Job, parts: Iterable[str], phase: WritePhase) -> None:
-    """Ask a distant store what stands at the paths of parts' documents of one phase."""
-    files = (job.work_dir.documents(part, phase) for part in parts)
-    expect_writes(job.store, (stored(path) for file in files for path in read_paths(file)))
 
 
 def write_documents(job: Job, parts: Iterable[str], phase: WritePhase) -> int:

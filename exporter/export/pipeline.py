@@ -23,7 +23,6 @@ from exporter.export.shrink_guard import refuse_shrinking, refuse_shrinking_plan
 from exporter.export.work_dir import WorkDir, WritePhase, work_dir
 from exporter.paths import stored
 from exporter.progress import Progress, quiet
-from exporter.publish.deletions import DELETIONS
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Publisher
@@ -132,7 +131,7 @@ def _export(settings: Settings, database: Database, progress: Progress) -> Repor
 def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, use_state: bool
 ) -> Report:
-    expect(settings.store, (paths.STATE_PLAN, DELETIONS))
+    expect(settings.store, [paths.STATE_PLAN])
     base = publisher.published_with_parts() if publisher else PublishedState(None, "", None, "")
     with work_dir() as folder, contextlib.ExitStack() as checks:
         redactor = Redactor(settings.documents.redaction)
@@ -172,7 +171,6 @@ def _attempt(
                 refuse_shrinking(shared, changes.gone)
             written = changes.writes
             if publisher and not settings.dry_run:
-                stages.expect_writes(shared, finished)
                 stages.write_manifests(shared, finished)
                 written = publisher.publish(base, changes)
     return Report(

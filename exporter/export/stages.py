@@ -19,7 +19,6 @@ from exporter.export.collect import (
     BuiltPart,
     PartCollector,
     PublishedPart,
-    ask_for_places,
     published_part,
     write_documents,
     write_part_manifests,
@@ -346,17 +345,7 @@ def write_manifests(shared: Shared, finished: Finished) -> None:
     write_part_manifests(shared.job, [catalog, site])
 
 
-_FEW = 2000
-"""Documents so few that what stands in their places is asked for at once."""
-
 _PHASES: tuple[WritePhase, ...] = ("new", "changed")
-
-
-def expect_writes(shared: Shared, finished: Finished) -> None:
-    """Ask a distant store what stands at the paths of documents, if these are few and this process writes them."""
-    if shared.workers.here and sum(sum(one.writes.values()) for one in finished.parts) <= _FEW:
-        for parts, phase in _together(finished.partitions):
-            ask_for_places(shared.job, parts, phase)
 
 
 def _together(built: Mapping[int, BuiltPart]) -> Iterator[tuple[list[str], WritePhase]]:

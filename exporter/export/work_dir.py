@@ -133,18 +133,9 @@ class DocumentFiles:
 
 def take_documents(file: pathlib.Path) -> Iterator[Document]:
     """The documents in a file in the order in which they were added; then the file is removed."""
-    yield from _documents(file)
-    file.unlink(missing_ok=True)
-
-
-def read_paths(file: pathlib.Path) -> Iterator[str]:
-    """The paths of the documents in a file."""
-    return (path for path, _ in _documents(file))
-
-
-def _documents(file: pathlib.Path) -> Iterator[Document]:
     if not file.exists():
         return
     with file.open("rb") as documents, contextlib.suppress(EOFError):
         while True:
             yield pickle.load(documents)  # noqa: S301 - our own file, in a folder that only we can write
+    file.unlink()

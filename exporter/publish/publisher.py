@@ -23,7 +23,7 @@ from exporter.publish.deletions import Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import Manifest, decode_manifest, decode_pending
 from exporter.publish.published_state import PublishedState, read_parts
-from exporter.publish.store import ABSENT, Store, expect, meanwhile
+from exporter.publish.store import ABSENT, Store, expect
 
 log = logging.getLogger(__name__)
 
@@ -185,28 +185,22 @@ class Publisher:
         if self.store.get(_LAYOUT) is None:
             self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
         written = 0
-        with meanwhile(self.store, lambda: self._remember(state, deletions)):
-            for phase in changes.phases:
-                for count in phase:
-                    written += count
-                    self.lease.keep()
+        for phase in changes.phases:
+            for count in phase:
+                written += count
+                self.lease.keep()
+        if state is not None:
+            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
+        deletions.save()
         self.lease.keep()
         if not unchanged:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
+        if state is not None and state.plan is not None:
+            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
         self._delete(deletions, changes)
         self.lease.end()
         return written
-
-    def _remember(self, state: NewState | None, deletions: Deletions) -> None:
-        """Write the new files of the state, to which nothing refers yet, and what is to be deleted."""
-        if state is not None:
-            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
-        deletions.save()
-
-    def _replace_plan(self, state: NewState | None) -> None:
-        if state is not None and state.plan is not None:
-            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
 
     def _take_lease(self, base: PublishedState, changes: Changes) -> None:
         """Take the lease, which names the new part manifests.
@@ -267,12 +261,11 @@ class Publisher:
         return frozenset(entry.path.removeprefix(paths.API_ROOT) for entry in found)
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
-        """Replace the plan; then delete stale state, and what no manifest names and whose grace period is over."""
-        with meanwhile(self.store, lambda: self._replace_plan(changes.state)):
-            if deletions.since:
-                self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
-            else:
-                check_lease(self.store, self.owner)
+        """Delete stale state, and what no manifest names and whose grace period is over."""
+        if deletions.since:
+            self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
+        else:
+            check_lease(self.store, self.owner)
         deletions.drop(self._named(deletions.since, changes.manifest))
         due = deletions.due(self.clock())
         gone = [*self._stale(changes.state), *due]

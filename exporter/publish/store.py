@@ -10,10 +10,8 @@ operations, so that a folder, a bucket and a store in memory can all have them a
 - delete many, list many.
 """
 
-import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -134,34 +132,11 @@ class Distant(Store, Protocol):
         """
         ...
 
-    def expect_writes(self, paths: Iterable[str]) -> None:
-        """Begin to look what is there at paths whose documents the same process will `write`."""
-        ...
-
 
 def expect(store: Store | None, paths: Iterable[str]) -> None:
     """Begin to read objects of a store that is distant, as `Distant.expect`."""
     if isinstance(store, Distant):
         store.expect(paths)
-
-
-def expect_writes(store: Store | None, paths: Iterable[str]) -> None:
-    """Begin to look what is there in a store that is distant, as `Distant.expect_writes`."""
-    if isinstance(store, Distant):
-        store.expect_writes(paths)
-
-
-@contextlib.contextmanager
-def meanwhile(store: Store, call: Callable[[], object]) -> Iterator[None]:
-    """Call while the block runs if the store is distant, else after it. An error of either leaves the block."""
-    if not isinstance(store, Distant):
-        yield
-        call()
-        return
-    with ThreadPoolExecutor(1) as thread:
-        called = thread.submit(call)
-        yield
-        called.result()
 
 
 _SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"

@@ -1,7 +1,6 @@
 """What is asked of a bucket ahead of its use."""
 
 import threading
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConflictError
-from exporter.publish.gcs.ahead import PAGE, Ahead, LastCheck, look
+from exporter.publish.gcs.ahead import PAGE, Ahead, look
 
 STATE, CONTROL = "_state/partitions/7/node-0123456789ab.json", "_state/plan.json"
 
@@ -41,63 +40,10 @@ def test_an_error_is_raised_to_whoever_takes_the_answer() -> None:
         raise ConflictError("no")
 
     ahead.ask(fail, ["a"])
-    ahead.ask_together(fail, ["b"])
-    for name in "ab":
-        found = ahead.take(name)
-        assert found is not None
-        with pytest.raises(ConflictError):
-            found.result(10)
-
-
-class _Clock:
-    """Both clocks; the machine's own does not go on while it sleeps."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.awake = self.time = 1000.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.awake)
-        monkeypatch.setattr(time, "time", lambda: self.time)
-
-    def pass_(self, awake: float, asleep: float = 0.0) -> None:
-        self.awake += awake
-        self.time += awake + asleep
-
-
-@pytest.mark.parametrize(
-    ("looked_before", "awake", "asleep", "again"),
-    [
-        (True, 0.5, 0.0, False),
-        (False, 0.5, 0.0, True),  # another may have taken over and written before the look
-        (True, 1.5, 0.0, True),
-        (True, 0.5, 600.0, True),
-        (True, 0.5, -5.0, True),  # the clock was set back
-    ],
-)
-@pytest.mark.parametrize("by", ["a check", "taking the lease"])
-def test_a_check_holds_for_what_was_looked_at_before_it_and_not_for_long(
-    monkeypatch: pytest.MonkeyPatch, looked_before: bool, awake: float, asleep: float, again: bool, by: str
-) -> None:
-    clock, check, calls = _Clock(monkeypatch), LastCheck(), list[str]()
-    clock.pass_(1)
-    if by == "a check":
-        check.call(lambda: calls.append("first"), clock.awake - 0.1)
-    else:
-        check.instead(lambda: calls.append("first"))
-    clock.pass_(awake, asleep)
-    check.call(lambda: calls.append("second"), 1000.5 if looked_before else clock.awake - 0.1)
-    assert calls == ["first", "second"][: 1 + again]
-
-
-def test_a_check_that_failed_holds_nothing() -> None:
-    check, calls = LastCheck(), list[int]()
-
-    def fail() -> None:
-        calls.append(1)
-        raise ConflictError("taken over")
-
-    for _ in range(2):
-        with pytest.raises(ConflictError):
-            check.call(fail, 0.0)
-    assert len(calls) == 2
+    found = ahead.take("a")
+    assert found is not None
+    with pytest.raises(ConflictError):
+        found.result(10)
 
 
 @pytest.mark.parametrize("there", [0, 5, PAGE - 1, PAGE, 3 * PAGE])
@@ -118,6 +64,6 @@ def test_a_look_finds_what_is_there_by_few_requests(there: int, asked: int) -> N
         requests += 1
         return blobs.get(name)
 
-    found = look(names, listed, singly).found
+    found = look(names, listed, singly)
     assert found == {name: (blobs[name].generation, None) for name in names if name in blobs}
     assert requests <= 12 + asked / PAGE * 2

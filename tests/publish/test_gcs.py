@@ -23,6 +23,7 @@ from google.auth.credentials import AnonymousCredentials
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from exporter import paths
 from exporter.cache_control import cache_control
 from exporter.cli.main import run
 from exporter.demo import create_demo
@@ -169,6 +170,16 @@ def test_get_and_replace(store: GcsStore) -> None:
     assert found.data == b"two" * 1000
     with pytest.raises(ConflictError):
         store.replace("v1/other.json", b"x", version)
+
+
+def test_what_was_asked_for_ahead_is_not_believed_to_be_absent_if_it_may_have_come(store: GcsStore) -> None:
+    path = f"{paths.API_ROOT}{paths.MANIFESTS}7-0123456789ab.json"
+    store.expect([path])
+    while not store._reads._asked[path].done():
+        time.sleep(0.01)
+    store.write([(path, b"{}")])
+    found = store.get(path)
+    assert found is not None and found.data == b"{}"
 
 
 def test_write_skips_what_is_there(store: GcsStore) -> None:

@@ -15,9 +15,9 @@ from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
 from tests.support.faulty_proxy import Request
 from tests.support.round_trips import chain, kind
 
-VISIBLE = 13
+VISIBLE = 24
 """Round trips in sequence until readers see the new run."""
-DONE = 18
+DONE = 29
 """… and until the lease has ended."""
 DELAY = 0.3
 """Seconds: much more than this process needs to send all that it sends together."""

@@ -1,4 +1,4 @@
-"""What is asked of a bucket ahead of its use: reads of objects, and looks at what stands where documents are written.
+"""What is asked of a bucket together: objects ahead of their use, and what stands where documents are written.
 
 Each answer takes a round trip of some 40 ms, and an export of one run needs a hundred. They are asked for together, in
 threads that don't keep the process from ending.
@@ -7,16 +7,14 @@ threads that don't keep the process from ending.
 import collections
 import itertools
 import threading
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from google.cloud import storage
 
 from exporter import paths
-from exporter.publish.store import nothing
 
 T = TypeVar("T")
 
@@ -25,18 +23,8 @@ PAGE = 1000
 _PAGE_PAYS = 12
 """A listing page costs as much as so many reads, in money and, roughly, in time."""
 
-_CHECK = 1.0
-"""Seconds for which a check holds."""
-
 Seen = tuple[int, str | None]
 """Generation and SHA-256 of an object."""
-
-
-class Looked(NamedTuple):
-    """What stands at names: name → what was seen, of those that exist; when the look was over (`time.monotonic`)."""
-
-    found: Mapping[str, Seen]
-    at: float
 
 
 class Ahead(Generic[T]):
@@ -63,12 +51,6 @@ class Ahead(Generic[T]):
         for _ in range(min(THREADS, len(asked))):
             threading.Thread(target=work, daemon=True).start()
 
-    def ask_together(self, ask: Callable[[], T], names: Iterable[str]) -> None:
-        """Ask in one thread for an answer to all of these."""
-        future = Future[T]()
-        self._asked |= dict.fromkeys(names, future)
-        threading.Thread(target=_settle, args=(future, ask), daemon=True).start()
-
     def take(self, name: str) -> Future[T] | None:
         """The answer, as a future; None if it was not asked for, or is taken."""
         return self._asked.pop(name, None)
@@ -81,30 +63,11 @@ def _settle(future: Future[T], ask: Callable[..., T], *arguments: str) -> None:
         future.set_exception(error)
 
 
-class LastCheck:
-    """Calls the check that comes between looking and writing, unless it was called after that look, and just now."""
-
-    def __init__(self) -> None:
-        self._order, self._time = 0.0, 0.0
-
-    def call(self, check: Callable[[], None], looked: float) -> None:
-        """See to a check after `looked` (`time.monotonic`)."""
-        if check is not nothing and not (looked < self._order and 0 <= time.time() - self._time < _CHECK):
-            self.instead(check)
-
-    def instead(self, call: Callable[[], T]) -> T:
-        """Make a call that succeeds only where the check would: taking the lease."""
-        begun = time.monotonic(), time.time()  # only the latter goes on while the machine sleeps
-        result = call()
-        self._order, self._time = begun
-        return result
-
-
 def look(
     names: Sequence[str],
     listed: Callable[[str, str], Iterator[storage.Blob]],
     singly: Callable[[str], storage.Blob | None],
-) -> Looked:
+) -> dict[str, Seen]:
     """What stands at names, which are sorted.
 
     A page of the listing from the first undecided name on decides all names up to the page's last one. Where that
@@ -128,7 +91,7 @@ def look(
     with ThreadPoolExecutor(THREADS) as threads:
         blobs = threads.map(singly, names[begin:])
         found.update((blob.name, _seen(blob)) for blob in blobs if blob is not None)
-    return Looked(found, time.monotonic())
+    return found
 
 
 def _seen(blob: storage.Blob) -> Seen:

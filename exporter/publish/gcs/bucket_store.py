@@ -25,7 +25,7 @@ from google.cloud import storage
 
 from exporter import paths
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.gcs.ahead import PAGE, THREADS, Ahead, LastCheck, Looked, look
+from exporter.publish.gcs.ahead import PAGE, THREADS, Ahead, Seen, look
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
 from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url, windows
 from exporter.publish.gcs.reply_checks import CheckedSession, written_generation
@@ -90,15 +90,13 @@ class GcsStore:
     _linked: _Link | None = field(default=None, init=False, repr=False, compare=False)
     _share: float = field(default=1.0, init=False, repr=False, compare=False)
     _reads: Ahead[Stored | None] = field(default_factory=Ahead, init=False, repr=False, compare=False)
-    _looks: Ahead[Looked] = field(default_factory=Ahead, init=False, repr=False, compare=False)
-    _check: LastCheck = field(default_factory=LastCheck, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._root = f"{self.prefix.strip('/')}/".removeprefix("/")
         check_path(f"{self._root}x")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_linked": None, "_reads": Ahead(), "_looks": Ahead()}
+        return self.__dict__ | {"_linked": None, "_reads": Ahead()}
 
     @property
     def name(self) -> str:
@@ -124,16 +122,17 @@ class GcsStore:
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none."""
         read = self._reads.take(path)
-        return self._read(path) if read is None else read.result()
+        if read is None:
+            return self._read(path)
+        found = read.result()
+        if found is None and path.startswith(paths.NAMED_BY_CONTENT):  # another export may have written it since
+            return self._read(path)
+        return found
 
     def expect(self, paths: Iterable[str]) -> None:
         """Begin to read these objects; the next `get` of each returns what is read now, or raises its error."""
+        self._link()  # or else each thread would wait for the service that never answers
         self._reads.ask(self._read, paths)
-
-    def expect_writes(self, paths: Iterable[str]) -> None:
-        """Begin to look what is there at paths whose documents this process will `write`."""
-        names = sorted(map(self._name, paths))
-        self._looks.ask_together(lambda: self._look(names), names)
 
     def _read(self, path: str) -> Stored | None:
         name = self._name(path)
@@ -175,8 +174,7 @@ class GcsStore:
             nonlocal doubt
             doubt = True
 
-        put = functools.partial(self._patiently, attempt, failed)
-        return self._check.instead(put) if path == paths.API_ROOT + paths.PENDING else put()
+        return self._patiently(attempt, failed)
 
     def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
         """Write each (path, bytes) whose bytes are not already there; return the number written.
@@ -191,9 +189,9 @@ class GcsStore:
         with contextlib.ExitStack() as stack:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
             for window in windows(documents):
-                uploads, looked = self._lacking(window)
+                uploads = self._lacking(window)
                 if uploads:
-                    self._check.call(check, looked)
+                    check()
                 if uploads and send is None:
                     send = stack.enter_context(self._sender())
                 if uploads and send is not None:
@@ -336,31 +334,25 @@ class GcsStore:
 
     def _settle(self, refused: Sequence[Upload]) -> None:
         """Make sure that what was refused is there all the same: written by a request whose reply was lost."""
-        found = self._look(sorted(upload.resource["name"] for upload in refused)).found
+        found = self._look(sorted(upload.resource["name"] for upload in refused))
         for upload in refused:
             name = upload.resource["name"]
             if found.get(name, (0, None))[1] != upload.resource["metadata"]["sha256"]:
                 raise ConflictError(f"{self.name}: another writer changed {name} at the same time")
 
-    def _lacking(self, window: dict[str, bytes]) -> tuple[Sequence[Upload], float]:
-        """The uploads of those documents whose bytes are not there, and since when that is known."""
+    def _lacking(self, window: dict[str, bytes]) -> Sequence[Upload]:
+        """The uploads of those documents whose bytes are not there."""
         names = {self._name(path): path for path in window}
-        looks = {name: future for name in names if (future := self._looks.take(name)) is not None}
-        looked = [future.result() for future in set(looks.values())]
-        if unseen := names.keys() - looks.keys():
-            # What is named by its content is new: looking at a few of these costs more than a reply that one is there.
-            new = len(unseen) <= THREADS and all(names[one].startswith(paths.NAMED_BY_CONTENT) for one in unseen)
-            looked.append(Looked({}, time.monotonic()) if new else self._look(sorted(unseen)))
-        found = {name: seen for one in looked for name, seen in one.found.items()}
+        found = self._look(sorted(names))
         uploads = []
         for name, path in names.items():
             digest = hashlib.sha256(window[path]).hexdigest()
             generation, there = found.get(name, (0, None))
             if there != digest:
                 uploads.append(upload_of(name, path, window[path], generation, digest))
-        return uploads, max(one.at for one in looked)
+        return uploads
 
-    def _look(self, names: Sequence[str]) -> Looked:
+    def _look(self, names: Sequence[str]) -> dict[str, Seen]:
         """What stands at names, which are sorted."""
         return look(names, lambda start, end: self._list(start_offset=start, end_offset=end), self._blob)
 
