@@ -28,9 +28,13 @@ _PASSWORD = re.compile(r"[\w+.-]+://[^:/@]*:([^@]*)@")
 _secrets: set[str] = set()
 
 
+_SHORTEST = 4
+"""Characters of a secret that is hidden: a shorter one stands in many words, and stars in all of them would tell it."""
+
+
 def hide(secret: str | None) -> None:
-    """Keep a text out of everything that is logged from now on."""
-    if secret:
+    """Keep a text out of everything that is logged from now on, unless it is shorter than four characters."""
+    if secret and len(secret) >= _SHORTEST:
         _secrets.add(secret)
 
 

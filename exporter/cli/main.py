@@ -1,5 +1,6 @@
 """The program: its commands, where their settings come from, and how a failure ends it."""
 
+import contextlib
 import gc
 import importlib
 import io
@@ -92,7 +93,8 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # what was a file when Python opened it may be a terminal now
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _message(error: click.UsageError) -> str:

@@ -113,7 +113,9 @@ OF_DATABASE = {
     ),
     "no SQLite file": Case(1, "no such SQLite file", "--database-url", "sqlite:///nothing.sqlite"),
     "no SQLite": Case(
-        1, "SQLITE_NOTADB", prepare=lambda r: _database(r, lambda file: file.write_text("something else " * 99))
+        1,
+        "the file is no SQLite database",
+        prepare=lambda r: _database(r, lambda file: file.write_text("something else " * 99)),
     ),
     "missing table": Case(
         1,
@@ -201,7 +203,11 @@ OF_USAGE = {
         2, "colour (exporter.toml, line 2): there is no such", "verify", "x", prepare=_settings('\ncolour = "red"')
     ),
     "settings of a command": Case(
-        2, "export (exporter.toml): there is no such", "verify", "x", prepare=_settings("[export]\nworkers = 2")
+        2,
+        "export (exporter.toml, line 1): a settings file has no sections",
+        "verify",
+        "x",
+        prepare=_settings("[export]\nworkers = 2"),
     ),
     "setting out of range": Case(
         2,
@@ -212,7 +218,7 @@ OF_USAGE = {
     "setting that is a list": Case(2, "store", "export", prepare=_settings('store = ["x"]\ndatabase-url = "x"')),
     "setting that is a date": Case(2, "seed", "demo", prepare=_settings("seed = 2026-01-01")),
     "malformed settings": Case(2, "is not TOML", "verify", "x", prepare=_settings("workers =")),
-    "settings that are no text": Case(2, "is not TOML", "verify", "x", prepare=_settings(b"\xff\xfe")),
+    "settings that are no text": Case(2, "is not UTF-8 (line 1)", "verify", "x", prepare=_settings(b"\xff\xfe")),
     "no settings file": Case(2, "No such file", "--config", "nothing.toml", "verify", "x"),
     "settings file is a folder": Case(2, "is a directory", "--config", ".", "verify", "x"),
 }

@@ -82,7 +82,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(
                 err += os.read(ours, 65536).decode()
         os.close(ours)
         os.close(theirs)
-        assert started.exit_code() == 0
+        assert started.exit_code() == 0, err
     else:
         assert started.run(*arguments, environment=environment) == 0
         err = started.stderr.read_text()

@@ -86,7 +86,7 @@ def test_a_history_is_found_by_id_hash_and_name(run: Run, published: pathlib.Pat
         (("get", "../_state/plan.json"), 1, "not a document path"),
         (("history", "no such sample"), 1, "no sample is called 'no such sample'"),
         (("history", "f" * 64), 1, "no sample has the hash"),
-        (("history", 10**9), 1, "does not exist"),
+        (("history", 10**9), 1, "no sample has the id"),
         (("runs", "--base", "ftp://example.org"), 2, "is not a base"),
         (("runs", "--base", "/no/such/folder"), 1, "v1/runs.json does not exist"),
         (("runs", "--branch", "master", "--base", "/no/such/folder"), 1, "v1/manifest.json does not exist"),

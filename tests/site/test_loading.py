@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from exporter.builders.document_options import DocumentOptions
 from exporter.demo.platform import create_demo
 from exporter.export import pipeline
 from exporter.publish.local.folder_store import LocalStore
@@ -255,7 +256,7 @@ def long_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"sqlite:///{folder / 'platform.sqlite'}"
     create_demo(url, runs=1500, tests=12, seed=1)
     store = LocalStore(folder / "store")
-    pipeline.export(pipeline.Settings(url, store, workers=0, result_documents="none"))
+    pipeline.export(pipeline.Settings(url, store, workers=0, documents=DocumentOptions("none")))
     with served(folder / "store") as base:
         yield base
 
