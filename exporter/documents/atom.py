@@ -5,10 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.documents.analysis import Change
-from exporter.documents.xml_text import attributes, text
-
-_EPOCH = "1970-01-01T00:00:00Z"
-"""Atom demands a time everywhere; this stands for one that no row has."""
+from exporter.documents.xml_text import NO_TIME, attributes, text
 
 _ID = "tag:sampleplatform.ccextractor.org,2026:regressions"
 
@@ -28,7 +25,7 @@ def atom(changes: Sequence[Change], repository: str, branch: str, links: FeedLin
         '<feed xmlns="http://www.w3.org/2005/Atom">',
         f"  <title>Regressions and fixes of {text(repository)}, branch {text(branch)}</title>",
         f"  <id>{_ID}/{urllib.parse.quote(repository)}/{urllib.parse.quote(branch)}</id>",
-        f"  <updated>{max((change['at'] for change in changes if change['at']), default=_EPOCH)}</updated>",
+        f"  <updated>{max((change['at'] for change in changes if change['at']), default=NO_TIME)}</updated>",
         "  <author><name>CCExtractor Sample Platform</name></author>",
         _link("self", "application/atom+xml", links.feed),
         _link("alternate", "text/html", links.site),
@@ -46,7 +43,7 @@ def _entry(change: Change, site: str) -> Iterator[str]:
     yield "  <entry>"
     yield f"    <title>Test {test}{sample} {happened} on {text(change['platform'])}</title>"
     yield f"    <id>{_ID}/{run}/{test}</id>"
-    yield f"    <updated>{change['at'] or _EPOCH}</updated>"
+    yield f"    <updated>{change['at'] or NO_TIME}</updated>"
     yield f"    <category{attributes({'term': change['kind']})}/>"
     if change["href"] is None:
         yield "  " + _link("alternate", "text/html", f"{site}#/tests/{test}")

@@ -14,8 +14,6 @@ CRASHES = frozenset({"SEGFAULT", "ABORT", "TIMEOUT", "KILLED"})
 """Codes of tests that did not end by themselves: JUnit's `error`; the others are its `failure`."""
 
 _NO_CATEGORY = "uncategorised"
-_NO_TIME = "1970-01-01T00:00:00Z"
-"""Ant's schema wants a time."""
 
 
 class Failure(NamedTuple):
@@ -78,7 +76,7 @@ def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> byt
     )
     suite = {
         "package": "ccextractor",
-        "timestamp": (run["completed_at"] or run["started_at"] or _NO_TIME).removesuffix("Z"),
+        "timestamp": (run["completed_at"] or run["started_at"] or xml_text.NO_TIME).removesuffix("Z"),
         "hostname": run["platform"] or "unknown",
     }
     for number, category in enumerate(sorted(suites)):

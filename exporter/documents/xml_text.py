@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from exporter.templating import printable
 
+NO_TIME = "1970-01-01T00:00:00Z"
+"""Stands for a time that no row has: Atom, and Ant's schema of JUnit, demand one."""
+
 
 def text(value: object) -> str:
     """A value as the text of an element or the value of an attribute."""

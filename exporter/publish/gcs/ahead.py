@@ -1,7 +1,6 @@
 """What is asked of a bucket together: objects ahead of their use, and what stands where documents are written.
 
-Each answer takes a round trip of some 40 ms, and an export of one run needs a hundred. They are asked for together, in
-threads that don't keep the process from ending.
+Each answer takes a round trip of some 40 ms, and an export of one run needs a hundred.
 """
 
 import collections
@@ -28,15 +27,21 @@ Seen = tuple[int, str | None]
 
 
 class Ahead(Generic[T]):
-    """Answers that were asked for, by what they answer. Each is taken once."""
+    """Answers that were asked for, by what they answer. Each is taken once.
+
+    The threads that ask don't keep the process from ending.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[str, Future[T]] = {}
 
     def ask(self, ask: Callable[[str], T], names: Iterable[str]) -> None:
-        """Ask for each of these paths; an answer that was not taken may have become old."""
-        old = [name for name in self._asked if not name.startswith(paths.NAMED_BY_CONTENT)]
-        asked = {name: Future[T]() for name in names if name not in self._asked or name in old}
+        """Ask for these paths, again if the answer was not taken and can have become old: its name tells no content."""
+        asked = {
+            name: Future[T]()
+            for name in names
+            if name not in self._asked or not name.startswith(paths.NAMED_BY_CONTENT)
+        }
         self._asked |= asked
         waiting = collections.deque(asked.items())
 
