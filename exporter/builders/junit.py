@@ -1,6 +1,6 @@
 """The JUnit XML of a run that ended with results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from exporter import paths
 from exporter.builders.document_options import DocumentOptions
@@ -8,7 +8,7 @@ from exporter.builders.results import Templates, documented
 from exporter.documents.encoding import Document
 from exporter.documents.junit import Case, Failure, facts, junit
 from exporter.documents.runs import Run
-from exporter.rules.outcomes import Result
+from exporter.rules.outcomes import Outcome, Result
 from exporter.rules.verdicts import Verdict
 
 
@@ -19,23 +19,25 @@ def document(
     path = paths.run_junit(run["run_id"])
     folder = paths.relative(path, paths.run_results(run["run_id"]))
 
-    def cases() -> Iterator[Case]:
-        for outcome, runtime in results:
-            test, failure = templates.test(outcome.test_id), None
-            if outcome.failure is not None:
-                verdict = verdicts[outcome.test_id]
-                linked = documented(outcome.status, options.result_documents)
-                failure = Failure(
-                    *outcome.failure,
-                    verdict.code,
-                    verdict.main.state if verdict.main else None,
-                    facts(
-                        test.command,
-                        test.sample_name,
-                        (outcome.exit_code, outcome.expected_rc),
-                        folder + paths.result_file(outcome.test_id) if linked else None,
-                    ),
-                )
-            yield Case(outcome.test_id, test.category, runtime, failure)
+    def failure(outcome: Outcome) -> Failure | None:
+        if outcome.failure is None:
+            return None
+        test, verdict = templates.test(outcome.test_id), verdicts[outcome.test_id]
+        linked = documented(outcome.status, options.result_documents)
+        return Failure(
+            *outcome.failure,
+            verdict.code,
+            verdict.main.state if verdict.main else None,
+            facts(
+                test.command,
+                test.sample_name,
+                (outcome.exit_code, outcome.expected_rc),
+                folder + paths.result_file(outcome.test_id) if linked else None,
+            ),
+        )
 
-    return path, junit(run, cases(), passes=options.junit == "all")
+    cases = [
+        Case(outcome.test_id, templates.test(outcome.test_id).category, runtime, failure(outcome))
+        for outcome, runtime in results
+    ]
+    return path, junit(run, cases, passes=options.junit == "all")

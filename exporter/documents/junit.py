@@ -4,7 +4,7 @@ Valid by the schema of Ant's JUnit task and by that of Jenkins' xUnit plugin: wh
 standing on the main line, links) is in the suite's properties and in the text of the failure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.documents import xml_text
@@ -74,29 +74,29 @@ def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> byt
     properties = _properties(
         {name: run[name] for name in ("run_id", "repository", "branch", "commit_sha", "pr_number")}
     )
-    suite = {
-        "package": "ccextractor",
-        "timestamp": (run["completed_at"] or run["started_at"] or xml_text.NO_TIME).removesuffix("Z"),
-        "hostname": run["platform"] or "unknown",
-    }
+    time = (run["completed_at"] or run["started_at"] or xml_text.NO_TIME).removesuffix("Z")
+    of_run = xml_text.attributes(
+        {"package": "ccextractor", "timestamp": time, "hostname": run["platform"] or "unknown"}
+    )
     for number, category in enumerate(sorted(suites)):
-        name = printable(category).strip() or _NO_CATEGORY
-        lines.append(
-            f"  <testsuite{xml_text.attributes({'name': name, 'id': number, **suite, **_counts(suites[category])})}>"
-        )
-        lines += _contents(name, suites[category], properties, passes=passes)
+        name, found = printable(category).strip() or _NO_CATEGORY, suites[category]
+        failed = [(case, case.failure) for case in found if case.failure is not None]
+        counts = _counts(found, [failure.code in CRASHES for _, failure in failed])
+        lines.append(f"  <testsuite{xml_text.attributes({'name': name, 'id': number})}{of_run}{counts}>")
+        lines += ["    <properties>", *properties]
+        for case, failure in failed:
+            lines += _properties({f"{case.name}.{key}": value for key, value in failure.standing.items()})
+        lines.append("    </properties>")
+        lines += [_case(case, name) for case in found if passes or case.failure is not None]
+        lines += ["    <system-out/>", "    <system-err/>", "  </testsuite>"]
     return "\n".join([*lines, "</testsuites>", ""]).encode()
 
 
-def _counts(cases: Sequence[Case]) -> dict[str, object]:
-    failed = [case.failure for case in cases if case.failure is not None]
-    errors = sum(failure.code in CRASHES for failure in failed)
-    return {
-        "tests": len(cases),
-        "failures": len(failed) - errors,
-        "errors": errors,
-        "time": _seconds(sum([case.runtime_ms or 0 for case in cases])),
-    }
+def _counts(cases: Sequence[Case], crashed: Sequence[bool]) -> str:
+    """The attributes of a suite that count its cases; `crashed` has an item for each that failed."""
+    errors, milliseconds = sum(crashed), sum([case.runtime_ms or 0 for case in cases])
+    failures = len(crashed) - errors
+    return f' tests="{len(cases)}" failures="{failures}" errors="{errors}" time="{_seconds(milliseconds)}"'
 
 
 def _properties(values: Mapping[str, object]) -> list[str]:
@@ -105,23 +105,6 @@ def _properties(values: Mapping[str, object]) -> list[str]:
         for name, value in values.items()
         if value is not None
     ]
-
-
-def _contents(name: str, cases: Sequence[Case], properties: Iterable[str], *, passes: bool) -> Iterator[str]:
-    """What stands in a suite; `properties` are those that all suites of the run share."""
-    yield "    <properties>"
-    yield from properties
-    for case in cases:
-        if case.failure is not None:
-            standing = case.failure.standing.items()
-            yield from _properties({f"{case.name}.{property_name}": value for property_name, value in standing})
-    yield "    </properties>"
-    for case in cases:
-        if passes or case.failure is not None:
-            yield _case(case, name)
-    yield "    <system-out/>"
-    yield "    <system-err/>"
-    yield "  </testsuite>"
 
 
 def _case(case: Case, category: str) -> str:

@@ -48,9 +48,9 @@ def partition_stats(
         for facet, value in facet_values(item, repositories):
             values[facet][value] += 1
         tests.setdefault(facts.platform, Counter()).update([outcome.test_id for outcome, _ in results])
-        for outcome in {outcome for outcome, _ in results}:
-            if documented(outcome.status, options.result_documents):
-                diffs.update((paths.diff(*pair), pair) for pair in outcome.pairs)
+    for outcome in {outcome for one in runs for outcome, _ in one.results}:
+        if documented(outcome.status, options.result_documents):
+            diffs.update((paths.diff(*pair), pair) for pair in outcome.pairs)
     for platform, of_test in tests.items():
         for test_id, count in of_test.items():
             test = catalog.tests.get(test_id)

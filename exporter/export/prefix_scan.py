@@ -15,6 +15,12 @@ from exporter.rules.lineage_state import Lineage, Lineages, Step, fingerprint, r
 from exporter.state.partition_store import PartitionStore, StateLostError
 from exporter.state.posting_lists import PartitionStats, PostingLists
 
+_NEWEST = 2048
+"""Lineages whose state after their newest partition stays in memory: 1 kB for a commit, 20 kB for any other.
+
+A branch or a pull request pauses for some partitions. To read one again, for one lineage, takes longer than its step.
+"""
+
 
 class PrefixScan:
     """Scans partitions, in ascending order, from the first one that has changed on.
@@ -30,6 +36,7 @@ class PrefixScan:
     def __init__(self, lists: PostingLists, partitions: PartitionStore) -> None:
         self.lists, self._partitions = lists, partitions
         self.dirty_lists: set[str] = set()
+        self._newest: dict[str, tuple[int, Lineage]] = {}
 
     def replace(self, number: int, stats: PartitionStats) -> set[int]:
         """Scan a partition that was read, whose own lineages are in the partition store.
@@ -80,15 +87,26 @@ class PrefixScan:
     def _step(self, number: int) -> Step:
         own = self._partitions.own_lineages(number)
         before: Lineages = {}
-        last = [(self.lists.previous(name, number), name) for name in compared_lineages(own)]
-        for previous in {previous for previous, _ in last if previous is not None}:
-            self._partitions.expect("lineages_after", previous)
-        for previous, name in sorted((previous, name) for previous, name in last if previous is not None):
+        to_read = []
+        for name in compared_lineages(own):
+            previous, newest = self.lists.previous(name, number), self._newest.get(name)
+            if newest is not None and newest[0] == previous:
+                before[name] = newest[1]
+            elif previous is not None:
+                to_read.append((previous, name))
+                self._partitions.expect("lineages_after", previous)
+        for previous, name in sorted(to_read):
             lineages = self._partitions.lineages_after(previous)  # read once for all lineages that were there last
             if name not in lineages:
                 raise StateLostError
             before[name] = lineages[name]
-        return step(own, before, lambda runs: self._rows(number, runs))
+        found = step(own, before, lambda runs: self._rows(number, runs))
+        for name, after in found.after.items():
+            self._newest.pop(name, None)  # to the end, as the one used last
+            self._newest[name] = number, after
+        while len(self._newest) > _NEWEST:
+            del self._newest[next(iter(self._newest))]
+        return found
 
     def _rows(self, number: int, runs: Iterable[int]) -> list[tuple[RunFacts, Row]]:
         """Runs of a partition with their results."""

@@ -316,8 +316,7 @@ def encode(lineages: Mapping[str, Lineage]) -> dict[str, Any]:
     places: dict[Tests, int] = {}
     usual: dict[int, str] = {}
     for one in lineages.values():
-        for test, output in one.outputs.items():
-            usual.setdefault(test, output)
+        usual = one.outputs | usual
 
     def place(tests: Iterable[int]) -> int:
         return places.setdefault(tuple(tests), len(places))
@@ -333,7 +332,7 @@ def _encoded(one: Lineage, place: Any, usual: Mapping[int, str]) -> list[Any]:
     shared: dict[HistorySummary, list[int]] = {}
     for summary, tests in groups.values():
         shared.setdefault(summary, []).extend(tests)
-    outputs = [item for item in one.outputs.items() if usual[item[0]] != item[1]]
+    outputs = sorted(one.outputs.items() - usual.items())
     return [
         sorted(([*summary, place(sorted(tests))] for summary, tests in shared.items()), key=lambda row: row[-1]),
         [[test for test, _ in outputs], [output for _, output in outputs]],
@@ -351,23 +350,26 @@ def decode(value: Mapping[str, Any]) -> Lineages:
     """The inverse of `encode`."""
     sets = [tuple(tests) for tests in value["sets"]]
     usual = dict(zip(*value["outputs"], strict=True))
-    return {name: _decoded(one, sets, usual) for name, one in value["lineages"].items()}
+
+    @functools.cache  # most lineages have the same few sets
+    def usual_of(place: int) -> dict[int, str]:
+        return {test: usual[test] for test in sets[place]}
+
+    return {name: _decoded(one, sets, usual_of) for name, one in value["lineages"].items()}
 
 
-def _decoded(value: Sequence[Any], sets: Sequence[Tests], usual: Mapping[int, str]) -> Lineage:
+def _decoded(value: Sequence[Any], sets: Sequence[Tests], usual_of: Callable[[int], Mapping[int, str]]) -> Lineage:
     rows, exceptions, reference, commit, commits, runs, on_main, uncounted, runtimes = value
     tests: dict[int, HistorySummary] = {}
     outputs: dict[int, str] = {}
-    other = dict(zip(*exceptions, strict=True))
-    for *fields, place in rows:
-        summary = HistorySummary(*fields)
-        summary = summary._replace(failures=tuple((output, run_id) for output, run_id in summary.failures))
+    for *fields, failures, place in rows:
+        summary = HistorySummary._make((*fields, tuple(map(tuple, failures))))
         tests |= dict.fromkeys(sets[place], summary)
         if summary.is_shared:
-            outputs |= {test: other.get(test) or usual[test] for test in sets[place]}
+            outputs |= usual_of(place)
     return Lineage(
         tests,
-        outputs,
+        outputs | dict(zip(*exceptions, strict=True)),
         ReferenceRun(*reference) if reference else None,
         NewestCommit(*commit) if commit else None,
         tuple((run_id, sha) for run_id, sha in commits),

@@ -112,10 +112,11 @@ class PriorHistory:
     def _commits(self, platform: str) -> MainCommits:
         """The commits of the main line on a platform."""
         if platform not in self._main_commits:
-            newest = self._before.get(main_lineage(platform), _NOTHING).commit
+            before = self._before  # for the lambda: over `self` it would be a reference cycle, and live on
+            newest = before.get(main_lineage(platform), _NOTHING).commit
             self._main_commits[platform] = MainCommits(
                 newest.sha if newest else None,
-                lambda sha: self._before.get(commit_lineage(platform, sha), _NOTHING).on_main,
+                lambda sha: before.get(commit_lineage(platform, sha), _NOTHING).on_main,
             )
         return self._main_commits[platform]
 

@@ -30,7 +30,7 @@ _IN_MEMORY: dict[Kind, int] = {
     "summary": 8,
     "own_lineages": 2,
     "lineages_before": 2,
-    "lineages_after": 6,
+    "lineages_after": 2,
 }
 """Kind → number of values kept in memory, about a megabyte each but for nodes, which are small.
 
