@@ -91,6 +91,7 @@ class PartCollector:
             return BuiltPart(part, {}, ())
         if part.href != self._published.manifests.published or not contents.published:
             self._job.work_dir.manifest(part.name).write_bytes(data)
+        self._files.flush()
         return BuiltPart(part, self._files.counts, tuple(contents.gone(self._documents)))
 
 

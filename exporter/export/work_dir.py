@@ -26,6 +26,9 @@ _PREFIX = "exporter-work-"
 _ABANDONED_AFTER = 60
 """Seconds after which the folder of a process that was killed is removed."""
 
+_CHUNK = 100_000
+"""Bytes of documents that are written at once."""
+
 WritePhase = Literal["new", "changed"]
 """Documents that no published document links to yet, and the others; the former are written first."""
 
@@ -117,6 +120,8 @@ class DocumentFiles:
         self._folder, self._part = folder, part
         self._files: dict[WritePhase, IO[bytes]] = {}
         self._open = contextlib.ExitStack()
+        self._unwritten: dict[WritePhase, list[Document]] = {"new": [], "changed": []}
+        self._size = 0
         self.counts: dict[WritePhase, int] = {"new": 0, "changed": 0}
 
     def close(self) -> None:
@@ -125,10 +130,21 @@ class DocumentFiles:
 
     def add(self, phase: WritePhase, document: Document) -> None:
         """Append a document to those of its phase."""
-        if phase not in self._files:
-            self._files[phase] = self._open.enter_context(self._folder.documents(self._part, phase).open("wb"))
-        pickle.dump(document, self._files[phase], protocol=5)
+        self._unwritten[phase].append(document)
         self.counts[phase] += 1
+        self._size += len(document[1])
+        if self._size >= _CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added."""
+        self._size = 0
+        for phase, documents in self._unwritten.items():
+            if documents:
+                if phase not in self._files:
+                    self._files[phase] = self._open.enter_context(self._folder.documents(self._part, phase).open("wb"))
+                pickle.dump(documents, self._files[phase], protocol=5)
+                documents.clear()
 
 
 def take_documents(file: pathlib.Path) -> Iterator[Document]:
@@ -137,5 +153,5 @@ def take_documents(file: pathlib.Path) -> Iterator[Document]:
         return
     with file.open("rb") as documents, contextlib.suppress(EOFError):
         while True:
-            yield pickle.load(documents)  # noqa: S301 - our own file, in a folder that only we can write
+            yield from pickle.load(documents)  # noqa: S301 - our own file, in a folder that only we can write
     file.unlink()

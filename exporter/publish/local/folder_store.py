@@ -137,9 +137,7 @@ class LocalStore:
         with _explaining(self.root, SCRATCH), self._writing() as tree:
             for path, data in documents:
                 check_path(path)
-                with _explaining(self.root, path):
-                    changed = path in batch or not tree.holds(path, data)
-                if changed:
+                if path in batch or not tree.holds(path, data):
                     batch[path] = data
                     size += len(data)
                     written += 1

@@ -12,6 +12,7 @@ import functools
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from typing import NoReturn
@@ -50,13 +51,17 @@ class Scratch:
             self._ordered = _keeps_order(self.folder)
             self._open = self._open.pop_all()
         self._unsynced: list[int] = []
+        self._is_masked: bool | None = None
         self._open.callback(self._close_files)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file."""
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FILE, self._mode, dir_fd=self.folder)
         try:
-            os.fchmod(file, self._mode)
+            if self._is_masked is None:  # all files of one folder get the same permissions
+                self._is_masked = stat.S_IMODE(os.fstat(file).st_mode) != self._mode
+            if self._is_masked:
+                os.fchmod(file, self._mode)
             while data:
                 data = data[os.write(file, data) :]
             if self._ordered:
@@ -116,13 +121,16 @@ def _keeps_order(descriptor: int) -> bool:
 
 
 def _sync_range(file: int, flags: int) -> None:
-    if _libc().sync_file_range(file, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(flags)):
+    if _libc().sync_file_range(file, 0, 0, flags):
         _raise()
 
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "sync_file_range"):
+        libc.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return libc
 
 
 def _raise() -> NoReturn:

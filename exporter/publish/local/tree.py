@@ -34,6 +34,7 @@ class Tree:
     """The folders below a root, for the duration of one operation of the store.
 
     Methods raise `OSError` as the system does, and `StoreError` where a symbolic link or no folder stands in the way.
+    The error of one file among many has that file's path.
 
     Args:
         root: the root.
@@ -83,6 +84,9 @@ class Tree:
             return _size(folder, name) == len(data) and _holds(folder, name, data)
         except FileNotFoundError:  # another process deletes the emptied folder
             return False
+        except OSError as error:
+            error.filename = path
+            raise
 
     def write(self, files: Mapping[str, bytes], check: Callable[[bool], None]) -> None:
         """Write files so that none is visible before the data of all of them is on the disk.
@@ -196,9 +200,12 @@ class Tree:
         scratch = self._stage(left)
         for number, path in enumerate(list(left)):
             check(False)
-            with _naming(path):
+            try:
                 folder, name = self._place(path)
                 os.rename(str(number), name, src_dir_fd=scratch.folder, dst_dir_fd=folder)
+            except OSError as error:
+                error.filename = path
+                raise
             del left[path]
 
     def _stage(self, files: Mapping[str, bytes]) -> Scratch:
@@ -206,11 +213,14 @@ class Tree:
         if self._scratch is None:
             assert self._create is not None
             self._scratch = Scratch(self._folder(SCRATCH), self._create)
-        for number, (path, data) in enumerate(files.items()):
-            with _naming(path):
-                self._scratch.write(str(number), data)
-        with _naming(next(iter(files))):
+        path = ""
+        try:
+            for number, path in enumerate(files):
+                self._scratch.write(str(number), files[path])
             self._scratch.sync()
+        except OSError as error:  # of a file in the scratch folder
+            error.filename = path
+            raise
         return self._scratch
 
     def _place(self, path: str) -> tuple[int, str]:
@@ -276,16 +286,6 @@ class Tree:
             self._scratch = None
         while self._open:
             os.close(self._open.popitem()[1])
-
-
-@contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Have errors of the system name the file in the store rather than the one in the scratch folder."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = path
-        raise
 
 
 def _permit(folder: int, file_mode: int) -> None:
