@@ -74,7 +74,12 @@ class DaskCluster:
                 raise UsageError(
                     f"{self.name} is no address of a Dask scheduler: write tls://HOST:PORT or tcp://HOST:PORT"
                 ) from None
-            except (OSError, TypeError, RuntimeError) as error:
+            except TypeError:  # what Dask raises where it lacks a file
+                raise ExporterError(
+                    f"the Dask scheduler {self.name} cannot be reached: Dask's configuration names no TLS files for "
+                    "this process (distributed.comm.tls.ca-file, distributed.comm.tls.client.cert and .key)"
+                ) from None
+            except (OSError, RuntimeError) as error:
                 raise ExporterError(
                     f"the Dask scheduler {self.name} cannot be reached ({type(error).__name__}): does it run, and are "
                     "host, port and the TLS settings of Dask's configuration right?"

@@ -32,12 +32,14 @@ class Cluster:
         environment: of all processes, beside `TMPDIR`.
         around: the beginning of each worker's command line, by number: what it runs in.
         host: where the scheduler listens.
+        scheme: of its address, `tcp` or `tls`.
     """
 
     folder: pathlib.Path
     environment: Mapping[str, str]
     around: Mapping[int, Sequence[str]] = field(default_factory=dict)
     host: str = "127.0.0.1"
+    scheme: str = "tcp"
     address: str = ""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
@@ -45,8 +47,9 @@ class Cluster:
         with socket.socket() as probe:
             probe.bind((self.host, 0))
             port = probe.getsockname()[1]
-        self.address = f"tcp://{self.host}:{port}"
-        self._start("scheduler", (), "dask_scheduler", "--host", self.host, "--port", str(port), "--no-dashboard")
+        self.address = f"{self.scheme}://{self.host}:{port}"
+        place = ("--host", f"{self.scheme}://{self.host}", "--port", str(port))
+        self._start("scheduler", (), "dask_scheduler", *place, "--no-dashboard")
         for _ in range(600):
             with contextlib.suppress(OSError), socket.create_connection((self.host, port), timeout=1):
                 return
@@ -164,9 +167,9 @@ def _processing(dask_scheduler: Any) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path, workers: int, **environment: str) -> Iterator[Cluster]:
+def running(folder: pathlib.Path, workers: int, scheme: str = "tcp", **environment: str) -> Iterator[Cluster]:
     """A cluster with so many workers until the block ends."""
-    cluster = Cluster(folder, environment)
+    cluster = Cluster(folder, environment, scheme=scheme)
     try:
         cluster.start_scheduler()
         for number in range(workers):

@@ -43,22 +43,22 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def running(backend: Literal["filesystem", "memory"] = "filesystem") -> Iterator[Emulator]:
-    """Run an emulator on a free port of 127.0.0.1 until the block ends."""
+def running(backend: Literal["filesystem", "memory"] = "filesystem", host: str = "127.0.0.1") -> Iterator[Emulator]:
+    """Run an emulator on a free port of an address of this machine until the block ends."""
     # It syncs each object: on a disk it writes a few hundred a second, in memory thousands.
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="emulator-", dir=place) as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port = probe.getsockname()[1]
         probe.close()
-        place = f"127.0.0.1:{port}"
-        command = [_binary(), "-host", "127.0.0.1", "-scheme", "http", "-port", str(port), "-public-host", place]
+        place = f"{host}:{port}"
+        command = [_binary(), "-host", host, "-scheme", "http", "-port", str(port), "-public-host", place]
         command += ["-external-url", f"http://{place}", "-backend", backend, "-filesystem-root", f"{folder}/buckets"]
         # A file takes all output that there is; a pipe that nobody reads would stop the server.
         with pathlib.Path(folder, "log").open("wb") as log:
             process = subprocess.Popen([*command, "-log-level", "error"], stdout=log, stderr=subprocess.STDOUT)
             try:
-                _wait(port, process)
+                _wait((host, port), process)
                 yield Emulator(f"http://{place}")
             finally:
                 process.terminate()
@@ -73,9 +73,9 @@ def _binary() -> str:
     return os.fspath(found)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait(place: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection(place, timeout=1):
             return
         assert process.poll() is None, "the emulator ended"
         time.sleep(0.05)

@@ -55,9 +55,11 @@ class TcpProxy:
 
 
 @contextlib.contextmanager
-def running(upstream: tuple[str, int], mode: Callable[[int], Mode], after: int = 2_000) -> Iterator[TcpProxy]:
-    """Run a proxy before a server."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def running(
+    upstream: tuple[str, int], mode: Callable[[int], Mode], after: int = 2_000, host: str = "127.0.0.1"
+) -> Iterator[TcpProxy]:
+    """Run a proxy before a server, on a free port of an address of this machine."""
+    with socket.create_server((host, 0)) as listener:
         proxy = TcpProxy(listener.getsockname()[1], upstream, mode, after)
         thread = threading.Thread(target=proxy.serve, args=(listener,), daemon=True)
         thread.start()
