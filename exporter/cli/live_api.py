@@ -17,11 +17,8 @@ def live_api(base: str, upstream: str | None, host: str, port: int) -> None:
 
     BASE is a folder, gs://BUCKET[/PREFIX] or a URL.
     """
-    import uvicorn
-
+    from exporter.server.listening import run_app
     from exporter.server.live_api import create_app
-    from exporter.server.preview import listen
+    from exporter.server.platform_api import ROOT
 
-    app = create_app(base, upstream)
-    with listen(host, port) as listener:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])
+    run_app(create_app(base, upstream), f"the platform's {ROOT}/", host, port)

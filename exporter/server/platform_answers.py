@@ -101,7 +101,7 @@ _WEIGHTS = _Weights({ord("ß"): "S"})
 
 def weights(text: str) -> str:
     """A text as MariaDB's `utf8mb4_general_ci` finds it in another: regardless of case and accents."""
-    return text.translate(_WEIGHTS)
+    return text.upper() if text.isascii() else text.translate(_WEIGHTS)
 
 
 def folded(text: str) -> str:

@@ -4,12 +4,9 @@ A preview may run while an export writes into the folder: every answer is made f
 """
 
 import contextlib
-import errno
 import gzip
-import logging
 import os
 import re
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,7 +14,6 @@ from pathlib import Path
 from typing import cast
 
 import orjson
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -32,9 +28,8 @@ from exporter.cache_control import cache_control
 from exporter.errors import StoreError, UsageError
 from exporter.media_types import HTML, is_compressible, media_type
 from exporter.paths import API_ROOT, MANIFEST, STATE_ROOT, is_as_it_is
+from exporter.server.listening import run_app
 from exporter.templating import SITE_SOURCES, content_policy, style_source, templates
-
-logger = logging.getLogger(__name__)
 
 COMPRESSED_SIZES = range(1024, 16 << 20)
 """Bytes of the files that are sent gzip: smaller ones gain nothing, larger ones would be held in memory."""
@@ -217,50 +212,6 @@ def application(root: Path) -> Starlette:
     return app
 
 
-def serve(root: Path, host: str = "127.0.0.1", port: int = 8000, *, log_level: str | int = "warning") -> None:
-    """Serve the store in the folder `root` until Ctrl-C; say the URL in the log.
-
-    `port` 0 takes a free one. `log_level` is that of the server itself; from `info` on it logs every request.
-    Raises UsageError if there is no listening on `host` and `port`, and what `application` raises.
-    """
-    app = application(root)
-    with listen(host, port) as listener:
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level=log_level,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            # Seconds that Ctrl-C leaves to a download that is under way.
-            timeout_graceful_shutdown=2,
-        )
-        shown = f"[{host}]" if ":" in host else host
-        logger.info("serving %s at http://%s:%d/", root, shown, listener.getsockname()[1])
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0: a free one.
-
-    Raises:
-        UsageError: nobody may listen there, or somebody does already.
-    """
-    # getaddrinfo would make port 4464 of 70000 without a word.
-    if not 0 <= port <= 65535:
-        raise UsageError(f"{port} is no port: it must be 0 to 65535")
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address, family=family)
-        # asyncio does so for its own sockets alone; without it each body waits 40 ms for an acknowledgement.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except (OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is taken: choose another one, or 0 for any that is free"
-        else:
-            code = getattr(error, "errno", None) or 0
-            why = os.strerror(code) if code > 0 else error
-            message = f"cannot listen on port {port} of {host}: {why}"
-        raise UsageError(message) from error
+def serve(root: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serve the store in the folder `root` as `run_app` runs it; raises what that and `application` raise."""
+    run_app(application(root), str(root), host, port)

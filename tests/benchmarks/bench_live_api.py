@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
+from exporter.demo import create_demo
 from tests.benchmarks import measure
 from tests.benchmarks.measure import Demand, Options
 
@@ -25,6 +26,8 @@ MOST = 20.0
 """Milliseconds that half of the requests of each kind may take at most."""
 TIMES = 60
 """Requests of each kind that are measured."""
+LINES = 20_000
+"""Lines of a log that is long."""
 
 
 class Kind(NamedTuple):
@@ -35,9 +38,23 @@ class Kind(NamedTuple):
     queries: tuple[str, ...] = ("",)
 
 
-def kinds(run: int, sample: int, test: int) -> list[Kind]:
+class Ids(NamedTuple):
+    """What is asked for: a result of a run with a log, an output of it that differs, and a run with a long log."""
+
+    run: int
+    sample: int
+    test: int
+    output: int
+    long: int
+
+
+def kinds(ids: Ids) -> list[Kind]:
     """One kind for each endpoint and each filter; ids exist in the store."""
+    run, sample, test, output, long = ids
     statuses = ("status=fail", "status=pass", "status=missing_output")
+    diff = f"/runs/{run}/samples/{sample}/regression-tests/{test}/outputs/{output}/diff"
+    logs = ("limit=50", "level=error", "source=web&limit=1000", "limit=100&cursor=150")
+    contained = ("contains=exit%20code", "contains=Tests", "contains=nothing&level=info")
     return [
         Kind("runs", "/runs", ("limit=50", "limit=100&offset=4000")),
         Kind("runs by status and platform", "/runs", ("status=fail&platform=linux", "status=pass&platform=windows")),
@@ -52,6 +69,12 @@ def kinds(run: int, sample: int, test: int) -> list[Kind]:
         Kind("its errors", f"/runs/{run}/errors"),
         Kind("groups of its errors", f"/runs/{run}/error-summary", ("group_by=type", "group_by=sample_id")),
         Kind("its infrastructure errors", f"/runs/{run}/infrastructure-errors"),
+        Kind("a difference", diff, ("", "context_lines=0", "context_lines=2")),
+        Kind("a difference as one text", diff, ("format=unified",)),
+        Kind("its log", f"/runs/{run}/logs", logs),
+        Kind("lines of its log that contain a text", f"/runs/{run}/logs", contained),
+        Kind("a long log", f"/runs/{long}/logs", (*logs, f"limit=1000&cursor={LINES // 2}")),
+        Kind("lines of a long log that contain a text", f"/runs/{long}/logs", contained),
         Kind("samples", "/samples", ("limit=100", "name=a", "extension=ts&status=active")),
         Kind("a sample", f"/samples/{sample}"),
         Kind("a sample in full", f"/samples/{sample}/details"),
@@ -111,16 +134,30 @@ def _took(client: httpx.Client, path: str, queries: tuple[str, ...]) -> list[flo
     return took
 
 
-def measured(store: pathlib.Path) -> Iterator[str]:
-    """The tables for a store."""
+def _ids(client: httpx.Client, long: int | None) -> Ids:
+    """The newest failing run with a log and an output that differs."""
+
+    def get(path: str) -> Any:
+        return client.get(f"/v1/runs{path}.json").json()
+
+    for run in (one["run_id"] for one in get("")["data"] if one["status"] == "fail"):
+        if get(f"/{run}")["links"]["log"] is None:
+            continue
+        for result in get(f"/{run}/failures")["data"]:
+            for output in result["outputs"]:
+                if output["match"] == "different":
+                    return Ids(run, result["sample_id"], result["regression_test_id"], output["output_id"], long or run)
+    raise SystemExit("the store has no log, or no output that differs: it lacks its sample repository")
+
+
+def measured(store: pathlib.Path, long: int | None = None) -> Iterator[str]:
+    """The tables for a store; `long`: a run whose log is long."""
     with _serving("serve", str(store)) as (client, _):
-        newest = client.get("/v1/runs.json").json()["data"]
-        run = next(one["run_id"] for one in newest if one["status"] == "fail")
-        result = client.get(f"/v1/runs/{run}/samples.json").json()["data"][0]
-        static = statistics.median(_took(client, f"/v1/runs/{run}.json", ("",)))
+        ids = _ids(client, long)
+        static = statistics.median(_took(client, f"/v1/runs/{ids.run}.json", ("",)))
     rows = []
     with _serving("live-api", str(store)) as (client, process):
-        for kind in kinds(run, result["sample_id"], result["regression_test_id"]):
+        for kind in kinds(ids):
             _took(client, "/api/v1" + kind.path, kind.queries)  # now its documents are in memory
             before = _processor_time(process)
             took = sorted(_took(client, "/api/v1" + kind.path, kind.queries))
@@ -144,13 +181,33 @@ def measured(store: pathlib.Path) -> Iterator[str]:
         yield f"| {name} | {median:.1f} | {high:.1f} | {used:.1f} | {median / static:.1f} |"
 
 
+def _lengthen(files: pathlib.Path) -> int:
+    """Repeat the lines of the newest log, and return its run."""
+    newest = max((files / "LogFiles").iterdir(), key=lambda file: int(file.stem))
+    lines = newest.read_text().splitlines(keepends=True)
+    newest.write_text("".join(itertools.islice(itertools.cycle(lines), LINES)))
+    return int(newest.stem)
+
+
 def lines(options: Options) -> Iterator[str]:
-    """The section of the page."""
-    url = measure.database(options.runs[1])
+    """The section of the page, for a database and a sample repository of this part's own."""
+    runs = options.runs[1]
     with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
-        export = ("export", "--database-url", url, "--store", folder, "--workers", measure.WORKERS)
-        measure.exporter(*export, "--result-documents", "none")
-        yield from measured(pathlib.Path(folder))
+        url, files, store = (
+            f"sqlite:///{folder}/platform.sqlite",
+            pathlib.Path(folder, "files"),
+            pathlib.Path(folder, "store"),
+        )
+        create_demo(url, runs=runs, tests=measure.TESTS, seed=1, sample_repository=files)
+        long = _lengthen(files)
+        source = ("--database-url", url, "--sample-repository", str(files), "--workers", measure.WORKERS)
+        measure.exporter("export", *source, "--store", str(store), "--result-documents", "failures")
+        yield from measured(store, long)
+    yield ""
+    yield (
+        f"{runs:,} runs of {measure.TESTS} tests, with logs of some 280 lines and a long one of {LINES:,}. Decoded "
+        "documents of 64 MB of JSON at most stay in memory."
+    )
 
 
 if __name__ == "__main__":

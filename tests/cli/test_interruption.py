@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from tests.support.messages import one_line
@@ -126,3 +128,18 @@ def test_verify_tells_what_is_wrong_and_ends_quietly_when_nobody_reads_on(store:
         os.close(writing)
         assert unread.stderr and unread.stderr.read() == ""
     assert unread.returncode == 1
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["serve", "live-api"])
+def test_a_server_tells_its_address_and_ends_without_a_word(
+    started: Commands, published: pathlib.Path, command: str, signal_: signal.Signals
+) -> None:
+    started.begin(command, published, "--port", 0)
+    while not (found := re.search(r" serving .* at (http://127\.0\.0\.1:\d+/)\n", started.stderr.read_text())):
+        assert not started.ended(0.002), started.stderr.read_text()
+    path = {"serve": "v1/runs.json", "live-api": "api/v1/runs"}[command]
+    assert httpx.get(found[1] + path, trust_env=False).json()["data"]
+    os.kill(started.process, signal_)
+    assert started.exit_code() == 0
+    assert started.stderr.read_text().count("\n") == 1

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from exporter import paths
 from exporter.cache_control import cache_control
 from exporter.errors import StoreError, UsageError
-from exporter.server import preview
+from exporter.server.listening import listen
 from exporter.server.preview import application, serve
 
 SECRET = b"nobody may read this"
@@ -511,7 +511,7 @@ def test_a_port_that_is_taken_or_none_is_refused(store: Path) -> None:
 
 
 def test_a_body_does_not_wait_for_the_acknowledgement_of_its_headers() -> None:
-    with preview.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
