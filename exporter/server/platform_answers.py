@@ -156,23 +156,50 @@ IDENTICAL: Body = {
 """The diff of an output that was written as expected, of which no document exists."""
 
 
-def diff(identity: Body, document: Item, context: int) -> Body:
-    """A structured diff; `context` lines around each change, at most the three that documents hold."""
+CONTEXT = 3
+"""Lines of context of published diffs."""
+_MARKS = {"context": " ", "removed": "-", "added": "+"}
+
+
+def diff(identity: Body, document: Item, context: int, *, unified: bool) -> Body:
+    """A diff as hunks or as one text, with `context` lines around each change.
+
+    Where more lines are asked for than documents hold, `context_lines` says how many there are.
+    """
+    said = {"context_lines": CONTEXT} if context > CONTEXT else {}
+    whole = context >= CONTEXT
     hunks = [part for hunk in document["hunks"] for part in _narrowed(hunk, context)]
+    if unified:
+        content = document["unified"] if whole or not hunks else _unified(hunks)
+        return {**identity, "format": "unified", "content": content, **said}
     counts = {name: document["summary"][name] for name in ("added_lines", "removed_lines")}
     return {
         **identity,
         "format": "structured",
         "status": document["status"],
-        "summary": {**counts, "changed_hunks": len(hunks) if context < 3 else document["summary"]["changed_hunks"]},
+        "summary": {**counts, "changed_hunks": document["summary"]["changed_hunks"] if whole else len(hunks)},
         "hunks": hunks,
+        **said,
     }
+
+
+def _unified(hunks: Sequence[Body]) -> str:
+    """Hunks in the unified format, as `difflib` writes it."""
+    lines = ["--- expected", "+++ actual"]
+    for hunk in hunks:
+        spans = []
+        for side in ("expected", "actual"):
+            count = sum(line[f"{side}_line"] is not None for line in hunk["lines"])
+            spans.append(f"{hunk[f'{side}_start']}" if count == 1 else f"{hunk[f'{side}_start']},{count}")
+        lines.append(f"@@ -{spans[0]} +{spans[1]} @@")
+        lines += [_MARKS[line["kind"]] + line["text"] for line in hunk["lines"]]
+    return "\n".join(lines)
 
 
 def _narrowed(hunk: Item, context: int) -> list[Body]:
     """A hunk with fewer lines of context; it may fall into several."""
     lines = [{name: line[name] for name in ("kind", "expected_line", "actual_line", "text")} for line in hunk["lines"]]
-    if context >= 3:
+    if context >= CONTEXT:
         return [{**{name: hunk[name] for name in ("expected_start", "actual_start")}, "lines": lines}]
     changed = [at for at, line in enumerate(lines) if line["kind"] != "context"]
     kept = sorted({near for at in changed for near in range(at - context, at + context + 1) if 0 <= near < len(lines)})

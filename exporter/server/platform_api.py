@@ -61,7 +61,13 @@ _RESULTS = (
 _GROUPS = (choice("group_by", endpoints.GROUPINGS, "The field that items of a group agree in.", "type"), *PAGE)
 _DIFF = (
     choice("format", ("structured", "unified"), "Hunks of lines, or one text.", "structured"),
-    whole("context_lines", (0, endpoints.CONTEXT), "Lines of context around a change.", endpoints.CONTEXT),
+    whole(
+        "context_lines",
+        (0, 2**31),
+        f"Lines of context around a change; of more than {answers.CONTEXT}, there are {answers.CONTEXT}, and the "
+        "answer's `context_lines` says so.",
+        answers.CONTEXT,
+    ),
 )
 _LOGS = (
     text("level", "The line's level."),

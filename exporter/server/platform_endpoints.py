@@ -16,8 +16,6 @@ RUN_ORDERS: Mapping[str, tuple[str, bool]] = {
     "-created_at": ("created_at", True), "created_at": ("created_at", False),
 }  # fmt: skip
 GROUPINGS = ("type", "severity", "sample_id", "regression_id")
-CONTEXT = 3
-"""Lines of context of published diffs."""
 
 Answer = Callable[[CachedTree, Mapping[str, int], Query], answers.Body]
 
@@ -162,9 +160,7 @@ def diff(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body
         raise AnswerError(404, "not_found", "Actual output file not found on disk.")
     if document["status"] == "missing_expected":
         raise AnswerError(404, "not_found", "Expected output file not found on disk.")
-    if query.text("format") == "unified":
-        return {**identity, "format": "unified", "content": document["unified"]}
-    return answers.diff(identity, document, CONTEXT if context is None else context)
+    return answers.diff(identity, document, context or 0, unified=query.text("format") == "unified")
 
 
 def logs(tree: CachedTree, ids: Mapping[str, int], query: Query) -> answers.Body:

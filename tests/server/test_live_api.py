@@ -1,6 +1,7 @@
 """The live API: the platform's recorded answers, asked over the published tree, body for body."""
 
 import contextlib
+import difflib
 import gzip
 import json
 import pathlib
@@ -15,12 +16,16 @@ import httpx
 import pytest
 import sqlalchemy as sa
 import uvicorn
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from exporter.builders import diffs
 from exporter.errors import UsageError
 from exporter.server import cached_tree
 from exporter.server.live_api import create_app
-from exporter.server.platform_answers import contains, folded, within
+from exporter.server.platform_answers import CONTEXT, contains, diff, folded, within
+from exporter.source.sample_repository import Content
 from tests.support.platform import export
 
 UNORDERED = ("categories", "tags", "outputs", "sample_ids")
@@ -185,27 +190,32 @@ def test_errors_have_the_platforms_body(
     assert set(answer.json()) == {"code", "message", "details"}
 
 
-@pytest.mark.parametrize("context", [0, 1, 2, 3])
-def test_fewer_lines_of_context_hold_the_same_changes(
-    client: httpx.Client, recorded: pathlib.Path, context: int
-) -> None:
+LINES = st.lists(st.sampled_from("abcd"), max_size=25)
+
+
+@given(LINES, LINES, st.integers(0, 4))
+def test_fewer_lines_of_context_make_what_difflib_makes(a: list[str], b: list[str], context: int) -> None:
+    contents = ("".join(f"{line}\n" for line in lines).encode() for lines in (a, b))
+    document = diffs.document(*(Content(len(data), data) for data in contents))
+
+    def difflibs(lines: int) -> list[str]:
+        return list(difflib.unified_diff(a, b, "expected", "actual", n=lines, lineterm=""))
+
+    assume(a != b and document["unified"].split("\n") == difflibs(CONTEXT))
+    shown = diff({}, document, context, unified=True)
+    assert shown["content"].split("\n") == difflibs(min(context, CONTEXT))
+    hunks = diff({}, document, context, unified=False)
+    assert hunks["summary"]["changed_hunks"] == len(hunks["hunks"]) == shown["content"].count("@@ -")
+    assert shown.get("context_lines") == hunks.get("context_lines") == (CONTEXT if context > CONTEXT else None)
+
+
+@pytest.mark.parametrize("form", ["structured", "unified"])
+def test_more_context_than_documents_hold_is_said(client: httpx.Client, recorded: pathlib.Path, form: str) -> None:
     with gzip.open(recorded, "rt", encoding="utf-8") as lines:
-        path = next(
-            found["path"]
-            for line in lines
-            if (found := json.loads(line))["path"].endswith("/diff") and found["body"].get("hunks")
-        )
-    whole, narrow = ask(client, path), ask(client, path, context_lines=context)
-
-    def changes(body: Any) -> list[Any]:
-        return [line for hunk in body["hunks"] for line in hunk["lines"] if line["kind"] != "context"]
-
-    assert changes(narrow) == changes(whole)
-    for hunk in narrow["hunks"]:
-        kinds = [line["kind"] for line in hunk["lines"]]
-        first = next(at for at, kind in enumerate(kinds) if kind != "context")
-        assert first <= context
-    assert narrow["summary"]["changed_hunks"] == len(narrow["hunks"])
+        answers = (json.loads(line) for line in lines)
+        path = next(one["path"] for one in answers if one["path"].endswith("/diff") and one["body"].get("hunks"))
+    whole, most = ask(client, path, format=form), ask(client, path, format=form, context_lines=20)
+    assert most == {**whole, "context_lines": CONTEXT}
 
 
 def test_another_state_is_seen(
@@ -229,6 +239,14 @@ def test_what_is_kept_is_bounded(tree: pathlib.Path, monkeypatch: pytest.MonkeyP
         kept.document(f"runs/{number}/samples.json")
     assert sum(one.size for one in kept._documents.values()) == kept._size
     assert kept._size <= 50_000 or len(kept._documents) == 1
+
+
+def test_pages_of_other_origins_may_read_with_a_token_and_may_not_write(client: httpx.Client) -> None:
+    origin = {"Origin": "https://console.example.org"}
+    assert client.get("/api/v1/runs/74", headers=origin).headers["Access-Control-Allow-Origin"] == "*"
+    for method, status in (("GET", 200), ("POST", 400)):
+        asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+        assert client.options("/api/v1/runs/74", headers={**origin, **asked}).status_code == status
 
 
 class Platform(BaseHTTPRequestHandler):
