@@ -98,9 +98,10 @@ fresh: ## as root on Debian: follow the README as a new user of bookworm and of 
 	.ci/fresh bookworm
 	.ci/fresh trixie
 
-reference: $(INSTALLED)test ## write docs/api.md anew from the shapes, the man page docs/exporter.1 from the commands' help
+reference: $(INSTALLED)test ## write anew docs/api.md (from the shapes), docs/exporter.1 (the help), the map in docs/design.md
 	$(BIN)/python -m tests.support.reference
 	$(BIN)/python -m tests.support.man
+	$(BIN)/python -m tests.support.module_map
 
 baseline: $(INSTALLED)test ## at a release of the API: keep its contract, for later ones to be held to
 	$(BIN)/python -m tests.support.contract

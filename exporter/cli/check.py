@@ -15,7 +15,6 @@ import orjson
 from exporter import __version__
 from exporter.cli import options
 from exporter.cli.help import Command
-from exporter.cli.output import unread_is_no_error
 from exporter.errors import ExporterError
 from exporter.export.service import Export
 
@@ -41,12 +40,11 @@ def check(export: Export, as_json: bool) -> int:
     names what should be otherwise.
     """
     findings = list(_findings(export))
-    with unread_is_no_error():
-        if as_json:
-            ok = all(one.state != "error" for one in findings)
-            click.echo(orjson.dumps({"ok": ok, "checks": [one._asdict() for one in findings]}))
-        else:
-            _show(findings)
+    if as_json:
+        ok = all(one.state != "error" for one in findings)
+        click.echo(orjson.dumps({"ok": ok, "checks": [one._asdict() for one in findings]}))
+    else:
+        _show(findings)
     return 1 if any(one.state == "error" for one in findings) else 0
 
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 @options.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same rows.")
 @options.option(
     "--sample-repository",
-    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    type=options.Folder(),
     command_line_only=True,
     help="Also write the outputs and logs to which the rows refer to this folder.",
 )

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
     docs="docs/consumers.md",
 )
 @click.argument("base", metavar="BASE-URL")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
+@click.argument("folder", metavar="DIR", type=options.Folder())
 @options.option("--snapshot", metavar="ID", help="The snapshot to download.  [default: the newest]")
 @options.credentials_option
 @reader_options.limits_options("6h")

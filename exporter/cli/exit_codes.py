@@ -11,14 +11,12 @@ _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code of a failure and one line that says why; the line is empty where nothing is to be said."""
+    """The exit code of a failure and one line that says why."""
     match error:
         case ExporterError():
             return error.exit_code, str(error)
         case KeyboardInterrupt():
             return 130, "interrupted; what was published is intact, and the next export goes on from here"
-        case BrokenPipeError():  # whoever reads our output has seen enough
-            return 1, ""
         case OSError():
             what = _DISK.get(error.errno or 0, error.strerror or "input or output failed")
             return 1, f"{what}: {error.filename}" if error.filename else what
@@ -33,8 +31,7 @@ def explain(error: BaseException) -> tuple[int, str]:
 def report(error: BaseException) -> int:
     """Log in one line why a command failed; returns the exit code."""
     code, message = explain(error)
-    if message:
-        log.error("%s", message)
+    log.error("%s", message)
     if not isinstance(error, ExporterError | OSError | KeyboardInterrupt):
         log.debug("%s", error, exc_info=error)
     return code

@@ -8,7 +8,7 @@ import orjson
 from exporter import paths
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
-from exporter.cli.output import printable, unread_is_no_error
+from exporter.cli.output import printable
 from exporter.errors import ExporterError, FetchError
 
 
@@ -32,7 +32,7 @@ def get(path: str, reader: reader_options.Reader) -> None:
 
     path = path.removeprefix("/").removeprefix(paths.API_ROOT)
     folder = path.rstrip("/")
-    with reader.open() as api, unread_is_no_error():
+    with reader.open() as api:
         try:
             data = api.read(folder if path else paths.MANIFEST)
         except NotFoundError as error:

@@ -7,7 +7,7 @@ import click
 
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
-from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
+from exporter.cli.output import Column, Shown, minute, show
 from exporter.errors import ExporterError, UsageError
 
 if TYPE_CHECKING:  # httpx takes a tenth of a second
@@ -45,7 +45,7 @@ def history(sample: str, reader: reader_options.Reader, shown: Shown) -> int:
     """
     from exporter.client.http import NotFoundError
 
-    with reader.open() as api, unread_is_no_error():
+    with reader.open() as api:
         try:
             return show(api.history(_sample_id(api, sample)), shown, _COLUMNS)
         except NotFoundError:

@@ -7,7 +7,6 @@ import click
 
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
-from exporter.cli.output import unread_is_no_error
 
 if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
@@ -26,7 +25,7 @@ def junit(run: int, passes: bool, reader: reader_options.Reader) -> None:
     """
     from exporter.documents.junit import junit as xml
 
-    with reader.open() as api, unread_is_no_error():
+    with reader.open() as api:
         click.echo(xml(api.run(run), _cases(api, run), passes=passes), nl=False)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import importlib
-import io
 import itertools
 import logging
 import os
@@ -19,7 +18,7 @@ import click
 from click.shell_completion import shell_complete
 
 from exporter import __version__, logs
-from exporter.cli import exit_codes, options
+from exporter.cli import exit_codes, options, streams
 from exporter.cli.help import Group
 from exporter.cli.settings_file import SettingsFile, did_you_mean
 from exporter.errors import UsageError
@@ -44,14 +43,14 @@ that Kubernetes makes for a service named `exporter`."""
 
 def main() -> None:
     """Run the command line; an expected failure ends it with one line and its exit code."""
+    streams.prepare()
     if asked := os.environ.get(_COMPLETE):
-        sys.exit(shell_complete(cli, {}, "exporter", _COMPLETE, asked))
-    _open_streams()
+        sys.exit(_complete(asked))
     signal.signal(signal.SIGTERM, _interrupt)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError:  # the reader has gone, or the disk is full: Python would complain once more
+    except OSError:  # the disk is full: Python would complain once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     gc.freeze()  # or the interpreter would search all that is left for cycles, which takes a tenth of a second
     sys.exit(code)
@@ -84,17 +83,15 @@ def run(arguments: list[str]) -> int:
         return exit_codes.report(error)
 
 
-def _open_streams() -> None:
-    """Let output go nowhere where it was closed, and have what its encoding lacks shown by number."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # or a file of ours would become standard output
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            with contextlib.suppress(OSError):  # what was a file when Python opened it may be a terminal now
-                stream.reconfigure(errors="backslashreplace")
+def _complete(asked: str) -> int:
+    """Answer a shell that completes a command line; returns the exit code."""
+    with contextlib.suppress(KeyError):  # a shell that asks for completions also says which words there are
+        if shell_complete(cli, {}, "exporter", _COMPLETE, asked) == 0:
+            return 0
+    logs.configure("plain", "info")
+    return exit_codes.report(
+        UsageError(f"{_COMPLETE}={asked}: name the script of your shell, bash_source, zsh_source or fish_source")
+    )
 
 
 def _message(error: click.UsageError) -> str:

@@ -1,6 +1,7 @@
 """The command `mirror`."""
 
 import logging
+import os
 import pathlib
 import time
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
     docs="docs/consumers.md",
 )
 @click.argument("base", metavar="BASE-URL")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=pathlib.Path))
+@click.argument("folder", metavar="DIR", type=options.Folder())
 @options.option(
     "--wait",
     type=Duration(),
@@ -50,8 +51,9 @@ def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path
     from exporter.client.transfer import source
     from exporter.publish.local.folder_store import LocalStore
 
-    for outside in folder.absolute().parents:
-        if (outside / paths.STATE_PLAN).exists():
+    real = os.path.realpath(folder)  # `Path.resolve` raises a RuntimeError for a loop of links before Python 3.13
+    for outside in pathlib.Path(real).parents:
+        if os.path.lexists(outside / paths.STATE_PLAN):
             raise UsageError(
                 f"{folder} lies in {outside}, where an exporter publishes; name another folder for the mirror"
             )
@@ -66,7 +68,7 @@ def mirror(base: str, folder: pathlib.Path, wait: int, credentials: pathlib.Path
                 log.info("fetching %d documents, %s", now.of_documents, logs.megabytes(now.of_bytes))
             bar(now.documents, now.bytes, now.of_bytes)
 
-        report = copy(opened, LocalStore(folder), show, wait=wait)
+        report = copy(opened, LocalStore(pathlib.Path(real)), show, wait=wait)
         seconds = time.monotonic() - began
     log.info(
         "%s: %d documents%s; fetched %s; %d deleted",

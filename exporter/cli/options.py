@@ -127,9 +127,22 @@ def database_option(**attributes: Any) -> Callable[[Command], Command]:
     return option("--database-url", metavar="URL", **attributes)
 
 
+class Folder(click.Path):
+    """The path of a folder. An empty one, as of a shell's variable that is not set, is not the working directory."""
+
+    def __init__(self, *, exists: bool = False) -> None:
+        super().__init__(exists=exists, file_okay=False, path_type=pathlib.Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as it was given."""
+        if not value:
+            self.fail("the name is empty; write . for the working directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 spool_option = option(
     "--spool",
-    type=click.Path(file_okay=False, path_type=pathlib.Path),
+    type=Folder(),
     show_default="$XDG_STATE_HOME/exporter/STORE'S HASH",
     help="The folder of the hook's requests, its log, and the result of the last export.",
 )
@@ -313,7 +326,7 @@ def export_options(command: Command) -> Command:
     )
     @option(
         "--sample-repository",
-        type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path),
+        type=Folder(exists=True),
         help="The folder that holds TestResults/ and LogFiles/: for diffs and logs.",
     )
     @option("--docs", is_flag=True, help="Publish the documentation, too, as pages below /docs/.")

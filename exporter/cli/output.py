@@ -1,6 +1,5 @@
 """How commands print what they have read: a table, JSON lines, one JSON array, or CSV."""
 
-import contextlib
 import csv
 import io
 import itertools
@@ -13,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import click
 import orjson
 
+from exporter.cli import streams
 from exporter.errors import ExporterError
 
 Format = Literal["table", "ndjson", "json", "csv"]
@@ -69,7 +69,7 @@ def show(items: Iterator[Any], how: Shown, columns: tuple[Column, ...]) -> int:
         if sys.stdout.isatty() or sys.stderr.isatty() or how.fail_if_empty:
             click.echo("nothing found", err=True)
         return 1 if how.fail_if_empty else 0
-    items = itertools.chain(first, items)
+    items = itertools.takewhile(lambda _: streams.is_read(), itertools.chain(first, items))
     if format_ == "table":
         _table(items, how.limit, columns)
     else:
@@ -174,12 +174,3 @@ def minute(moment: str | None) -> str | None:
 def printable(text: str) -> str:
     """A text that moves no cursor and changes no colour: the values of rows come from anybody."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-@contextlib.contextmanager
-def unread_is_no_error() -> Iterator[None]:
-    """End quietly when the program that reads our output, such as `head`, has closed it."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

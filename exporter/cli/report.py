@@ -9,7 +9,6 @@ import orjson
 from exporter import paths
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
-from exporter.cli.output import unread_is_no_error
 from exporter.cli.runs import commit_hash
 
 if TYPE_CHECKING:  # urllib3 takes some time to load
@@ -47,7 +46,7 @@ def report(pr: int | None, run: int | None, commit: str | None, form: str, reade
 
     if sum(one is not None for one in (pr, run, commit)) != 1:
         raise click.UsageError("give one of --pr, --run and --commit")
-    with reader.open() as api, unread_is_no_error():
+    with reader.open() as api:
         title, runs = _runs(api, pr, run, commit)
         chosen = reports.newest_by_platform(runs)
         failures = reports.newest_failures(

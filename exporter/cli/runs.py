@@ -7,7 +7,7 @@ import click
 
 from exporter.cli import options, reader_options
 from exporter.cli.help import Command
-from exporter.cli.output import Column, Shown, minute, show, unread_is_no_error
+from exporter.cli.output import Column, Shown, minute, show
 from exporter.paths import PLATFORMS
 from exporter.rules.status import RUN_STATUSES
 
@@ -51,6 +51,6 @@ def commit_hash(_context: click.Context, _option: click.Parameter, value: str | 
 @options.logging_options
 def runs(reader: reader_options.Reader, shown: Shown, **wanted: Any) -> int:
     """List the runs that meet all conditions, newest first: a table on a terminal, else JSON lines."""
-    with reader.open() as api, unread_is_no_error():
+    with reader.open() as api:
         return show(api.runs(**wanted), shown, _COLUMNS)
     return 0

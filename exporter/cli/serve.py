@@ -26,6 +26,6 @@ def serve(store: str, host: str, port: int) -> None:
     """Preview an exported folder in a browser, as a bucket would serve it."""
     from exporter.server.preview import serve as serve_folder
 
-    if "://" in store or not pathlib.Path(store).is_dir():
+    if not store or "://" in store or not pathlib.Path(store).is_dir():
         raise click.UsageError(f"{store!r} is not an existing folder: only a folder can be previewed")
     serve_folder(pathlib.Path(store), host, port)

@@ -8,7 +8,6 @@ import click
 from exporter.cli import options
 from exporter.cli.duration import Duration
 from exporter.cli.help import Command
-from exporter.cli.output import unread_is_no_error
 from exporter.hook.spool import existing_spool
 from exporter.publish.open_store import open_store
 
@@ -52,13 +51,12 @@ def status(
     if as_json and as_prometheus:
         raise click.UsageError("--json and --prometheus exclude each other")
     report = store_report.read(open_store(store, credentials=credentials), spool or existing_spool(store))
-    with unread_is_no_error():
-        if as_json:
-            click.echo(store_report.as_json(report, max_age))
-        elif as_prometheus:
-            click.echo(store_report.as_prometheus(report), nl=False)
-        else:
-            click.echo(store_report.as_text(report))
+    if as_json:
+        click.echo(store_report.as_json(report, max_age))
+    elif as_prometheus:
+        click.echo(store_report.as_prometheus(report), nl=False)
+    else:
+        click.echo(store_report.as_text(report))
     if max_age is not None and report.age > max_age:
         log.error("the last successful export was %s ago", store_report.span(report.age))
         return 1

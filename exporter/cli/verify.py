@@ -7,7 +7,6 @@ import click
 from exporter import logs
 from exporter.cli import options
 from exporter.cli.help import Command
-from exporter.cli.output import unread_is_no_error
 from exporter.publish.open_store import open_store
 
 _MOST_SHOWN = 50
@@ -49,6 +48,5 @@ def verify(store: str, credentials: pathlib.Path | None, content: bool) -> int:
         f"{report.documents} documents, {links}, {report.bytes} bytes: "
         + (f"{len(report.problems)} problems" if report.problems else "all is well")
     )
-    with unread_is_no_error():
-        click.echo("\n".join([*lines, *report.advice]))
+    click.echo("\n".join([*lines, *report.advice]))
     return 1 if report.problems else 0

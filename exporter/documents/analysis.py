@@ -64,7 +64,9 @@ class Comparison(TypedDict):
     not_asked: Annotated[Count, "Tests that fail there, of which this run was not asked for a result."]
     counts: Annotated[dict[Bucket, Count], "How many tests each bucket has; the lists above hold the first 100."]
     links: Annotated[
-        dict[Bucket, Link | None], "The whole list of each bucket of more than 100, `not_rerun` apart; else null."
+        dict[Bucket, Link | None],
+        "The whole list of each bucket of more than 100, `not_rerun` apart; else null.",
+        Keywords(title="BucketLinks"),  # generated clients would name it `ComparisonLinks`, as another shape
     ]
 
 

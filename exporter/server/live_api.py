@@ -6,6 +6,8 @@ Existing clients of the platform change their base URL and nothing else. What a 
 platform if an upstream is named, else refused with 501.
 """
 
+import contextlib
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,15 +20,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter.client.http import NotFoundError
+from exporter import paths
+from exporter.client.http import Fetcher, Limits, NotFoundError
 from exporter.errors import FetchError, UsageError
 from exporter.server.cached_tree import CachedTree
 from exporter.server.platform_api import ENDPOINTS, ROOT, Endpoint, openapi
 from exporter.server.platform_parameters import AnswerError, Query
 from exporter.server.upstream import Upstream
 
+log = logging.getLogger(__name__)
+
 DESCRIPTION = "/openapi.json"
 """Where the app describes itself."""
+
+FIRST_LOOK = 5.0
+"""Seconds that a server or bucket has to answer when the app starts."""
 
 
 class _Id(Convertor[int]):
@@ -54,10 +62,12 @@ def create_app(base: str | None = None, upstream: str | None = None) -> Starlett
 
     Raises:
         UsageError: no base is named, or one is no URL.
+        FetchError: nothing is published at the base, or it is a folder that cannot be read.
     """
     base = base or os.environ.get("EXPORTER_BASE")
     if not base:
         raise UsageError("no published tree is named: give its base, or set EXPORTER_BASE")
+    _look(base)
     tree = CachedTree(base)
     onward = Upstream(upstream or os.environ.get("EXPORTER_UPSTREAM"))
 
@@ -81,6 +91,21 @@ def create_app(base: str | None = None, upstream: str | None = None) -> Starlett
     # Clients of the platform send a token, and browsers ask first whether they may.
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"], allow_headers=["*"])
     return app
+
+
+def _look(base: str) -> None:
+    """See whether something is published; a server or bucket that does not answer yet may do so later.
+
+    Raises:
+        FetchError: nothing is, or the base is a folder that cannot be read.
+    """
+    with contextlib.closing(Fetcher(base, Limits(FIRST_LOOK, FIRST_LOOK))) as fetcher:
+        try:
+            fetcher.fetch(paths.MANIFEST)
+        except FetchError as error:
+            if isinstance(error, NotFoundError) or fetcher.name.startswith("file:"):
+                raise
+            log.warning("%s; until it can, requests are answered with 502", error)
 
 
 def _response(endpoint: Endpoint, tree: CachedTree, ids: Mapping[str, int], query: Query) -> Response:

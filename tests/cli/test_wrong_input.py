@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 
 from exporter import logs
 from exporter.cli.main import run
+from exporter.cli.output import FORMATS
 from exporter.demo import create_demo
+from tests.support import web
 from tests.support.platform import export
 
 DB, STORE, BASE = "--database-url sqlite:///platform.sqlite", "--store site", "--base site"
@@ -109,6 +112,14 @@ WRONG: dict[str, tuple[int, str]] = {
     "mirror site site/copy": (2, "name another folder for the mirror"),
     "live-api ftp://x": (2, "name https://…, http://…, file://…, gs://BUCKET or a folder"),
     "live-api site --port 0x": (2, "--port"),
+    "live-api nothing": (1, "nothing/v1/manifest.json does not exist"),
+    "live-api empty": (1, "empty/v1/manifest.json does not exist"),
+    "live-api file://localhost/nowhere": (1, "/nowhere/v1/manifest.json does not exist"),
+    "serve ''": (2, "'' is not an existing folder"),
+    "mirror site ''": (2, "the name is empty; write . for the working directory"),
+    "download site ''": (2, "the name is empty"),
+    f"hook {DB} {STORE} --run 1 --spool ''": (2, "'--spool': the name is empty"),
+    f"export {DB} {STORE} --sample-repository ''": (2, "'--sample-repository': the name is empty"),
     f"junit 0 {BASE}": (2, "RUN"),
     f"junit 99 {BASE}": (1, "99"),
     f"report --run 99 {BASE}": (1, "99"),
@@ -186,6 +197,11 @@ def test_a_port_that_is_taken_is_named(command: str, capsys: pytest.CaptureFixtu
         ("set -o pipefail; {} verify site | true", 0, "", ""),
         ("set -o pipefail; {} status site | true", 0, "", ""),
         ("set -o pipefail; {} verify odd | true", 1, "", "odd"),
+        ("set -o pipefail; {} verify odd 2>&1 | true", 1, "", ""),
+        ("{} runs --base site >/dev/full", 1, "", "error: the disk is full"),
+        ("_EXPORTER_COMPLETE=odd {}", 2, "", "_EXPORTER_COMPLETE=odd: name the script of your shell, bash_source, zsh"),
+        ("_EXPORTER_COMPLETE=bash_complete {}", 2, "", "_EXPORTER_COMPLETE=bash_complete: name the script"),
+        ("set -o pipefail; _EXPORTER_COMPLETE=bash_source {} | true", 0, "", ""),
     ],
 )
 def test_streams_that_are_closed_or_of_another_encoding_change_no_exit_code(
@@ -195,6 +211,67 @@ def test_streams_that_are_closed_or_of_another_encoding_change_no_exit_code(
     ended = subprocess.run(["bash", "-c", line.format(program)], capture_output=True, text=True, check=False)
     assert ended.returncode == code, ended.stderr
     assert out in ended.stdout and err in ended.stderr and "Traceback" not in ended.stderr
+
+
+PRINTING = (
+    *("--help", "--version", "runs --help", "bucket check --help", "status site", "status site --json", "verify site"),
+    *(f"{command} {BASE}{form}" for command in ("runs", "history 1") for form in ("", *(f" -o {x}" for x in FORMATS))),
+    *(f"get runs.json {BASE}", f"junit 1 {BASE}", f"report --run 1 {BASE}", f"check {DB} {STORE}", "prune site"),
+    f"export {DB} --store new --dry-run --verbose",
+)
+
+
+@pytest.mark.parametrize("line", PRINTING)
+def test_nobody_has_to_read_what_a_command_prints(line: str) -> None:
+    """The reader has gone before the first byte, and after the first line."""
+    pathlib.Path("new").mkdir(exist_ok=True)
+    program = f"{shlex.quote(sys.executable)} -m exporter {line}"
+    for pipe in ("| true", "| head -n 1", "2>&1 | true"):
+        command = ["bash", "-o", "pipefail", "-c", f"{program} {pipe}"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0 and "error" not in ended.stderr and "Traceback" not in ended.stderr, pipe
+
+
+def test_a_list_that_nobody_reads_is_not_read_to_its_end(tmp_path: pathlib.Path) -> None:
+    create_demo(f"sqlite:///{tmp_path}/platform.sqlite", runs=350, tests=1, seed=1)
+    export(f"sqlite:///{tmp_path}/platform.sqlite", tmp_path / "site")
+    with web.running(web.files(tmp_path / "site")) as server:
+        program = f"{shlex.quote(sys.executable)} -m exporter runs --base {server.url}"
+        printed = subprocess.run(["bash", "-c", f"{program} | head -n 1"], capture_output=True, check=True).stdout
+    assert printed.count(b"\n") == 1
+    assert [one.path for one in server.asked if "archive" in one.path] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "folder_"),
+    [
+        *((one, 0, "mirrored") for one in ("mirrored", "./mirrored//", "none/../mirrored", "link/../mirrored")),
+        *(("site/../mirrored", 0, "mirrored"), ("link/mirrored", 0, "empty/mirrored"), ("link", 0, "empty")),
+        *(
+            (one, 2, None)
+            for one in ("none/../site", "site/.", "site/none/..", "to-site", "to-site/x", "empty/../site/x")
+        ),
+        ("loop", 1, None),
+    ],
+)
+def test_every_spelling_of_a_mirrors_folder_means_that_folder(
+    target: str,
+    code: int,
+    folder_: str | None,
+    tmp_path: pathlib.Path,
+    folder: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "site", "site")
+    pathlib.Path("empty").mkdir()
+    for link, leads_to in (("link", "empty"), ("to-site", "site"), ("loop", "loop")):
+        pathlib.Path(link).symlink_to(leads_to)
+    assert run(["mirror", "site", target]) == code
+    made = {str(one.parent.parent) for one in tmp_path.rglob("v1/manifest.json")} - {str(tmp_path / "site")}
+    assert made == ({str(tmp_path / folder_)} if folder_ else set())
+    assert not pathlib.Path("none").exists(), "it is a name on the way, and no folder"
 
 
 def test_the_documented_variables_of_others_are_no_settings(

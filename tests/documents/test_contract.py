@@ -18,6 +18,7 @@ from exporter import paths
 from exporter.builders import api_description
 from exporter.demo import create_demo
 from exporter.documents.links import links
+from exporter.server import platform_api
 from tests.support import reference
 from tests.support.contract import RELEASED, Compatibility, Contract
 from tests.support.platform import export
@@ -132,6 +133,27 @@ def test_everything_is_described() -> None:
     ]
     assert not bare
     assert all(schema["description"] for schema in api_description.openapi()["components"]["schemas"].values())
+
+
+@pytest.mark.parametrize("openapi", [api_description.openapi(), platform_api.openapi()], ids=["tree", "live API"])
+def test_generated_clients_have_a_name_for_every_shape(openapi: dict[str, Any]) -> None:
+    """Generators name an object without a name, or a choice, by its shape and by its title or the field it is in."""
+    named = openapi["components"]["schemas"]
+    made: dict[str, object] = {}
+
+    def check(schema: Any, name: str) -> None:
+        if name not in named and (schema.get("properties") or "enum" in schema):
+            assert made.setdefault(name, schema) == schema, f"two fields are named {name}"
+        for field, part in schema.get("properties", {}).items():
+            inner = name + "".join(word[0].upper() + word[1:] for word in part.get("title", field).split("_"))
+            assert inner not in named or "$ref" in part, f"a field of {name} and a shape are both named {inner}"
+            check(part, inner)
+        for part in (schema.get("items"), schema.get("additionalProperties")):
+            if isinstance(part, dict):
+                check(part, f"{name}Item")
+
+    for name, schema in named.items():
+        check(schema, name)
 
 
 def test_a_tree_holds_its_contract(tree: Tree) -> None:

@@ -1,6 +1,7 @@
 """The live API: the platform's recorded answers, asked over the published tree, body for body."""
 
 import contextlib
+import dataclasses
 import difflib
 import gzip
 import json
@@ -21,11 +22,14 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from exporter.builders import diffs
+from exporter.client import http
+from exporter.client.http import NotFoundError
 from exporter.errors import UsageError
 from exporter.server import cached_tree
 from exporter.server.live_api import create_app
 from exporter.server.platform_answers import CONTEXT, contains, diff, folded, within
 from exporter.source.sample_repository import Content
+from tests.support import web
 from tests.support.platform import export
 
 UNORDERED = ("categories", "tags", "outputs", "sample_ids")
@@ -300,3 +304,23 @@ def test_a_base_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EXPORTER_BASE", raising=False)
     with pytest.raises(UsageError):
         create_app()
+
+
+def test_a_base_that_is_down_may_come_up_later(
+    tree: pathlib.Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers that there is nothing ends the program at once: `tests/cli/test_wrong_input.py`."""
+    gone = [True]
+    answer = web.files(tree)
+    monkeypatch.setattr(http, "POLICY", dataclasses.replace(http.POLICY, attempts=1))
+    with web.running(lambda asked: web.Reply(status=503) if gone else answer(asked)) as server:
+        app = create_app(server.url)
+        assert "HTTP status 503" in caplog.text and "until it can, requests are answered with 502" in caplog.text
+        with serving(app) as client:
+            assert client.get("/api/v1/runs/74").status_code == 502
+            gone.clear()
+            assert client.get("/api/v1/runs/74").json()["run_id"] == 74
+        empty = web.Reply(status=404)
+        server.answer = lambda asked: empty
+        with pytest.raises(NotFoundError):
+            create_app(server.url)
