@@ -28,8 +28,8 @@ _IN_MEMORY: dict[Kind, int] = {
     "node": 64,
     "matrix": 8,
     "summary": 8,
-    "own_lineages": 2,
-    "lineages_before": 2,
+    "own_lineages": 1,
+    "lineages_before": 1,
     "lineages_after": 2,
 }
 """Kind → number of values kept in memory, about a megabyte each but for nodes, which are small.

@@ -50,7 +50,7 @@ def main() -> None:
     """Measure, print, write down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, nargs="+", default=[*PARTS], help="measure these parts")
-    parser.add_argument("--runs", type=int, nargs=3, default=[1000, 9400, 40000], help="lengths of history")
+    parser.add_argument("--runs", type=int, nargs=3, default=[1000, 9400, 94000], help="lengths of history")
     parser.add_argument("--rounds", type=int, default=3, help="how often what takes seconds is measured")
     parser.add_argument("--objects", type=int, default=8000, help="written to the local sink in each round")
     parser.add_argument("--page", type=pathlib.Path, default=PAGE, help="where the tables go")
@@ -58,7 +58,7 @@ def main() -> None:
     short, medium, long_ = sorted(chosen.runs)
     options = Options((short, medium, long_), chosen.rounds, chosen.objects)
     compileall.compile_dir(ROOT / "exporter", quiet=1)  # as an installation is
-    for runs in options.runs if chosen.only != ["snapshot"] else options.runs[1:2]:
+    for runs in options.runs if "history" in chosen.only else options.runs[1:2]:
         database(runs)  # before anything is measured
     for name in chosen.only:
         heading, lines = PARTS[name]
@@ -80,7 +80,7 @@ def _where() -> str:
 
 def put(page: pathlib.Path, heading: str, text: str) -> None:
     """Put a section in the place of the one with its heading, or at the end."""
-    head, *sections = page.read_text().split("\n## ")
+    head, *sections = (page.read_text() if page.exists() else "# Benchmarks").split("\n## ")
     new = f"{heading}\n\n{text}\n"
     at = next((n for n, one in enumerate(sections) if one.partition("\n")[0] == heading), len(sections))
     sections[at : at + 1] = [new]

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import select
 import shutil
 import statistics
@@ -106,6 +107,13 @@ def _peaks(process: int) -> Iterator[tuple[int, int]]:
 def exporter(*arguments: str) -> Figure:
     """One command of the exporter."""
     return run(sys.executable, "-m", "exporter", *arguments)
+
+
+def documents_written(figure: Figure) -> int:
+    """How many an export said that it has written."""
+    found = re.search(r"(\d+) documents written", figure.said)
+    assert found
+    return int(found[1])
 
 
 def build(url: str, files: pathlib.Path | None = None) -> Figure:
