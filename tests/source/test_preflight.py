@@ -5,6 +5,7 @@ import pathlib
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,8 +23,8 @@ def findings(url: str) -> dict[str, Finding]:
         return {one.check: one for one in preflight(database)}
 
 
-@pytest.fixture(scope="module")
-def platform(mariadb_server: str) -> Iterator[sa.URL]:
+@contextlib.contextmanager
+def on_mariadb(mariadb_server: str) -> Iterator[sa.URL]:
     """A platform on the tests' server."""
     url = sa.make_url(mariadb_server).set(database=f"c_{secrets.token_hex(4)}")
     engine = sa.create_engine(mariadb_server, isolation_level="AUTOCOMMIT")
@@ -33,6 +34,12 @@ def platform(mariadb_server: str) -> Iterator[sa.URL]:
         yield url
         connection.exec_driver_sql(f"DROP DATABASE {url.database}")
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def platform(mariadb_server: str) -> Iterator[sa.URL]:
+    with on_mariadb(mariadb_server) as url:
+        yield url
 
 
 @contextlib.contextmanager
@@ -137,6 +144,43 @@ def test_a_schema_that_differs(tmp_path: pathlib.Path, change: str) -> None:
         connection.executescript(change)
     state, text = SCHEMAS[change]
     assert any(one.state == state and text in one.detail for one in findings(url).values())
+
+
+ON_MARIADB = {
+    "ALTER TABLE sample ADD gpu INT": ("schema", "sample.gpu is new and is not read"),
+    "ALTER TABLE test_result MODIFY runtime VARCHAR(20)": ("schema", "test_result.runtime is varchar, not integer"),
+    "ALTER TABLE test_progress DROP FOREIGN KEY test_progress_ibfk_1; ALTER TABLE test_progress ENGINE = MyISAM": (
+        "engine",
+        "no consistent read of test_progress (MyISAM): convert to InnoDB",
+    ),
+    "DELETE FROM test": ("rows", "the table test is empty"),
+}
+
+
+@pytest.mark.parametrize("change", ON_MARIADB)
+def test_what_differs_on_a_server_is_one_warning(mariadb_server: str, change: str) -> None:
+    check, text = ON_MARIADB[change]
+    with on_mariadb(mariadb_server) as platform, user(platform, *documented(platform)) as url:
+        admin = sa.create_engine(platform)
+        with admin.begin() as connection:
+            connection.exec_driver_sql("SET foreign_key_checks = 0")
+            for statement in change.split("; "):
+                connection.exec_driver_sql(statement)
+        admin.dispose()
+        found = findings(url)
+    assert [one.check for one in found.values() if one.state != "ok"] == [check]
+    assert found[check].state == "warning" and text in found[check].detail
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(-3600, "warning"), (3600, "warning"), (-5, "ok")])
+def test_a_servers_clock_that_is_off_is_told(platform: sa.URL, seconds: int, state: str) -> None:
+    """The clock of a session is what it was set to."""
+    with user(platform, *documented(platform)) as url:
+        setting = {"init_command": f"SET timestamp = {time.time() + seconds}"}
+        found = findings(sa.make_url(url).update_query_dict(setting).render_as_string(hide_password=False))
+    assert found["time zone"].state == state
+    told = re.search(r"clock is ([+-]\d+) s off", found["time zone"].detail)
+    assert (told is None) == (state == "ok") and (told is None or abs(int(told[1]) - seconds) < 30)
 
 
 def test_a_database_that_is_not_there_is_one_error() -> None:
