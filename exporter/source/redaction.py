@@ -11,12 +11,14 @@ A rule's pattern is only tried on lines that hold one of its triggers, and for t
 words and lines.
 """
 
+import itertools
 import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from exporter.source.redaction_rules import ALIKE, REDACTED, RULES, TRIGGERS
+from exporter.source.secret_words import is_scrambled
 
 log = logging.getLogger(__name__)
 
@@ -110,23 +112,49 @@ def _redacted(text: str, counts: Counter[str]) -> str:
             line = RULES[index].apply(line, counts)
         pieces += (text[done:start], line)
         done = end
-    return "".join((*pieces, text[done:]))
+    result = "".join((*pieces, text[done:]))
+    return _CONTINUED.sub(_without_continued, result) if f"{REDACTED}\n" in result else result
 
 
-_WRAPPED_BEGINS = ("progress-reporter/", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
-_WRAPPED = re.compile(r"(?<!\w)(gh[pousr]_\w{0,35}|progress-reporter/[^\s/]+/)\n(\w+)(?![\w.:])")
-_WHOLE, _SHORTEST = 40, 8
-"""Characters of a GitHub token, and the fewest of a reporting URL's, of which the next line has the rest."""
+_WHOLE = {
+    "GitHub token": (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), 40),
+    "AWS key": (("AKIA", "ASIA"), 20),
+    "Google key": (("AIza",), 39),
+    "GitLab token": (("glpat-",), 26),
+    "service token": (("npm_",), 40),
+}
+"""Kind → how tokens of one length begin, and their characters."""
+_BEGINS = {begin: (kind, size) for kind, (begins, size) in _WHOLE.items() for begin in begins}
+_WRAPPED_BEGINS = ("progress-reporter/", *_BEGINS)
+_WRAPPED = re.compile(
+    rf"(?<!\w)((?P<begin>{'|'.join(_BEGINS)})[\w-]{{0,39}}|progress-reporter/[^\s/]+/)\n([\w-]+)(?![\w.:-])"
+)
+_SHORTEST = 8
+"""The fewest characters of a reporting URL's token, of which the next line has the rest."""
+_CONTINUED = re.compile(
+    rf"(?<=[^\n\w+/]{re.escape(REDACTED)})(?:\n(?:{re.escape(REDACTED)}|[\w+/=.~-]{{8,}}+)(?![^\s\"'`,;<>)\]}}]))+"
+)
+_SEPARATORS = str.maketrans("", "", "+/=.~_-")
 
 
 def _without_wrapped(match: re.Match[str], counts: Counter[str]) -> str:
     """A token of known length, or the one of a reporting URL, that goes on in the next line."""
-    begin, rest = match.groups()
-    is_url = begin.endswith("/")
-    if len(rest) < _SHORTEST if is_url else len(begin) + len(rest) != _WHOLE:
+    first, begin, rest = match.groups()
+    kind, size = _BEGINS[begin] if begin else ("reporting URL", 0)
+    if len(first) + len(rest) != size if begin else len(rest) < _SHORTEST:
         return match[0]
-    counts["reporting URL" if is_url else "GitHub token"] += 1
-    return f"{begin if is_url else REDACTED}\n{REDACTED}"
+    counts[kind] += 1
+    return f"{REDACTED if begin else first}\n{REDACTED}"
+
+
+def _without_continued(match: re.Match[str]) -> str:
+    """The lines after one that ends with a secret, without what goes on of it: words that are scrambled as well.
+
+    Not after a line that is one alone, which may be a certificate's.
+    """
+    words = match[0].split("\n")[1:]
+    kept = list(itertools.dropwhile(lambda one: one == REDACTED or is_scrambled(one.translate(_SEPARATORS)), words))
+    return "".join(f"\n{word}" for word in [REDACTED] * (len(words) - len(kept)) + kept)
 
 
 _LOG = 5_000

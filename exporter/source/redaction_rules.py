@@ -6,6 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from exporter.source.secret_words import (
+    is_address,
+    is_assigned_secret,
+    is_password,
+    is_random,
+    is_scrambled,
+    is_told_password,
+)
+
 REDACTED = "[redacted]"
 
 ALIKE = str.maketrans("0123456789abcdef", "0" * 16)
@@ -125,70 +134,21 @@ _PREFIXES = (
 )
 _AWS = "AKIA|ASIA|ABIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA"
 _NAME = (
-    r"pass(?:word|wd|phrase|code)|(?<=[_-])pass|(?<![A-Za-z])pass(?==[^=])|pwd|(?<!publickey)token|secret|credentials?|sess(?:ion[_-]?)?id"
+    r"pass(?:word|wd| ?phrase|code)|(?<=[_-])pass|(?<![A-Za-z])(?:pass|pw)(?==[^=])|pwd|(?<!publickey)token"
+    r"|secret|credentials?|sess(?:ion[_-]?)?id"
     r"|(?:api|access|private|account|auth|client|shared|signing|encryption|master|deploy|subscription|storage)[_.-]?key"
 )
 _NAMES = (
     *_assignments(
-        *("password", "passwd", "passphrase", "passcode", "_pass", "-pass", "pwd", "token", "secret", "credential"),
+        *("password", "passwd", "phrase", "passcode", "_pass", "-pass", "pwd", "token", "secret", "credential"),
         *("sess", "key"),
     ),
     _trigger("pass="),
+    _trigger("pw="),
 )
 
-
-def _is_assigned_secret(match: re.Match[str]) -> bool:
-    """Whether what stands after a name like `token` may be a secret: not a mask, a reference or a piece of code."""
-    name, value = match["name"].lower(), match["quoted"] or match["secret"]
-    if _NO_SECRET.fullmatch(value) or (name == "pwd" and _PATH.match(value)):
-        return False
-    spaced = bool(match["gap"] or match["space"])
-    if spaced and not match["quoted"] and _CALL.match(value):
-        return False
-    if name in _PASSWORDS:
-        return True
-    if value.isdigit() and len(value) < 6:
-        return False
-    # `token: x` may be prose or code, unlike `token=x` and `GITHUB_TOKEN: x`.
-    before = match.string[max(0, match.start() - 12) : match.start()]
-    composed = before[-1:] in ("_", "-", ".") or (before[-1:].isalnum() and match["name"][0].isupper())
-    return not spaced or composed or bool(_SECRETIVE.fullmatch(value) and not _PROSE.search(before.lower()))
-
-
-_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd")
-_NO_SECRET = re.compile(
-    r"(?i)[*x.•-]+|(?:null|none|nil|undefined|true|false|yes|no|empty|unset)[,;.)]*"
-    r"|\$\{\{?.*|\$\(?[A-Z_][A-Z0-9_]*\)?|%[A-Z_][A-Z0-9_]*%"
-)
-"""Masks, constants, and references to a value that stands elsewhere."""
-_PATH = re.compile(r"[/~.]|[A-Za-z]:[\\/]")
-_CALL = re.compile(r"[A-Za-z_][\w.]*+(?:(?:->|::)\w++)*+[(\[]")
-_SECRETIVE = re.compile(r"(?=.*(?:\d|[a-z].*[A-Z]|\w-\w|[A-Z]{2}|\S{20}))\S{6,}")
-_PROSE = re.compile(r"(?:expected|near|next|current|end) $")
-
-
-def _is_address(match: re.Match[str]) -> bool:
-    """Whether `name@host.tld` is a mail address, and not that of a Git server or the name of a file or unit."""
-    return match["name"].lower() not in ("git", "hg", "svn") and (match["end"] or "").lower() not in _FILE_ENDS
-
-
-def _is_random(match: re.Match[str]) -> bool:
-    """Whether a long word may be a token: letters of both cases with numbers among them, unlike a hash or a name."""
-    word = match[0]
-    return len(_NUMBER.findall(word)) > 3 and not word.isupper() and not word.islower() and not _HASH.fullmatch(word)
-
-
-_NUMBER = re.compile(r"\d+")
-_HASH = re.compile(r"[0-9A-Fa-f]+")
 _AT = r"\s?[(\[{<]\s?at\s?[)\]}>]\s?"
 _DOT = r"(?:\s?[(\[{<]\s?dot\s?[)\]}>]\s?|\.)"
-_FILE_ENDS = frozenset(
-    (
-        *("service", "socket", "timer", "mount", "target", "slice", "png", "jpg", "gif", "svg", "so", "dll", "exe"),
-        *("ts", "mts", "tsv", "mpg", "mpeg", "vob", "mkv", "avi", "wtv", "asf", "mxf", "bin", "raw", "dvr", "txt"),
-        *("srt", "ssa", "ass", "vtt", "scc", "smi", "sami", "ttml", "xml", "json", "log", "html"),
-    )
-)
 
 RULES = (
     _rule(
@@ -250,7 +210,9 @@ RULES = (
     _rule(
         "signature", "-signature credential", r"(?i)x-(?:amz|goog)-(?:signature|credential)=(?P<secret>[^\s&\"'<>]+)"
     ),
-    _rule("JWT", "eyj", _START + r"eyJ[\w-]{8,}+(?:\.[\w-]*+){2,4}"),
+    _rule(
+        "JWT", "eyj", rf"{_START}eyJ[\w-]{{8,}}+(?:\.[\w-]*+){{2,4}}|(?<=[\w-]\.)eyJ[\w-]{{8,}}+(?:\.[\w-]*+){{0,3}}"
+    ),
     _rule(
         "service token",
         "sk-ant sk-proj sk-svc npm_ hf_ pypi-age k_live_ k_test_ sg. dckr_ _v1_ hvs. hvb. hvr. /webhooks/ .office.com",
@@ -288,11 +250,25 @@ RULES = (
     _rule(
         "password",
         _NAMES,
-        rf"(?i)(?<![\w-])--?(?:[\w-]*?)(?:{_NAME})\s+(?![=:-]|(?:to|is|are|or|and|for|in|with|from|must|not)\s)"
+        rf"(?i)(?<![\w-])--?(?:[\w-]*?)(?P<name>{_NAME})\s+(?![=:-]|(?:to|is|are|or|and|for|in|with|from|must|not)\s)"
         rf"(?:{_QUOTED}|{_SECRET})",
+        accepts=is_password,
+    ),
+    # Password for 'https://user@host': x, at a prompt: a line's last word
+    _rule(
+        "password",
+        tuple(_trigger(name, r"\s") for name in ("password", "passwd", "phrase", "passcode")),
+        r"(?i)pass(?:word|wd| ?phrase|code)\s+for\s+(?:[\w-]+\s+){0,2}(?:'[^']*'|\"[^\"]*\"|[^\s'\":]+)\s?:\s+"
+        rf"{_SECRET}(?=\s*$)",
+    ),
+    _rule(
+        "password",
+        (_trigger("pass", r"[\"']?\s?[:=]"), _trigger("pw", r"[\"']?\s?[:=]")),
+        rf"(?<![\w-])(?P<mark>[\"']?)[Pp](?:ass|w)(?P=mark)\s?[:=](?![=:~>])\s*(?:{_QUOTED}|{_SECRET})",
+        accepts=is_told_password,
     ),
     _rule("password", "@tcp( @unix(", rf"(?<=:){_SECRET}(?=@(?:tcp|unix)\()"),
-    _rule("password", "login", rf"(?i)\blogin\s+\S+\s+password\s+{_SECRET}"),
+    _rule("password", "login", rf"(?i)\blogin\s+\S+\s+passw(?:or)?d\s+{_SECRET}"),
     _rule("password", "sshpass", rf"sshpass\s+-p\s*[\"']?{_SECRET}"),
     _rule("password", "mysql mariadb", rf"(?<!\S)-p(?:{_QUOTED}|{_SECRET})"),
     _rule(
@@ -320,6 +296,12 @@ RULES = (
         tuple(_trigger(name, r"\s") for name in ("password", "token", "secret", "key")),
         r"(?i)(?:password|token|secret|(?:access|api|private|account|client)[_-]?key)(?:\s+(?:->\s*|is\s+)?)[\"']?(?P<secret>(?=[\w+=~-]*\d)[\w+=~-]{16,})(?![\w./])",
     ),
+    _rule(
+        "password",
+        (_trigger("passwd", r"\s"), _trigger("password", r"\s")),
+        rf"(?i)\bpassw(?:or)?d\s+(?:is\s+)?{_SECRET}",
+        accepts=lambda match: is_scrambled(match["secret"]),
+    ),
     # password is 'x1'
     _rule(
         "password",
@@ -336,20 +318,20 @@ RULES = (
         r"(?P<gap>\s{0,20})(?:(?:=>|:=|[=:](?![=:~>]))(?P<space>\s{0,20})|%(?:25)?3[AD](?:%(?:25)?2[02]|\+){0,2})"
         rf"(?:{_QUOTED}|(?P<secret>{_DONE}(?:(?!%(?:25)?2[26]|&(?:amp;)?[\w.-]{{1,40}}=|[,;]\s?[\w.-]{{1,40}}\s?[=:]"
         r"|[,;)\]}]{1,3}(?:\s|$)|\\{1,2}[\"'])[^\s\"'`<>])+))",
-        accepts=_is_assigned_secret,
+        accepts=is_assigned_secret,
     ),
     _rule(
         "token",
         (_LONG_WORD,),
         r"(?<![^\s\"'`<>()\[\]=,;|])[A-Za-z0-9]{40,}+(?![^\s\"'`<>()\[\],;|&.]|\.\w)",
-        accepts=_is_random,
+        accepts=is_random,
     ),
     _rule(
         "mail address",
         "@ %40 &#64; u0040",
         r"(?<![\w.+-])(?P<name>[\w.+-]++|(?<!\w)\"[^\"\s]+(?: [^\"\s]+)?\")(?:@|%40|&#64;|\\{1,2}u0040)(?!\dx\.)"
         r"(?:(?:\w[\w-]*+\.)+(?P<end>[A-Za-z]{2,}+)(?!\w)|\[[\d.]{7,15}\])",
-        accepts=_is_address,
+        accepts=is_address,
     ),
     _rule(
         "mail address",

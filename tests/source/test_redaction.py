@@ -89,6 +89,31 @@ def test_what_cannot_be_seen_hides_no_secret(text: str, hidden: str) -> None:
         "PWD=/build/x",
         "OLDPWD=C:\\x",
         "PASS: 12 FAIL: 3",
+        "pass: 205",
+        "pass: true",
+        "205 pass, 3 fail",
+        '{"tests": 208, "pass": 205, "user": "x"}',
+        "user=x pass: ok",
+        "pass=205",
+        "pass=ok",
+        "pass: decoder_608.ts",
+        "pass: testCea608Decoder",
+        "pass: Cea608To708",
+        "pass: 3f2a9c0d",
+        "pass: V1.2.3-rc1",
+        "--- PASS: TestCea608B1c2 (0.00s)",
+        "first-pass: all",
+        "x264 --pass 2 --stats x",
+        "two_pass=enabled",
+        "pw=12",
+        "pw=getpwnam(user);",
+        "struct passwd *pw = getpwuid(0);",
+        "passwd -l root",
+        "passwd: password updated successfully",
+        "[sudo] password for x: Sorry, try again.",
+        "Password for 'https://host': fatal: could not read",
+        "Enter passphrase for key '/root/.ssh/id_rsa': ",
+        "npm_config_cache\nloglevel",
         "docker run -u 1000:1000 x",
         "keyboard: us; monkey=1",
         "eyJ is a prefix, Slovakia and Asia are not",
@@ -132,6 +157,17 @@ def test_what_stands_beside_a_secret_stays() -> None:
     assert found == (
         "curl -H 'Authorization: [redacted]' https://[redacted]@x.org/a?b=1&token=[redacted]&c=2 mail [redacted], z"
     )
+
+
+def test_what_stands_below_a_secret_stays() -> None:
+    for line in (
+        "GreysAnatomyS08E14HDTV1080pX264.ts: opened",
+        "3f2a9c0d3f2a9c0d3f2a9c0d3f2a9c0d3f2a9c0d",
+        "2026-06-01T12:00:00Z INFO",
+        "CEA608_Decoder_2 ok",
+        "0x7ffc2A9c",
+    ):
+        assert Redactor().text(f"token={C}\n{line}") == f"token=[redacted]\n{line}"
 
 
 def test_a_redactor_that_is_not_enabled_changes_nothing() -> None:
@@ -184,6 +220,13 @@ def test_the_log_tells_kinds_and_numbers_and_no_value(caplog: pytest.LogCaptureF
             ",;)]}",
             "progress-reporter/a/",
             "authorization: '",
+            "pass: ",
+            "pw=",
+            "password for a ",
+            f"token={C}\n",
+            f"token={C}\nq7Vw9S81Vp7H\n",
+            f"token={C}\nq7Vw9S81Vp7H" + "\nq7Vw9S81Vp7H" * 1000,
+            ".eyJ",
             "SG.aaaaaaaaaaaaaaaaaaaa",
             "%40",
         ),

@@ -1,6 +1,8 @@
 """Texts that hold a secret in every shape that redaction knows. Each secret contains the word CANARY."""
 
 C = "CANARY0123456789abcdefCANARY0123456789"
+SCRAMBLED = "CANARYq7Vw9S81V@p7H!b1DX8pPd5k"
+"""As passwords are that a machine has made."""
 BARE = "CANARYq7Vw9S81Vp7Hb1DX8pPd5khxE3pyIgKpaUnArl63Xykw2eiNNcIia3anXn"
 """As random as tokens are that have no prefix."""
 
@@ -51,18 +53,27 @@ SHAPES: dict[str, list[str]] = {
         f"GHP_{C.upper()}",
         f"ghp_{C[:10]}\n{C[10:36]} wrapped",
     ],
-    "GitLab token": [f"glpat-{C}", f"glrt-{C}"],
+    "GitLab token": [f"glpat-{C}", f"glrt-{C}", "glpat-CANARY0123\nCANARY0123 wrapped"],
     "Slack token": [f"xoxb-1234-{C}", f"xapp-1-{C}", f"https://hooks.slack.com/services/T0/B0/{C}"],
-    "Google key": [f"AIza{C}", f"ya29.{C}", f"GOCSPX-{C}", f"1//0{C}"],
-    "AWS key": ["AKIACANARYCANARYCANA", "id ASIACANARYCANARYCANA,"],
+    "Google key": [f"AIzaCANARY0123\n{C[:25]} wrapped", f"AIza{C}", f"ya29.{C}", f"GOCSPX-{C}", f"1//0{C}"],
+    "AWS key": ["AKIACANARY\nCANARYCANA wrapped", "AKIACANARYCANARYCANA", "id ASIACANARYCANARYCANA,"],
     "Azure key": [f"abc8Q~{C}"],
     "signature": [f"?sv=1&sig={C}%3D&se=1", f"X-Amz-Signature={C}&x", f"X-Goog-Credential={C}"],
     "JWT": [
         f"eyJhbGciOiJIUzI1NiJ9.eyJ{C}.{C}",
         f"eyJhbGciOiJIUzI1NiJ9.eyJ{C}.",
         f"%20eyJhbGciOiJIUzI1NiJ9.eyJ{C}.{C}",
+        f"eyJhbGciOiJIUzI1NiJ9.eyJ{C}\n{BARE}\n{BARE}.{BARE} wrapped",
+        f"eyJhbGciO\niJIUzI1NiJ9.eyJ{C} wrapped",
     ],
-    "service token": [f"npm_{C}", f"SG.{C}.{C}", f"sk-ant-{C}", f"hvs.{C}", f"sk_live_{C}"]
+    "service token": [
+        f"npm_CANARY0123\n{C[:26]} wrapped",
+        f"npm_{C}",
+        f"SG.{C}.{C}",
+        f"sk-ant-{C}",
+        f"hvs.{C}",
+        f"sk_live_{C}",
+    ]
     + [f"{prefix}{C}" for prefix in ("sk-", "sk-svcacct-", "shpat_", "sq0atp-", "rubygems_", "glsa_", "lin_api_")]
     + [f"{prefix}{C}" for prefix in ("xai-", "gsk_", "NRAK-", "PMAK-", "dapi", "dp.pt.", "dckr_oat_", "hvb.")]
     + [
@@ -169,6 +180,20 @@ SHAPES: dict[str, list[str]] = {
         f'<add key="DbPassword" value="{C}"/>',
         f"::add-mask::{C}",
         f"password=[redacted]{C}",
+        f"Password for 'https://user@host': {C}",
+        f"[sudo] password for user: {C} ",
+        f"Enter passphrase for key '/root/.ssh/id_rsa': {C}",
+        f"Enter pass phrase for server.key: {C}",
+        f"Enter PEM pass phrase: {C}",
+        "pw=CANARY",
+        "user: x, pass: CANARY",
+        "username=x pw: CANARY",
+        '{"user": "x", "pass": "CANARY"}',
+        f"pass: {SCRAMBLED}",
+        f"pw = {SCRAMBLED}",
+        f"passwd {SCRAMBLED}",
+        f"machine x login y passwd {C}",
+        f"api_key={C}\n{BARE}\n{BARE}, and",
     ],
     "mail address": [
         "CANARY.name@example.org",
