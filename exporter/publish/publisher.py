@@ -7,6 +7,7 @@ deletes what it does without, and ends the lease.
 
 import contextlib
 import datetime
+import functools
 import logging
 import pathlib
 import time
@@ -271,7 +272,7 @@ class Publisher:
         gone = [*self._stale(changes.state), *due]
         for start in range(0, len(gone), _BATCH):
             self.lease.keep()
-            self.store.delete(gone[start : start + _BATCH])
+            self.store.delete(gone[start : start + _BATCH], functools.partial(check_lease, self.store, self.owner))
         deletions.drop(due)
         deletions.save()
 

@@ -96,8 +96,12 @@ class Store(Protocol):
         """
         ...
 
-    def delete(self, paths: Iterable[str]) -> int:
-        """Delete what exists of these; return the number deleted."""
+    def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
+        """Delete what exists of these; return the number deleted.
+
+        `check` raises what is to stop it. It is called before the first deletion and before the next after a `fence`,
+        unless the store has a grace period: what others have made anew meanwhile stays.
+        """
         ...
 
     def delete_at(self, path: str, version: str) -> None:
@@ -113,7 +117,7 @@ class Store(Protocol):
         ...
 
     def fence(self) -> None:
-        """Make every `write` that is under way call its check before it overwrites anything more."""
+        """Make every `write` or `delete` that is under way call its check before it changes anything more."""
         ...
 
     def limit(self, share: float) -> None:

@@ -91,10 +91,11 @@ def _redacted(text: str, counts: Counter[str]) -> str:
     """The text without secrets."""
     if _KEY in text:
         text = _without_keys(text, counts)
-    if "\n" in text and any(begin in text for begin in _WRAPPED_BEGINS):
+    lower, distinct = _searched(text)
+    begins, where = (_BEGINS_LOWER, lower) if distinct is None else (_BEGINS_ALIKE, distinct[0])
+    if "\n" in text and any(begin in where for begin in begins):
         text = _WRAPPED.sub(lambda match: _without_wrapped(match, counts), text)
-    lower = text.replace("\u0130", "i").lower()  # the only letter whose lower case is longer: places stay the same
-    distinct = None if len(lower) < _LOG else _distinct(lower)
+        lower, distinct = _searched(text)
     found: dict[int, set[int]] = {}
     for trigger, rules in TRIGGERS.items():
         if trigger.text in lower if distinct is None else trigger.is_in(*distinct):
@@ -125,7 +126,8 @@ _WHOLE = {
 }
 """Kind → how tokens of one length begin, and their characters."""
 _BEGINS = {begin: (kind, size) for kind, (begins, size) in _WHOLE.items() for begin in begins}
-_WRAPPED_BEGINS = ("progress-reporter/", *_BEGINS)
+_BEGINS_LOWER = ("progress-reporter/", *map(str.lower, _BEGINS))
+_BEGINS_ALIKE = tuple(begin.translate(ALIKE) for begin in _BEGINS_LOWER)
 _WRAPPED = re.compile(
     rf"(?<!\w)((?P<begin>{'|'.join(_BEGINS)})[\w-]{{0,39}}|progress-reporter/[^\s/]+/)\n([\w-]+)(?![\w.:-])"
 )
@@ -159,6 +161,12 @@ def _without_continued(match: re.Match[str]) -> str:
 
 _LOG = 5_000
 """Characters of a text that is searched by its distinct lines."""
+
+
+def _searched(text: str) -> tuple[str, tuple[str, str] | None]:
+    """The text in lower case, of which a place is the text's, and what is distinct in it if it is a log."""
+    lower = text.replace("\u0130", "i").lower()  # the only letter whose lower case is longer
+    return lower, None if len(lower) < _LOG else _distinct(lower)
 
 
 def _distinct(lower: str) -> tuple[str, str]:

@@ -634,6 +634,31 @@ def test_a_lock_that_is_never_released_is_an_error(store: LocalStore, monkeypatc
     store.replace("v1/b.json", b"b", ABSENT)
 
 
+def test_a_fence_makes_a_deletion_that_is_under_way_look_at_its_lease_again(store: LocalStore) -> None:
+    """What another export has made anew, while this one slept, stays."""
+    store.write([("v1/a.json", b"a"), ("v1/b.json", b"b")])
+    taken_over = False
+
+    def check() -> None:
+        if taken_over:
+            raise ConflictError("taken over")
+
+    def gone() -> Iterator[str]:
+        nonlocal taken_over
+        yield "v1/a.json"
+        LocalStore(store.root).fence()
+        taken_over = True
+        yield "v1/absent.json"
+        yield "v1/b.json"
+
+    with pytest.raises(ConflictError):
+        store.delete(gone(), check)
+    assert contents(store) == {"v1/b.json": b"b"}
+    with pytest.raises(ConflictError):
+        store.delete(["v1/b.json"], check)
+    assert contents(store) == {"v1/b.json": b"b"}
+
+
 def test_a_fence_makes_a_write_that_is_under_way_look_at_its_lease_again(store: LocalStore) -> None:
     """It sleeps between its check and its rename; then another export takes over."""
     store.write([("v1/a.json", b"old"), ("v1/b.json", b"old")])

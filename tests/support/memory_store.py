@@ -101,7 +101,7 @@ class MemoryStore:
         self._fail(fault)
         return written
 
-    def delete(self, paths: Iterable[str]) -> int:
+    def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
         fault = self._begin("delete")
         deleted = 0
         for path in _portion(list(paths), fault):

@@ -199,8 +199,11 @@ class GcsStore:
                     written += len(uploads)
         return written
 
-    def delete(self, paths: Iterable[str]) -> int:
-        """Delete what exists of these; return the number deleted, counting what is gone after a lost reply."""
+    def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
+        """Delete what exists of these; return the number deleted, counting what is gone after a lost reply.
+
+        `check` is not called: nothing is deleted within the grace period.
+        """
         names = [self._name(path) for path in paths]
         with ThreadPoolExecutor(THREADS) as threads:
             return sum(threads.map(self._delete, names))

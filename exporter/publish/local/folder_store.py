@@ -148,19 +148,21 @@ class LocalStore:
                 tree.write(batch, check_when_due)
         return written
 
-    def delete(self, paths: Iterable[str]) -> int:
+    def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
         """Delete what exists of these, and the folders that are empty then; return the number deleted.
+
+        `check` is called before the first deletion, and before the next after a `fence`.
 
         Raises:
             StoreError: a path is none, or cannot be deleted.
         """
         deleted = 0
         folders = set()
-        with Tree(self.root) as tree:
+        with Tree(self.root) as tree, self._writing() as writer:
             for path in paths:
                 check_path(path)
                 with _explaining(self.root, path):
-                    if tree.remove(path):
+                    if tree.move_away(path, writer, check):
                         deleted += 1
                         folders.add(path.rpartition("/")[0])
             for folder in sorted(folders, key=len, reverse=True):

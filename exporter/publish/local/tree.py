@@ -23,6 +23,8 @@ from exporter.publish.store import Entry
 SCRATCH = ".tmp"
 LOCK = ".lock"
 
+_GONE = "gone"
+"""Where, in a scratch folder, what is deleted goes, one file after the other."""
 _OPEN_FOLDERS = 64
 _LONGEST_LOCK = 60.0
 """Seconds to wait for the lock."""
@@ -121,6 +123,33 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return False
         return True
+
+    def move_away(self, path: str, writer: "Tree", check: Callable[[], None]) -> bool:
+        """Delete an object by a rename into a writer's scratch folder; whether it was there.
+
+        Args:
+            path: the object's.
+            writer: has the scratch folder.
+            check: called when that has been made, and anew when it has vanished, as it does when another export takes
+                over; raises to stop.
+        """
+        for _ in range(_TRIES):
+            try:
+                folder, name = self._place(path)
+                if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    return False
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            try:
+                if writer._scratch is None:
+                    writer._stage({})
+                    check()
+                assert writer._scratch is not None
+                os.rename(name, _GONE, src_dir_fd=folder, dst_dir_fd=writer._scratch.folder)
+                return True
+            except FileNotFoundError:
+                writer._forget()
+        return False
 
     def prune(self, folder: str) -> None:
         """Delete a folder if it is empty, then its parents as far as they are; never the root."""
