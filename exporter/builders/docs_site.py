@@ -19,6 +19,9 @@ PAGES = (
 """The pages, by the name of their file, in the order of the contents; the first one is the index."""
 
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
+_PATH_CELL = re.compile(r"(?<=<td><code>)[^<]+")
+"""A path that stands in a table: it may be broken after a slash, else it would leave the other columns no room."""
+
 _NO_SLUG = re.compile(r"[^\w\- ]")
 
 
@@ -58,7 +61,8 @@ def _page(name: str) -> Page:
     _name_headings(tokens)
     for token in tokens:
         _lead_links(token.children or ())
-    return Page(name, title, parser.renderer.render(tokens, parser.options, {}))
+    html = parser.renderer.render(tokens, parser.options, {})
+    return Page(name, title, _PATH_CELL.sub(lambda cell: cell[0].replace("/", "/<wbr>"), html))
 
 
 def _name_headings(tokens: Sequence["Token"]) -> None:

@@ -50,3 +50,8 @@ def test_a_setting_publishes_them_and_its_absence_takes_them_away(platform: Plat
     assert verify(LocalStore(store)).problems == []
     export(platform.url, store)
     assert not (store / "docs").exists() and "docs/" not in (store / "llms.txt").read_text()
+
+
+def test_paths_in_tables_may_be_broken_after_a_slash() -> None:
+    assert "<td><code>runs/<wbr>by-branch.json</code></td>" in PAGES["api.html"]
+    assert "<wbr>" not in "".join(re.findall(r"<pre>.*?</pre>", "".join(PAGES.values()), re.DOTALL))

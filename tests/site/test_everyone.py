@@ -123,6 +123,39 @@ def test_what_is_cut_off_has_a_title(visit: Visit, place: str) -> None:
     visit.wrong = [text for text in visit.wrong if "snapshots.json" not in text]  # there is none, and the page asks
 
 
+TABLES = ["tests", "samples", "samples/3", "api", "download", "tests/15", "runs/280/results/15", "runs/280/results/1"]
+TABLES += ["pr/1990", "runs/295?view=results", "compare?a=295&b=297", "compare?a=255&b=273"]
+
+
+@pytest.mark.parametrize("place", TABLES)
+def test_a_phone_shows_tables_without_scrolling_sideways(visit: Visit, place: str) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit.open(place)
+    ready(page)
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+    assert page.locator("main .table").evaluate_all(wide) == []
+    visit.wrong = [text for text in visit.wrong if "snapshots.json" not in text]  # there is none, and the page asks
+
+
+PLACEHOLDERS = """[...document.querySelectorAll('input[placeholder]')].filter((input) => {
+  const style = getComputedStyle(input, '::placeholder');
+  const pen = document.createElement('canvas').getContext('2d');
+  pen.font = `${style.fontSize} ${style.fontFamily}`;
+  const room = input.clientWidth - parseFloat(getComputedStyle(input).paddingLeft) * 2;
+  return pen.measureText(input.placeholder).width > room;
+}).map((input) => input.placeholder)"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("place", ["", "grid", "runs/295?view=results", "compare"])
+def test_what_a_field_asks_for_is_not_cut_off(visit: Visit, place: str, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = visit.open(place)
+    ready(page)
+    assert page.locator("input[placeholder]").count() and page.evaluate(PLACEHOLDERS) == []
+
+
 def test_charts_show_dates(visit: Visit, store: pathlib.Path) -> None:
     page = visit.page
     page.add_init_script(

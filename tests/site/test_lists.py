@@ -1,6 +1,8 @@
 """The lists of tests and samples, and what search finds."""
 
 import pathlib
+import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -85,3 +87,35 @@ def test_search_finds_samples_by_category(visit: Visit, store: pathlib.Path, pla
     page = visit.open(place)
     shown = set(page.locator("main a[href^='#/samples/']").evaluate_all("links => links.map(link => link.hash)"))
     assert {f"#/samples/{sample}" for sample in samples} <= shown
+
+
+NOTHING = {"data": [], "pagination": {"total": 0, "next": None}, "meta": {}}
+
+
+@pytest.mark.parametrize(
+    ("place", "path", "document", "text"),
+    [
+        ("", "runs.json", NOTHING, "No run is published yet."),
+        ("?branch=nonsense", "runs.json", NOTHING, "No run fits these filters."),
+        ("compare", "runs.json", NOTHING, "No run with results is published."),
+        ("samples", "search.json", {"samples": [], "regression_tests": []}, "No sample is published yet."),
+        ("tests", "search.json", {"samples": [], "regression_tests": []}, "No test is published yet."),
+        ("samples?q=qqqq", "", {}, "No sample fits."),
+        ("grid?q=qqqq", "", {}, "No test fits."),
+    ],
+)
+def test_what_is_empty_says_why(visit: Visit, place: str, path: str, document: Any, text: str) -> None:
+    if path:
+        visit.page.route(f"**/v1/{path}", lambda route: route.fulfill(json=document))
+    page = visit.open(place)
+    expect(page.locator(".nothing", has_text=text)).to_be_visible()
+    expect(page.locator(".commit-list:visible, .grid:visible")).to_have_count(0)
+    visit.wrong = [text for text in visit.wrong if "by-branch/nonsense" not in text]  # it asks whether there is one
+
+
+@pytest.mark.parametrize("way", ["Failing", "Flaky", "Slower", "All"])
+def test_each_list_of_tests_is_one_click_away(visit: Visit, way: str) -> None:
+    page = visit.open("tests")
+    expect(page.locator(".loading")).to_have_count(0)
+    page.get_by_role("button", name=way, exact=True).click()
+    expect(page.get_by_role("heading", name=re.compile(f"^{way}")).and_(page.locator("h2"))).to_be_in_viewport()

@@ -102,6 +102,8 @@ def test_what_fails_leaves_the_rest_standing_and_can_be_tried_again(
     text = failure.inner_text()
     assert re.search("failed to send|could not be reached|did not load", text) and "TypeError" not in text
     assert asked
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.unroute_all()
     while page.locator(".failure").count():
         page.locator(".failure button").first.click()

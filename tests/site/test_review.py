@@ -159,6 +159,20 @@ def test_pushes_stand_newest_first_and_each_can_be_looked_at(visit: Visit, api: 
     expect(page.locator(".headline")).to_have_text(report.headline(_report(api, runs)))
 
 
+def test_a_pull_request_says_that_its_newest_push_is_not_what_it_speaks_of(visit: Visit, api: Api) -> None:
+    for number, runs in _pull_requests(api).items():
+        newest = [run for run in runs if run["commit_sha"] == runs[0]["commit_sha"]]
+        judged = any(run["status"] in {"pass", "fail"} for run in newest)
+        ever = any(run["status"] in {"pass", "fail"} for run in runs)
+        page = visit.open(f"pr/{number}")
+        expect(page.locator(".headline")).to_be_visible()
+        told = page.locator(
+            ".box", has_text=f"The newest push, {runs[0]['commit_sha'][:8]}, has no results yet to judge"
+        )
+        expect(told).to_have_count(int(ever and not judged))
+    assert any(run["status"] == "running" for runs in _pull_requests(api).values() for run in runs[:1])
+
+
 def test_an_old_base_is_said(visit: Visit, api: Api) -> None:
     run, failures = HEADLINES[2][0][0]
     main = {"state": "broken", "same_failure_run_id": 5, "worse": False}
@@ -278,7 +292,7 @@ def test_an_unfinished_run_speaks_as_unfinished(visit: Visit, api: Api) -> None:
 
 
 def test_a_run_that_goes_on_or_waits_has_left_nothing_out(visit: Visit, api: Api) -> None:
-    running = next(run["run_id"] for run in api.items("runs.json") if run["status"] == "running")
+    running = _by_status(api, "running")["run_id"]
     queued = next(run["run_id"] for run in api.items("runs.json") if run["status"] == "queued")
     document = api(f"runs/{running}/comparison.json")
     document["references"]["main"]["not_rerun"] = api("runs/295/comparison.json")["references"]["main"]["broken"]
@@ -296,6 +310,16 @@ def test_a_canceled_run_says_how_far_it_came(visit: Visit, api: Api) -> None:
     said = f"It was canceled: {_done(run)} of {run['summary']['total_samples']}, then it ended."
     expect(page.locator("main")).to_contain_text(said)
     expect(page.locator("main")).not_to_contain_text("so far")
+
+
+def test_a_time_that_nobody_knows_is_left_out(visit: Visit, api: Api) -> None:
+    run = _by_status(api, "queued", some=False)
+    assert not run["started_at"] and not run["completed_at"]
+    for place in (f"runs/{run['run_id']}", f"pr/{run['pr_number']}", f"?commit={run['commit_sha']}"):
+        page = visit.open(place)
+        expect(page.locator(".head p, .tested li, .commit-list li").last).to_be_visible()
+        shown = page.locator(".head p, .facts div, .tested li, .commit-list li").all_inner_texts()
+        assert shown and not [text for text in shown if "—" in text]
 
 
 def test_a_run_says_what_it_has_not_run(visit: Visit, api: Api) -> None:
@@ -373,12 +397,28 @@ def test_every_run_can_be_compared_with_any_other_in_two_clicks(visit: Visit, ap
     expect(page.locator("h1")).to_have_text("Run 281 against run 295")
 
 
-def test_two_runs_can_be_chosen_from_none(visit: Visit, api: Api) -> None:
-    newest = api("runs.json")["data"][0]["run_id"]
+def test_two_runs_are_compared_in_two_clicks_from_the_overview(visit: Visit, api: Api) -> None:
+    runs = api("runs.json")["data"]
+    newest = next(run["run_id"] for run in runs if run["status"] in {"pass", "fail"})
     page = visit.open("")
     page.get_by_role("link", name="Compare two runs").click()
-    page.get_by_role("link", name=f"Run {newest}", exact=True).click()
-    expect(page.locator(".lines article").first).to_contain_text(f"run {newest}")
+    expect(page.get_by_role("heading", name=f"the newest run that ended, run {newest}")).to_be_visible()
+    page.locator(".items a").first.click()
+    expect(page.locator("h1")).to_contain_text(f" against run {newest}")
+    expect(page.locator(".headline")).to_be_visible()
+
+
+def test_only_runs_with_results_are_offered_to_compare_and_any_may_be_the_later_one(visit: Visit, api: Api) -> None:
+    runs = api("runs.json")["data"]
+    page = visit.open("compare")
+    page.get_by_text("Another run as the later one").click()
+    offered = page.locator(".others a").all_text_contents()
+    newest = next(run["run_id"] for run in runs if run["status"] in {"pass", "fail"})
+    with_results = [f"Run {run['run_id']}" for run in runs if _done(run) and run["run_id"] != newest]
+    assert offered == with_results[: len(offered)] and len(offered) == 30
+    page.locator(".others a").nth(3).click()
+    expect(page.locator(".lines article").last).to_contain_text(f"After: {offered[3].lower()}")
+    expect(page.get_by_role("heading", name=f"Choose what to compare {offered[3].lower()} with")).to_be_visible()
 
 
 def test_the_overview_says_what_fails_and_hides_the_noise(visit: Visit, api: Api) -> None:
@@ -533,6 +573,21 @@ COLUMNS = {
 }
 
 
+SCROLLED = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+TURNED = """[...document.querySelectorAll('main time, main .tally, main .status')].filter((one) => {
+  const text = [...one.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.length > 2);
+  if (!text) return false;
+  const left = (from) => {
+    const range = new Range();
+    range.setStart(text, from);
+    range.setEnd(text, from + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left(1) < left(0);
+}).map((one) => one.outerHTML)"""
+"""Elements of the site's own words that run from right to left, because a name beside them has turned the direction."""
+
+
 @pytest.fixture(scope="module")
 def hostile(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     """A visit to an export whose every text is an attack; the main line and its runs alone are as they should be."""
@@ -582,6 +637,11 @@ def test_every_page_of_hostile_data_runs_nothing_and_asks_nobody(hostile: Visit)
     attacked = 0
     for place in places:
         hostile.open(place)
+        assert page.evaluate(TURNED) == [], place
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, place
+        assert page.locator("main .table").evaluate_all(SCROLLED) == [], place
+        page.set_viewport_size({"width": 1280, "height": 720})
         expect(page.locator(".loading")).to_have_count(0)
         assert page.evaluate("document.title.startsWith('owned') || 'owned' in window") is False, place
         assert page.locator("main img, main script, main iframe, main object, main [onerror]").count() == 0, place

@@ -22,7 +22,7 @@ export async function apiPage() {
     el("p", {}, "All that this site shows is a tree of static JSON documents below ", el("a", { href: API.href }, el("code", {}, API.href)), ". Anybody may read it from anywhere: no key, no limit. Lists link to their next page, documents to each other; every link is relative."),
     el("p", { class: "quiet" }, `Version ${manifest.api_version}, ${number(manifest.counts.runs)} runs, ${number(manifest.counts.results)} results in ${number(manifest.counts.documents)} documents; last change published `, time(manifest.generated_at), "."),
     section("What is where", table("Documents", ["Document", "Holds", ""], places.map(([path, holds]) => [
-      el("a", { href: new URL(path, API).href }, el("code", {}, path)), holds, el("button", { type: "button", onclick: (event) => example(event.target, path) }, "Show")]), { class: "files" })),
+      el("a", { href: new URL(path, API).href }, el("code", {}, path)), holds, el("button", { type: "button", onclick: (event) => example(event.target, path) }, "Show")]), { class: "stacked files" })),
     el("div", { id: "example", "aria-live": "polite" }),
     ...recipes().map(([title, text]) => section(title, codeBlock(text, title))),
   ];

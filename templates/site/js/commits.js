@@ -1,7 +1,7 @@
 // Commits, newest first, each with its runs on both platforms side by side.
 
 import { el } from "./dom.js";
-import { time } from "./format.js";
+import { whenOf } from "./format.js";
 import { mainLine, PLATFORMS, platformName } from "./project.js";
 import { runHref } from "./router.js";
 import { newsBadges, statusBadge } from "./status.js";
@@ -35,7 +35,7 @@ export class CommitList {
 
   #what(run) {
     return el("div", { class: "what" }, el("div", { class: "clip" }, this.nameOf(run)),
-      el("div", { class: "quiet" }, commitLink(run), " ", time(run.created_at ?? run.started_at, { ago: true })));
+      el("div", { class: "quiet" }, commitLink(run), whenOf({ created_at: run.created_at ?? run.started_at }, " ")));
   }
 }
 

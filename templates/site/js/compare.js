@@ -2,12 +2,12 @@
 
 import { follow, read, readAll, readIfThere } from "./api.js";
 import { el, nothing, section, table } from "./dom.js";
-import { duration, plural, time } from "./format.js";
+import { duration, plural, whenOf } from "./format.js";
 import { part } from "./loading.js";
 import { platformName } from "./project.js";
 import { href, resultHref, runHref, testHref } from "./router.js";
 import { CODES, hasEnded, mark, newsBadges, statusBadge, statusWord } from "./status.js";
-import { commitLink, lineLink, lineText, tally } from "./tested.js";
+import { commitLink, doneCount, lineLink, lineText, tally } from "./tested.js";
 
 export const compareHref = (a, b) => href(["compare"], { a, b });
 
@@ -18,15 +18,19 @@ const BUCKETS = [
 const MUCH_SLOWER = 1.5;
 const SLOWER_BY_MS = 500;
 const MOST_SLOWER = 25;
+const MOST_OFFERED = 30;
 
 export async function comparePage(visit) {
-  const [a, b] = ["a", "b"].map((name) => (/^\d{1,15}$/.test(visit.params.get(name) ?? "") ? Number(visit.params.get(name)) : null));
+  const [a, given] = ["a", "b"].map((name) => (/^\d{1,15}$/.test(visit.params.get(name) ?? "") ? Number(visit.params.get(name)) : null));
+  const newest = a === null && given === null ? (await read("runs.json")).data : [];
+  const b = given ?? newest.find(hasEnded)?.run_id ?? null;
   const [before, after] = await Promise.all([a, b].map((id) => id !== null && readIfThere(`runs/${id}.json`)));
   return [
     el("div", { class: "head" }, el("h1", {}, before && after ? `Run ${a} against run ${b}` : "Compare two runs")),
     form(a, b),
     el("div", { class: "lines" }, side("Before", a, before), side("After", b, after)),
-    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after || null, a, b)),
+    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after || null, a, b, newest.length ? "the newest run that ended, " : "")),
+    others(newest, b),
   ];
 }
 
@@ -46,24 +50,36 @@ function side(title, id, run) {
   return el("article", { class: `card k-${run.status}` },
     el("h2", {}, `${title}: `, el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`)),
     el("p", {}, statusBadge(run.status), el("span", { class: "tally quiet" }, ` ${tally(run)} `), newsBadges(run)),
-    el("p", { class: "quiet" }, platformName(run.platform), " · ", lineLink(run), " · ", commitLink(run), " · ", time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true })));
+    el("p", { class: "quiet" }, platformName(run.platform), " · ", lineLink(run), " · ", commitLink(run), whenOf(run, " · ")));
 }
 
-/** Runs that the chosen one may be compared with: its references, then the newest ones. */
-async function suggestions(known, a, b) {
+/** Where neither run was chosen, the newest that ended is the later one, so that one choice is enough; or another. */
+function others(newest, b) {
+  const runs = newest.filter((run) => doneCount(run) && run.run_id !== b).slice(0, MOST_OFFERED);
+  if (!runs.length) return null;
+  return el("details", { class: "bucket others" }, el("summary", {}, "Another run as the later one"),
+    el("ul", { class: "items" }, runs.map((run) => offer(run, "", compareHref(null, run.run_id)))));
+}
+
+function offer(run, text, target) {
+  return el("li", {}, el("a", { href: target }, `Run ${run.run_id}`),
+    el("span", { class: "quiet clip" }, [text, platformName(run.platform), lineText(run), run.status].filter(Boolean).join(" · ")));
+}
+
+/** Runs that the chosen one may be compared with: its references, then the newest ones; `name` stands before it. */
+async function suggestions(known, a, b, name) {
   const id = known?.run_id;
   const here = known && `runs/${id}.json`;
   const [references, newest, commit] = await Promise.all([known ? readIfThere(follow(here, known.links.comparison)) : null, read("runs.json"),
     known?.links.commit ? readAll(follow(here, known.links.commit)) : []]);
   const named = Object.entries({ main: "the main line before it", previous: "the run before it", other_platform: "the other platform" })
     .map(([name, text]) => [references?.references[name].run, text]).filter(([run]) => run);
-  const others = newest.data.filter((run) => run.run_id !== id && (!known || run.platform === known.platform)).slice(0, 30).map((run) => [run, ""]);
+  const others = newest.data.filter((run) => doneCount(run) && (!known || run.platform === known.platform)).slice(0, MOST_OFFERED).map((run) => [run, ""]);
   const seen = new Set([id]);
-  const runs = [...named, ...commit.map((run) => [run, "the same commit"]), ...others].filter(([run]) => !seen.has(run.run_id) && seen.add(run.run_id));
+  const runs = [...named, ...commit.filter(doneCount).map((run) => [run, "the same commit"]), ...others].filter(([run]) => !seen.has(run.run_id) && seen.add(run.run_id));
   const target = (other) => (known && known.run_id === a ? compareHref(a, other) : known ? compareHref(other, b) : compareHref(other, null));
-  return section("Choose a run", el("ul", { class: "items" }, runs.map(([run, text]) => el("li", {},
-    el("a", { href: target(run.run_id) }, `Run ${run.run_id}`),
-    el("span", { class: "quiet clip" }, [text, platformName(run.platform), lineText(run), run.status].filter(Boolean).join(" · "))))));
+  return section(known ? `Choose what to compare ${name}run ${id} with` : "Choose a run", runs.length
+    ? el("ul", { class: "items" }, runs.map(([run, text]) => offer(run, text, target(run.run_id)))) : nothing("No run with results is published."));
 }
 
 async function resultsOf(run) {
@@ -82,7 +98,7 @@ async function compared(before, after) {
   const partly = [before, after].filter((run) => !hasEnded(run));
   return [
     el("p", { class: "headline" }, [`${count("broken")} newly failing`, `${count("fixed")} fixed`, `${count("differently")} failing differently`, `${plural(count("passing"), "test")} passing in both`].join(", "), "."),
-    ...partly.map((run) => el("p", { class: "box" }, `Run ${run.run_id} is ${statusWord(run.status)}: ${tally(run)}. Tests that it has not run are in no list but those that say so.`)),
+    ...partly.map((run) => el("p", { class: "box" }, `Run ${run.run_id} is ${statusWord(run.status)}: ${tally(run)}. The tests that it has not run are listed as such.`)),
     ...shown.map(([name, title, open]) => el("details", { open, class: "bucket" }, el("summary", {}, title, " ", el("span", { class: "count" }, String(count(name)))),
       el("ul", { class: "items" }, buckets.get(name).map((pair) => item(pair, before, after))))),
     shown.length ? null : nothing("No test fails in either."),
@@ -118,6 +134,6 @@ function slower(pairs, before, after) {
   const found = pairs.filter(([, then, now]) => then?.runtime_ms && now?.runtime_ms && now.runtime_ms > MUCH_SLOWER * then.runtime_ms && now.runtime_ms - then.runtime_ms >= SLOWER_BY_MS)
     .sort(([, a, b], [, c, d]) => d.runtime_ms - c.runtime_ms - (b.runtime_ms - a.runtime_ms));
   if (!found.length) return null;
-  return section(`Took more than half as long again (${found.length})`, table("Slower tests", ["Test", "Sample", "Before", "After"], found.slice(0, MOST_SLOWER).map(([id, then, now]) => [
-    el("a", { href: testHref(id) }, `#${id}`), now.sample_name ?? "—", duration(then.runtime_ms), duration(now.runtime_ms)])));
+  return section(`Slower by more than half (${found.length})`, table("Slower tests", ["Test", "Sample", "Before", "After"], found.slice(0, MOST_SLOWER).map(([id, then, now]) => [
+    el("a", { href: testHref(id) }, `#${id}`), el("span", { class: "name" }, now.sample_name ?? "—"), ...[then, now].map((one) => el("span", { class: "number" }, duration(one.runtime_ms)))]), { class: "stacked" }));
 }

@@ -7,7 +7,7 @@ import { More } from "./loading.js";
 import { resultHref, runHref, testHref } from "./router.js";
 import { CODES, mark, statusWord, VERDICTS } from "./status.js";
 
-const REFERENCES = { main: "the main line", previous: "the run before", other_platform: "the other platform" };
+const REFERENCES = { main: "main line", previous: "run before", other_platform: "other platform" };
 const BUCKETS = [
   ["broken", "Broken here", true], ["fixed", "Fixed", true], ["failing_differently", "Still failing, but differently", true],
   ["failing_identically", "Still failing", false], ["no_reference", "Failing, with nothing to compare", false], ["not_rerun", "Not run this time", false],
@@ -22,7 +22,7 @@ export function comparisonView(visit, comparison, path) {
   const inputs = known.map(([name, text]) => {
     const { run } = comparison.references[name];
     const input = el("input", { type: "radio", name: "reference", value: name, onchange: () => choose(name) });
-    return el("label", {}, input, text, el("span", { class: "quiet" }, run ? ` run ${run.run_id}` : " none"));
+    return el("label", {}, input, `Against the ${text}`, el("span", { class: "quiet" }, run ? `(run ${run.run_id})` : "(none)"));
   });
 
   function choose(name) {
@@ -42,8 +42,8 @@ export function comparisonView(visit, comparison, path) {
 
 function against(visit, { run: here, going }, path, { run, text, unchanged_pass: passing, not_asked: unasked, counts, links, ...buckets }) {
   const sentence = run
-    ? el("p", {}, "Against ", text, ": ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
-    : el("p", {}, `There is no such run for ${text}.`);
+    ? el("p", {}, "Against ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` of ${shortSha(run.commit_sha)}. ${plural(passing, "test")} passed in both.${unasked ? ` Not asked for here: ${plural(unasked, "failing test")}.` : ""}`)
+    : el("p", {}, `There is no run of the ${text} to compare with.`);
   const shown = BUCKETS.filter(([name]) => buckets[name]?.length);
   return [sentence, ...shown.map(([name, title, open]) => bucket(visit, [here, run?.run_id], [going && name === "not_rerun" ? "Not yet run" : title, open], { results: buckets[name], count: counts?.[name], list: links?.[name] && follow(path, links[name]) })), shown.length ? null : nothing("No test went differently.")].filter(Boolean);
 }

@@ -17,8 +17,21 @@ function fill(node, attributes, children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, String(value));
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false).flatMap(shown));
   return node;
+}
+
+const TURNS = /([\u202a-\u202e\u2066-\u2069])/u;
+
+/** A text in which characters that turn the direction of what follows are signs: in a name they would turn what stands beside it, too. */
+function shown(child) {
+  if (child instanceof Node || !TURNS.test(child)) return [child];
+  return String(child).split(TURNS).map((part, i) => (i % 2 ? unseen(part) : part));
+}
+
+/** A sign for a character that nobody sees. */
+export function unseen(character, name = "invisible character", text = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`) {
+  return el("span", { class: "unseen", title: name }, text);
 }
 
 /** A link to a place outside; plain text unless it is one that a browser should follow. */

@@ -5,7 +5,7 @@ import { codeBlock, el, nothing, section, table } from "./dom.js";
 import { plural, sizeText, time } from "./format.js";
 
 const INDEX = "snapshots.json";
-const KINDS = [[".ndjson.gz", "a JSON object a line"], [".parquet", "Parquet"], [".sqlite.gz", "all tables, for SQLite"]];
+const KINDS = [["README.txt", "what the files and their columns mean"], ["SHA256SUMS", "a checksum of each file"], [".ndjson.gz", "a JSON object a line"], [".parquet", "Parquet"], [".sqlite.gz", "all tables, for SQLite"]];
 
 export async function downloadPage() {
   const [newest, ...older] = (await readIfThere(INDEX))?.snapshots ?? [];
@@ -21,5 +21,5 @@ function snapshot(one) {
   const holds = ({ name, rows }) => [KINDS.find(([end]) => name.endsWith(end))?.[1], rows === null ? null : plural(rows, "row")].filter(Boolean).join(", ");
   return [el("p", {}, "Of ", time(one.created_at), `: ${plural(one.counts.runs, "run")}, ${plural(one.counts.results, "result")}.`),
     table("Files", ["File", "Holds", "Size"], one.files.map((file) => [
-      el("a", { href: new URL(follow(INDEX, file.href), API).href, download: true }, file.name), holds(file), el("span", { class: "number" }, sizeText(file.bytes))]))];
+      el("a", { href: new URL(follow(INDEX, file.href), API).href, download: true }, file.name), holds(file), el("span", { class: "number" }, sizeText(file.bytes))]), { class: "stacked files" })];
 }

@@ -24,6 +24,12 @@ export function time(iso, { ago = false } = {}) {
   return el("time", { datetime: iso, title: ago ? `${local} (${utc})` : utc }, ago ? agoText(iso) : local);
 }
 
+/** When a run ended, began or was queued, as ago, after `before`; nothing while none of it is known. */
+export function whenOf(run, before = null) {
+  const at = run.completed_at ?? run.started_at ?? run.created_at;
+  return at ? [before, time(at, { ago: true })] : null;
+}
+
 export function dayText(iso) {
   return iso ? DAY.format(new Date(iso)) : "";
 }

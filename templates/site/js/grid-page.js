@@ -30,6 +30,7 @@ export async function gridPage(visit) {
 
   const grid = new GridView({ describe, older: () => load(results.columns.length + COLUMNS_MORE), moved: keep, signal });
   const count = el("p", { class: "quiet", role: "status" });
+  const none = nothing("No test fits.");
   const lines = el("span", {});
   const foot = el("div", {});
   const seen = new Set();
@@ -82,6 +83,8 @@ export async function gridPage(visit) {
     const found = rows.filter((row) => row.id !== undefined).length;
     const hidden = view.inactive ? 0 : results.rows().filter((row) => !row.active).length;
     grid.set(rows, results.columns);
+    none.hidden = found > 0 || !results.columns.length;
+    grid.element.classList.toggle("empty", !found);
     if (Object.values(place).some(Boolean) && (!place.left || results.columns.some((run) => run.run_id === Number(place.left)))) grid.restore(place);
     count.textContent = results.columns.length ? `${plural(found, "test")} in ${plural(results.columns.length, "run")}, newest left${hidden ? `; ${hidden} inactive not shown` : ""}` : "No run of this branch and platform has results.";
   }
@@ -103,7 +106,7 @@ export async function gridPage(visit) {
   const form = el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
     choice("Platform", PLATFORMS.map((name) => [name, platformName(name)]), view.platform, set("platform", start)), lines,
     choice("Sort by", SORTS, view.sort, set("sort", update)),
-    textField("Tests", view.q, set("q", update), { placeholder: "name, command, category", id: "grid-filter" }),
+    textField("Tests", view.q, set("q", update), { placeholder: "sample, command", title: "Words of the sample's name, the command or a category", id: "grid-filter" }),
     check("failing", "failing in the newest run"), check("inactive", "inactive tests too"));
   const legend = el("p", { class: "legend" }, ["pass", "fail", "missing_output"].map((status) => el("span", {}, mark(status, null), statusWord(status))));
   const skip = el("a", { class: "skip", href: "#grid", onclick: (event) => {
@@ -111,7 +114,7 @@ export async function gridPage(visit) {
     grid.link.focus();
   } }, "Skip to the grid");
   start();
-  return [el("div", { class: "head" }, skip, el("h1", {}, "Grid"), count, legend), form, grid.element, foot];
+  return [el("div", { class: "head" }, skip, el("h1", {}, "Grid"), count, legend), form, none, grid.element, foot];
 }
 
 function feedOf(platform) {

@@ -3,6 +3,7 @@
 import { shortSha } from "./format.js";
 import { platformName } from "./project.js";
 import { hasEnded } from "./status.js";
+import { doneCount } from "./tested.js";
 
 /** How a failure stands to the main line, the gravest first. */
 export const KINDS = ["broken", "flaky", "on_main", "not_on_main"];
@@ -26,13 +27,9 @@ export function newestByPlatform(runs) {
     const [newest] = ended.length ? ended : there;
     if (!ended.length || platform === null || newest.commit_sha === null) return [newest];
     const ofCommit = ended.filter((run) => run.commit_sha === newest.commit_sha);
-    const most = Math.max(...ofCommit.map(done));
-    return ofCommit.slice(0, 1 + ofCommit.findIndex((run) => done(run) === most));
+    const most = Math.max(...ofCommit.map(doneCount));
+    return ofCommit.slice(0, 1 + ofCommit.findIndex((run) => doneCount(run) === most));
   });
-}
-
-function done({ summary }) {
-  return summary.pass_count + summary.fail_count + summary.missing_output_count;
 }
 
 /**

@@ -1,6 +1,6 @@
 // Characters that nobody sees: tabs, no-break spaces, control characters, byte order marks, and the like.
 
-import { el } from "./dom.js";
+import { unseen } from "./dom.js";
 
 const NAMES = { "\t": ["⇥", "tab"], "\u00a0": ["⍽", "no-break space"], "\u00ad": ["⊣", "soft hyphen"], "\ufeff": ["BOM", "byte order mark"], "\r": ["CR", "carriage return"], "\n": ["LF", "line feed"], " ": ["·", "space at the end"] };
 const UNSEEN = /([\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]| +$)/u;
@@ -11,7 +11,6 @@ export function visible(text) {
 }
 
 function sign(character) {
-  const code = character.codePointAt(0);
-  const [shown, name] = NAMES[character] ?? [`U+${code.toString(16).toUpperCase().padStart(4, "0")}`, code < 0x20 ? "control character" : "invisible character"];
-  return el("span", { class: "unseen", title: name }, shown);
+  const [shown, name] = NAMES[character] ?? [undefined, character < " " ? "control character" : undefined];
+  return unseen(character, name, shown);
 }

@@ -33,17 +33,18 @@ function stateOf({ sample_id: id, tests }, failing) {
 
 export async function testsPage(visit) {
   const lists = [
-    ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Commit", "Last passed", "Changes"], (one) => [runLink(one.since_run, "—"), commitOf(one.since_run), runLink(one.last_pass_run, "never"), changes(one)]],
-    ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Failing since", "Last passed", "Changes"], (one) => [runLink(one.since_run, "passes"), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Commit", "Last passed", "Changes in newest 20"], (one) => [runLink(one.since_run, "—"), commitOf(one.since_run), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Failing since", "Last passed", "Changes in newest 20"], (one) => [runLink(one.since_run, "passes"), runLink(one.last_pass_run, "never"), changes(one)]],
     ["slower", "Slower than before", "No active test has become slower.", ["Slower since", "Before", "Now"], (one) => [runLink(one.since_run), duration(one.before_ms), slowed(one)]],
   ];
-  return [
-    el("h1", {}, "Regression tests"),
+  const parts = [
     ...lists.map(([kind, title, none, heads, cells]) => part(visit, async () => standings(title, await standing(kind), none, heads, cells))),
     part(visit, async () => section("All, active or not", ...filtered(visit, (await readIndex()).tests, "test", testText,
       (found) => table("Regression tests", ["Test", "Sample", "Command", "Categories", "Active"], found.map((one) => [
         el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), el("a", { class: "name", href: testHref(one.regression_test_id), tabindex: -1 }, one.sample_name ?? "—"), el("code", {}, one.command ?? ""), one.categories.join(", "), one.active === false ? "no" : "yes"]), { class: "stacked" })).nodes)),
   ];
+  const ways = ["Failing", "Flaky", "Slower", "All"].map((text, i) => el("button", { type: "button", onclick: () => parts[i].scrollIntoView() }, text));
+  return [el("h1", {}, "Regression tests"), el("div", { class: "buttons", role: "group", "aria-label": "Go to the list of tests" }, ways, el("span", { class: "quiet" }, "Inactive tests stand among all alone.")), ...parts];
 }
 
 async function standing(kind) {
@@ -88,7 +89,7 @@ function filtered({ params, change }, items, noun, textOf, show) {
     const fits = wordFilter(q);
     const found = items.filter((item) => fits(textOf(item)));
     count.textContent = found.length === items.length ? plural(items.length, noun) : `${found.length} of ${plural(items.length, noun)}`;
-    body.replaceChildren(found.length ? show(found) : nothing(`No ${noun} fits.`));
+    body.replaceChildren(found.length ? show(found) : nothing(items.length ? `No ${noun} fits.` : `No ${noun} is published yet.`));
   }
   function typed(text) {
     q = text;

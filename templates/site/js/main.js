@@ -114,7 +114,7 @@ async function checkFreshness() {
     manifest = await readManifest();
   } catch (error) {
     const unpublished = error instanceof NotPublished;
-    if (snapshot === null) notices.replaceChildren(notice(unpublished ? "Nothing has been published here yet." : "The data cannot be reached just now."));
+    if (snapshot === null) notices.replaceChildren(notice(unpublished ? "Nothing has been published here yet." : "It cannot be asked just now how fresh this data is."));
     return;
   }
   fresh.textContent = agoText(manifest.generated_at);

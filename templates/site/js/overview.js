@@ -4,7 +4,7 @@ import { API, facetList, follow, lastManifest, NotPublished, read, readIfThere, 
 import { CommitList } from "./commits.js";
 import { compareHref } from "./compare.js";
 import { choice, codeBlock, el, facts, nothing, section, textField } from "./dom.js";
-import { plural, time } from "./format.js";
+import { plural, time, whenOf } from "./format.js";
 import { More, part } from "./loading.js";
 import { mainLine, onMainLine, PLATFORMS, platformName } from "./project.js";
 import { href, resultHref, runHref, testHref } from "./router.js";
@@ -84,7 +84,7 @@ async function lineCard(platform, newest, now) {
   return el("article", { class: `card k-${status}` },
     el("h3", {}, mark(status), " ", platformName(platform), " ", el("a", { href: href(["tests"]) }, now.failing ? `${now.failing} failing` : "passing"), el("span", { class: "quiet" }, ` of ${plural(now.results, "test")}`)),
     el("p", {}, "Newest ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), ` (${tally(run)}) `, newsBadges(run)),
-    el("p", { class: "quiet" }, commitLink(run), ", ", time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true }), " · ", grid));
+    el("p", { class: "quiet" }, commitLink(run), whenOf(run, ", "), " · ", grid));
 }
 
 const WORDS = { fix: "fixed", regression: "broken", expectation: "expected otherwise" };
@@ -170,7 +170,8 @@ class Commits {
   }
 
   end() {
-    return this.list.size ? el("span", { class: "quiet" }, `${plural(this.list.size, "commit")}; there are no older ones.`) : nothing("No run fits these filters.");
+    if (this.list.size) return el("span", { class: "quiet" }, `${plural(this.list.size, "commit")}; there are no older ones.`);
+    return nothing(Object.values(this.filters).some(Boolean) ? "No run fits these filters." : "No run is published yet.");
   }
 
   /** Some commits more; tells whether there may be others. */

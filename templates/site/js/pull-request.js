@@ -3,12 +3,12 @@
 import { readAll, readIfThere } from "./api.js";
 import { CommitList } from "./commits.js";
 import { el, nothing, outside, section, table } from "./dom.js";
-import { plural, time } from "./format.js";
+import { plural, whenOf } from "./format.js";
 import { headline, kindOf, KINDS, merged, newestByPlatform, newestFailures } from "./headline.js";
 import { part } from "./loading.js";
 import { PLATFORMS, platformName } from "./project.js";
 import { resultHref, runHref, testHref } from "./router.js";
-import { CODES, hasEnded, machineText, mark, statusBadge } from "./status.js";
+import { CODES, hasEnded, machineText, mark, statusBadge, statusWord } from "./status.js";
 import { commitLink, pullRequestHref, pullRequestUrl, tally } from "./tested.js";
 
 const TITLES = { broken: "Broken", flaky: "Flaky", on_main: "Fail on the main line too", not_on_main: "Fail, not run on the main line" };
@@ -22,9 +22,17 @@ export async function pullRequestPage(visit) {
   return [
     el("div", { class: "head" }, el("h1", {}, `PR ${number}`), url && el("span", { class: "action" }, outside(url, "On GitHub"))),
     commit && commit !== runs[0]?.commit_sha ? el("p", { class: "box" }, "This is an older push. ", el("a", { href: pullRequestHref(number) }, "To the newest")) : null,
+    commit ? null : unjudged(runs, chosen),
     part(visit, () => verdict(chosen)),
     section(`Pushes (${new Set(runs.map((run) => run.commit_sha)).size})`, pushes(number, runs, commit ?? chosen[0]?.commit_sha)),
   ];
+}
+
+/** That the newest push is not what the page speaks of, because none of its runs has ended with results. */
+function unjudged(runs, chosen) {
+  const newest = runs.filter((run) => run.commit_sha === runs[0].commit_sha);
+  if (!runs.length || chosen.some((run) => newest.includes(run))) return null;
+  return el("p", { class: "box" }, "The newest push, ", commitLink(runs[0]), `, has no results yet to judge: ${newest.map((run) => `${platformName(run.platform)} ${statusWord(run.status)}, ${tally(run)}`).join("; ")}. What follows is of the newest push that has.`);
 }
 
 async function verdict(chosen) {
@@ -58,7 +66,7 @@ async function statusesOf(chosen) {
 
 function runLine(run) {
   return el("li", {}, statusBadge(run.status), " ", platformName(run.platform), " ", el("a", { href: runHref(run.run_id) }, `run ${run.run_id}`), " of ", commitLink(run),
-    el("span", { class: "quiet" }, ", ", tally(run), ", ", time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true })));
+    el("span", { class: "quiet" }, ", ", tally(run), whenOf(run, ", ")));
 }
 
 function isOld({ verdict: { main } }) {

@@ -24,7 +24,7 @@ export async function resultPage(visit) {
   return [
     heading(result),
     why(visit, result),
-    section("Outputs", outputs.length ? outputs : nothing("None.")),
+    section("Outputs", outputs.length ? outputs : nothing("None: only the exit code counts.")),
     section("Command", codeBlock(commandLine(result), "Command")),
     part(visit, async () => numbers(result, await recent())),
     result.log_excerpt?.length ? section("From the log", el("ol", { class: "log" }, result.log_excerpt.map(lineOf))) : null,
@@ -54,7 +54,7 @@ function heading(result) {
 
 function why(visit, { classification, verdict, run }) {
   if (!classification) return null;
-  return el("div", { class: "box k-fail" }, el("p", {}, el("strong", {}, CODES[classification.code] ?? classification.code), ". ", classification.reason),
+  return el("div", { class: "box k-fail" }, el("p", {}, el("strong", { class: "begin" }, CODES[classification.code] ?? classification.code), ". ", classification.reason),
     verdict && el("p", { class: "quiet" }, verdictSentence(verdict, run),
       verdict.signature_changed && " It fails in another way than before.", verdict.flaky_test && verdict.code !== "flaky" && " The test is flaky, but has not failed like this.", mainSentence(verdict.main)),
     verdict && (verdict.last_pass_run ?? verdict.since_run) !== null ? part(visit, () => sinceWhen(verdict, run)) : null);
@@ -131,9 +131,14 @@ function once(callback) {
 
 function previous(visit, result, recent) {
   const before = recent.filter((entry) => entry.run_id !== result.run.run_id);
-  const known = before.length ? before : result.previous ? [result.previous] : [];
-  if (!known.length) return nothing("There are none that recent; see the history of the test.");
+  if (!before.length) return earlier(result);
   const chart = recent.some((entry) => entry.runtime_ms !== null) ? runtimeChart(visit, [{ platform: result.run.platform, entries: recent }], "Runtime of this test until this run") : null;
-  return [chart, table("Earlier results on this platform", ["Run", "Status", "Of", "Commit", "When", "Runtime"], known.slice(0, 15).map((entry) => [
-    el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip", title: entry.branch }, lineText({ pr_number: null, branch: "", ...entry })), el("span", { class: "sha", title: entry.commit_sha }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), duration(entry.runtime_ms)]))];
+  return [chart, table("Earlier results on this platform", ["Run", "Status", "Of", "Commit", "When", "Runtime"], before.slice(0, 15).map((entry) => [
+    el("a", { href: resultHref(entry.run_id, result.regression_test_id) }, String(entry.run_id)), statusBadge(entry.status), el("span", { class: "clip", title: entry.branch }, lineText(entry)), el("span", { class: "sha", title: entry.commit_sha }, entry.commit_sha?.slice(0, 8) ?? ""), time(entry.tested_at, { ago: true }), el("span", { class: "number" }, duration(entry.runtime_ms))]), { class: "stacked" })];
+}
+
+/** The test's document tells its newest results alone: of those before an old run, the run knows one. */
+function earlier({ previous: one, regression_test_id: id }) {
+  if (!one) return nothing("There are none that recent; see the history of the test.");
+  return el("p", {}, statusBadge(one.status), " in ", el("a", { href: resultHref(one.run_id, id) }, `run ${one.run_id}`), "; those before it are in ", el("a", { href: testHref(id) }, "the history of the test"), ".");
 }

@@ -39,7 +39,7 @@ export function resultsView({ params, change }, run, results, failures) {
   update();
   return [
     el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
-      textField("Find", view.q, set("q"), { placeholder: "test, sample, command" }),
+      textField("Find", view.q, set("q"), { placeholder: "sample, command", title: "Words of the sample's name, the command or a category, or the test's number" }),
       choice("Status", [["", "any"], ...statuses.map((status) => [status, statusWord(status)])], view.status, set("status")),
       verdicts.length ? choice("History", [["", "any"], ...verdicts.map((code) => [code, VERDICTS[code]])], view.verdict, set("verdict")) : null,
       states.length ? choice("Main line", [["", "any"], ...states.map((state) => [state, MAIN_STATES[state]])], view.main, set("main")) : null,

@@ -4,14 +4,14 @@ import { follow, read, readAll, readIfThere } from "./api.js";
 import { compareHref } from "./compare.js";
 import { comparisonView } from "./comparison.js";
 import { el, facts, nothing, section } from "./dom.js";
-import { duration, plural, time } from "./format.js";
+import { duration, plural, time, whenOf } from "./format.js";
 import { part } from "./loading.js";
 import { logView } from "./log.js";
 import { platformName } from "./project.js";
 import { resultsView } from "./results.js";
 import { runHref, testHref } from "./router.js";
 import { CODES, hasEnded, machineText, newsBadges, statusBadge, VERDICTS } from "./status.js";
-import { commitLink, lineLink, lineText, tally } from "./tested.js";
+import { commitLink, doneCount, lineLink, lineText, tally } from "./tested.js";
 
 export async function runPage(visit) {
   const { ids: [id], params } = visit;
@@ -30,8 +30,7 @@ function heading(run) {
   return el("div", { class: "head" },
     el("h1", {}, `Run ${run.run_id}`), statusBadge(run.status), newsBadges(run),
     el("a", { class: "action", href: compareHref(null, run.run_id) }, "Compare with…"),
-    el("p", {}, platformName(run.platform), " · ", lineLink(run), " · ", commitLink(run), " · ", el("span", { class: "quiet" }, run.repository), " · ",
-      time(run.completed_at ?? run.started_at ?? run.created_at, { ago: true })));
+    el("p", {}, platformName(run.platform), " · ", lineLink(run), " · ", commitLink(run), " · ", el("span", { class: "quiet" }, run.repository), whenOf(run, " · ")));
 }
 
 /** Other runs of the commit: those on the other platform, and repetitions. */
@@ -40,11 +39,11 @@ async function siblings(run, path) {
   const others = runs.filter((one) => one.run_id !== run.run_id);
   if (!others.length) return null;
   return el("ul", { class: "plain siblings" }, others.slice(0, 6).map((one) => el("li", {}, "The same commit on ", platformName(one.platform), one.pr_number === run.pr_number ? "" : `, ${lineText(one)}`, ": ",
-    el("a", { href: runHref(one.run_id) }, `run ${one.run_id}`), " ", statusBadge(one.status), " ", el("span", { class: "quiet" }, tally(one)), " ", newsBadges(one))));
+    el("a", { href: runHref(one.run_id) }, `run ${one.run_id}`), " ", statusBadge(one.status), el("span", { class: "quiet" }, ` (${tally(one)}) `), newsBadges(one))));
 }
 
 function summaryView(visit, run, path) {
-  const comparison = run.status !== "queued" && run.links.comparison && follow(path, run.links.comparison);
+  const comparison = doneCount(run) && run.links.comparison && follow(path, run.links.comparison);
   return [
     unfinished(run),
     counts(run),
@@ -61,14 +60,14 @@ function summaryView(visit, run, path) {
 /** What is to be said of a run that has not ended with all its results. */
 function unfinished(run) {
   if (hasEnded(run)) return null;
-  const so = { queued: "It waits for its turn.", running: `It is still going: ${tally(run)}.`, canceled: "It was canceled: ", error: "It ended without results.", incomplete: "It broke off: " }[run.status] ?? "";
-  const came = ["canceled", "incomplete"].includes(run.status) ? `${tally(run)}. What it has not run counts for nothing.` : "";
-  return el("p", { class: "box" }, so, came);
+  const so = { queued: "It waits for its turn.", running: `It is still going: ${tally(run)}.`, canceled: `It was canceled: ${tally(run)}.`, error: "It ended without results.", incomplete: `It broke off: ${tally(run)}.` }[run.status] ?? "";
+  const partly = ["canceled", "incomplete"].includes(run.status) && doneCount(run) ? " Its results are shown, but no later run is compared with them." : "";
+  return el("p", { class: "box" }, so, partly);
 }
 
 function counts({ run_id: id, status, summary, failures }) {
   const one = (text, value, params, kind) => el("li", { class: value && kind ? `k-${kind}` : null }, el("a", { href: runHref(id, { view: "results", ...params }) }, el("strong", {}, String(value)), ` ${text}`));
-  const codes = Object.entries(failures?.codes ?? {}).filter(([, count]) => count).map(([code, count]) => `${count} ${CODES[code] ?? code}`);
+  const codes = Object.entries(failures?.codes ?? {}).filter(([, count]) => count).map(([code, count]) => `${CODES[code] ?? code} (${count})`);
   return [
     el("ul", { class: "counts" },
       one("passed", summary.pass_count, { status: "pass" }, "pass"), one("failed", summary.fail_count, { status: "fail" }, "fail"),
@@ -82,9 +81,9 @@ function counts({ run_id: id, status, summary, failures }) {
 /** How the failures stand to the main line. */
 function againstMain({ failures }) {
   const main = failures?.main ?? {};
-  const texts = { broken: "pass on the main line", flaky: "pass on the main line but are flaky", same: "fail on the main line in the same way", different: "fail on the main line in another way", no_reference: "never ran on the main line" };
-  const parts = Object.entries(texts).filter(([state]) => main[state]).map(([state, text]) => `${main[state]} ${text}`);
-  return parts.length ? el("p", {}, "Of the failures ", parts.join(", "), main.worse ? `; ${main.worse} are graver than before` : "", ".") : null;
+  const texts = { broken: ["passes", "pass", "on the main line"], flaky: ["is flaky and passes", "are flaky and pass", "on the main line"], same: ["fails", "fail", "on the main line in the same way"], different: ["fails", "fail", "on the main line in another way"], no_reference: ["was", "were", "never run on the main line"], worse: ["is", "are", "graver than before"] };
+  const parts = Object.entries(texts).filter(([state]) => main[state]).map(([state, [one, many, text]]) => `${main[state]} ${main[state] === 1 ? one : many} ${text}`);
+  return parts.length ? el("p", {}, "Of the failures ", parts.join(", "), ".") : null;
 }
 
 function different(visit, { status }, comparison, path) {
@@ -127,7 +126,7 @@ function progress(run) {
 function details(run) {
   return [facts([
     ["Repository", run.repository], ["Branch", run.pr_number === null || run.branch !== "pull_request" ? run.branch : null], ["Pull request", run.pr_number && lineLink(run)], ["Commit", run.commit_sha && commitLink(run, run.commit_sha)],
-    ["Kind", run.test_type === "pr" ? "pull request" : run.test_type], ["Queued", time(run.queued_at)], ["Started", time(run.started_at)], ["Ended", time(run.completed_at)],
-    ["All runtimes", duration(run.summary.duration_ms)], ["Tests asked for", plural(run.config.regression_test_ids.length, "test")],
+    ["Kind", run.test_type === "pr" ? "pull request" : run.test_type], ...[["Queued", run.queued_at], ["Started", run.started_at], ["Ended", run.completed_at]].map(([name, at]) => [name, at && time(at)]),
+    ["All runtimes", run.summary.duration_ms && duration(run.summary.duration_ms)], ["Tests asked for", plural(run.config.regression_test_ids.length, "test")],
   ]), el("p", { class: "quiet" }, "Data: ", el("a", { href: `v1/runs/${run.run_id}.json` }, `v1/runs/${run.run_id}.json`))];
 }

@@ -22,7 +22,7 @@ export async function samplePage(visit) {
       ["From", upload?.platform], ["Uploaded with", upload?.parameters && el("code", {}, upload.parameters)], ["For version", upload?.version], ["Notes", upload?.notes]]),
     section("Tests", tests.length ? table("Tests on this sample", ["Test", "Command", ...["Linux", "Windows"]], sample.regression_tests.map((test) => [
       el("a", { href: testHref(test.regression_test_id) }, `#${test.regression_test_id}`), el("code", {}, test.command ?? ""),
-      ...PLATFORMS.map((platform) => (test.newest[platform] ? statusBadge(test.newest[platform]) : el("span", { class: "quiet" }, "—")))])) : nothing("No test uses it.")),
+      ...PLATFORMS.map((platform) => (test.newest[platform] ? statusBadge(test.newest[platform]) : el("span", { class: "quiet" }, "—")))]), { class: "stacked" }) : nothing("No test uses it.")),
     section("History", part(visit, () => historyView(visit, follow(path, sample.links.history), tests))),
     sample.issues.length ? section("Issues", el("ul", { class: "plain" }, sample.issues.map((issue) => el("li", {}, issue.issue_id === null ? "" : `#${issue.issue_id} `, issue.title ?? "", " ", el("span", { class: "quiet" }, issue.status ?? "", " ", time(issue.created_at)))))) : null,
     sample.extra_files.length ? section("Extra files", el("ul", { class: "plain" }, sample.extra_files.map((file) => el("li", {}, `${file.original_name ?? file.id}${file.extension ? `.${file.extension}` : ""}`)))) : null,

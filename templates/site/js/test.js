@@ -92,7 +92,7 @@ const percent = (rate) => (rate === null ? "—" : `${Math.floor(rate * 1000) / 
 function stability(of) {
   const known = PLATFORMS.filter((platform) => of[platform]?.windows.all.results);
   if (!known.length) return nothing("No results.");
-  const lastFailure = (run) => (run === null ? "never" : el("a", { href: runHref(run) }, `run ${run}`));
+  const lastFailure = (run) => (run === null ? "never" : el("a", { href: runHref(run) }, `run\u00a0${run}`));
   const rows = [
     ["Passed, newest 20", (one) => percent(one.windows["20"].pass_rate)], ["Passed, newest 100", (one) => percent(one.windows["100"].pass_rate)],
     ["Passed, of all", (one) => `${percent(one.windows.all.pass_rate)} of ${one.windows.all.results}`],
@@ -101,7 +101,7 @@ function stability(of) {
     ["Last failure", (one) => lastFailure(one.last_failure_run)],
     ["Median runtime, newest 20", (one) => `${duration(one.windows["20"].runtime_ms.median)}${one.slowdown ? `, before ${duration(one.slowdown.before_ms)}` : ""}`],
   ];
-  return table("How steady the test is", ["Counted results", ...known.map(platformName)], rows.map(([text, show]) => [text, ...known.map((platform) => show(of[platform]))]));
+  return table("How steady the test is", ["", ...known.map(platformName)], rows.map(([text, show]) => [text, ...known.map((platform) => show(of[platform]))]));
 }
 
 function outputs(test) {
@@ -109,5 +109,5 @@ function outputs(test) {
   const content = (hash, output) => el("code", { class: "clip", title: hash }, `${hash ?? "—"}${output.correct_extension ?? ""}`);
   return table("Expected outputs", ["File", "Content", "Accepted too"], test.outputs.map((output) => [
     `${output.expected_filename ?? `Output ${output.id}`}${output.ignore ? " (ignored)" : ""}`, content(output.correct, output),
-    output.variants.length ? el("details", {}, el("summary", {}, `${output.variants.length}`), output.variants.map((variant) => content(variant.hash, output))) : "—"]), { class: "files" });
+    output.variants.length ? el("details", {}, el("summary", {}, `${output.variants.length}`), output.variants.map((variant) => content(variant.hash, output))) : "—"]), { class: "stacked files" });
 }

@@ -54,11 +54,16 @@ function quoted(name) {
   return /^[\w./+,:@%=-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", "'\\''")}'`;
 }
 
+/** How many tests a run has results of. */
+export function doneCount({ summary }) {
+  return summary.pass_count + summary.fail_count + summary.missing_output_count;
+}
+
 /** How a run went in a few words: what passed, failed and was not run; or how far it is, or came. */
 export function tally(run) {
   const { status, summary } = run;
   const failed = summary.fail_count + summary.missing_output_count;
-  const done = summary.pass_count + failed;
+  const done = doneCount(run);
   const of = `${number(done)} of ${number(summary.total_samples)}`;
   if (status === "queued") return "not begun";
   if (status === "running") return `${of} so far`;
