@@ -308,7 +308,7 @@ def _shown_tests(name: str, lineage: Lineage) -> Iterator[list[Any]]:
             failures = one.failures if is_main_lineage(name) else ()
             output = lineage.output_of(test)
             last = [one.last_run, one.status, output, one.failure_code]
-            yield [test, *last, one.last_pass, one.since, one.trail > 1, one.newest, failures]
+            yield [test, *last, one.last_pass, one.since, one.newest, failures]
 
 
 def encode(lineages: Mapping[str, Lineage]) -> dict[str, Any]:
