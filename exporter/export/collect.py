@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from exporter.documents.encoding import Document, digest
 from exporter.export.job import Job
-from exporter.export.work_dir import DocumentFiles, WritePhase, take_documents
+from exporter.export.work_dir import DocumentFiles, WritePhase, read_documents, take_documents
 from exporter.paths import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import Documents, Part, encode_part
@@ -100,6 +100,12 @@ def write_part_manifests(job: Job, parts: Iterable[Part]) -> int:
     assert job.store is not None
     files = ((stored(part.href), job.work_dir.manifest(part.name)) for part in parts)
     return job.store.write((path, file.read_bytes()) for path, file in files if file.exists())
+
+
+def paths_in_store(job: Job, parts: Iterable[str], phase: WritePhase) -> tuple[str, ...]:
+    """Where parts' documents of one phase in the work dir will stand in the store."""
+    files = (job.work_dir.documents(part, phase) for part in parts)
+    return tuple(stored(path) for file in files for path, _ in read_documents(file))
 
 
 def write_documents(job: Job, parts: Iterable[str], phase: WritePhase) -> int:

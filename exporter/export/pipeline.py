@@ -107,8 +107,6 @@ def export(settings: Settings, progress: Progress = quiet) -> Report:
         database.check()
         if settings.sample_repository is not None:
             SampleRepository(settings.sample_repository).check()
-        if settings.store is not None and not settings.dry_run:
-            settings.store.check_writable()
         return _export(settings, database, progress)
 
 
@@ -132,7 +130,9 @@ def _attempt(
     settings: Settings, database: Database, publisher: Publisher | None, progress: Progress, *, use_state: bool
 ) -> Report:
     expect(settings.store, [paths.STATE_PLAN])
-    base = publisher.published_with_parts() if publisher else PublishedState(None, "", None, "")
+    base = PublishedState(None, "", None, "")
+    if publisher is not None:
+        base = publisher.published_with_parts() if settings.dry_run else publisher.published_to_write()
     with work_dir() as folder, contextlib.ExitStack() as checks:
         redactor = Redactor(settings.documents.redaction)
         catalog, invalid = read_catalog(database, redactor)

@@ -19,6 +19,7 @@ from exporter.export.collect import (
     BuiltPart,
     PartCollector,
     PublishedPart,
+    paths_in_store,
     published_part,
     write_documents,
     write_part_manifests,
@@ -31,10 +32,12 @@ from exporter.export.plan import PRIOR_CHANGED, RELINKED, Plan
 from exporter.export.prefix_scan import PrefixScan
 from exporter.export.work_dir import WritePhase
 from exporter.export.worker import BuildTask, Compared, CompareTask, ReadPartition, RowsChanged, Worker, WriteTask
+from exporter.paths import stored
 from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Changes
+from exporter.publish.store import looked
 from exporter.rules.outcomes import Pair
 from exporter.source.row_values import InvalidRow
 from exporter.state.incremental import IncrementalState, Shown
@@ -325,12 +328,14 @@ def changes(
     for name in base.names().difference(manifest.parts):
         gone += published_part(job, name, base.part_manifests(name)).contents.gone(())
     remembered = Shown(shown, target_fingerprints, finished.aggregated.incomplete)
+    writes = sum(sum(one.writes.values()) for one in finished.parts)
     return Changes(
         manifest=manifest,
-        writes=sum(sum(one.writes.values()) for one in finished.parts),
+        writes=writes,
         gone=tuple(gone),
         phases=_phases(shared, finished.partitions),
         state=state.new_state(manifest.snapshot, new, remembered, trusts_state=trusts_state),
+        places=_places(shared, finished.partitions, writes),
     )
 
 
@@ -338,7 +343,9 @@ def write_manifests(shared: Shared, finished: Finished) -> None:
     """Write the manifests of all parts that were built: nothing published names them yet."""
     *partitions, catalog, site = (one.part for one in finished.parts)
     if shared.workers.here:
-        write_part_manifests(shared.job, [*partitions, catalog, site])
+        parts = [*partitions, catalog, site]
+        with looked(shared.job.store, absent=[stored(one.href) for one in parts if one.href not in shared.base.listed]):
+            write_part_manifests(shared.job, parts)
         return
     for _ in shared.workers.map(Worker.write_manifest, partitions):
         pass
@@ -348,27 +355,37 @@ def write_manifests(shared: Shared, finished: Finished) -> None:
 _PHASES: tuple[WritePhase, ...] = ("new", "changed")
 
 
-def _together(built: Mapping[int, BuiltPart]) -> Iterator[tuple[list[str], WritePhase]]:
-    """Parts whose documents of one phase are written together, if this process writes them, in order.
+_FEW = 2000
+"""Documents so few that they are written after one look at what stands in their places: a bucket's window."""
 
-    Documents that change link to new ones, all of which are there by then, and to others that change.
-    """
-    partitions = [one.part.name for one in built.values()]
-    yield partitions, "new"
-    yield [CATALOG, SITE], "new"
-    yield [*partitions, CATALOG, SITE], "changed"
+
+def _alone(shared: Shared, built: Mapping[int, BuiltPart]) -> list[str]:
+    """The parts whose documents of one phase this process writes together; none, if each has its own worker or turn."""
+    if not shared.workers.here or len(built) > 1:
+        return []
+    return [*(one.part.name for one in built.values()), CATALOG, SITE]
 
 
 def _phases(shared: Shared, built: Mapping[int, BuiltPart]) -> tuple[Iterator[int], ...]:
-    """The write phases, as `Changes` has them."""
-    if shared.workers.here and len(built) <= 1:
-        return tuple(_write_here(shared.job, parts, phase) for parts, phase in _together(built))
+    """The write phases, as `Changes` has them.
+
+    Nothing published links to new documents, so that all may be written together. Documents that change link to new
+    ones, all of which are there by then, and to others that change.
+    """
+    if parts := _alone(shared, built):
+        return tuple(_write_here(shared.job, parts, phase) for phase in _PHASES)
     return tuple(
         itertools.chain.from_iterable(
             (_write_partitions(shared, built, phase), _write_here(shared.job, [CATALOG, SITE], phase))
             for phase in _PHASES
         )
     )
+
+
+def _places(shared: Shared, built: Mapping[int, BuiltPart], writes: int) -> tuple[tuple[str, ...], ...]:
+    """The places of documents to be written, as `Changes` has them."""
+    parts = _alone(shared, built)
+    return tuple(paths_in_store(shared.job, parts, phase) for phase in _PHASES) if parts and writes <= _FEW else ()
 
 
 def _write_partitions(shared: Shared, built: Mapping[int, BuiltPart], phase: WritePhase) -> Iterator[int]:

@@ -147,11 +147,16 @@ class DocumentFiles:
                 documents.clear()
 
 
-def take_documents(file: pathlib.Path) -> Iterator[Document]:
-    """The documents in a file in the order in which they were added; then the file is removed."""
+def read_documents(file: pathlib.Path) -> Iterator[Document]:
+    """The documents in a file in the order in which they were added."""
     if not file.exists():
         return
     with file.open("rb") as documents, contextlib.suppress(EOFError):
         while True:
             yield from pickle.load(documents)  # noqa: S301 - our own file, in a folder that only we can write
-    file.unlink()
+
+
+def take_documents(file: pathlib.Path) -> Iterator[Document]:
+    """As `read_documents`; then the file is removed."""
+    yield from read_documents(file)
+    file.unlink(missing_ok=True)

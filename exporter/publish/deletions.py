@@ -12,7 +12,7 @@ from exporter.errors import StoreError
 from exporter.publish.lease import moment
 from exporter.publish.store import ABSENT, Store
 
-_PATH = paths.STATE_ROOT + "deletions.json"
+DELETIONS = paths.STATE_ROOT + "deletions.json"
 
 
 @dataclass(slots=True)
@@ -31,12 +31,12 @@ class Deletions:
         Raises:
             StoreError: it can't be read, or is damaged.
         """
-        found = store.get(_PATH)
+        found = store.get(DELETIONS)
         try:
             saved = {str(path): str(since) for path, since in orjson.loads(found.data).items()} if found else {}
         except (ValueError, AttributeError):
             raise StoreError(
-                f"{store.name}: {_PATH} is damaged: delete it, export again, and run exporter prune"
+                f"{store.name}: {DELETIONS} is damaged: delete it, export again, and run exporter prune"
             ) from None
         return cls(store, dict(saved), saved, found.version if found else ABSENT)
 
@@ -64,8 +64,8 @@ class Deletions:
         if self.since == self._saved:
             return
         if self.since:
-            self._version = self.store.replace(_PATH, encode(dict(sorted(self.since.items()))), self._version)
+            self._version = self.store.replace(DELETIONS, encode(dict(sorted(self.since.items()))), self._version)
         else:
-            self.store.delete_at(_PATH, self._version)
+            self.store.delete_at(DELETIONS, self._version)
             self._version = ABSENT
         self._saved = dict(self.since)

@@ -20,11 +20,12 @@ from exporter import paths
 from exporter.documents.encoding import encode
 from exporter.errors import ConflictError, StoreError
 from exporter.paths import stored
-from exporter.publish.deletions import Deletions
+from exporter.publish.deletions import DELETIONS, Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
 from exporter.publish.manifest import Manifest, decode_manifest, decode_pending
 from exporter.publish.published_state import PublishedState, read_parts
-from exporter.publish.store import ABSENT, Store, expect
+from exporter.publish.store import ABSENT, Store, expect, looked
+from exporter.publish.together import together
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Changes:
             order: new documents of partitions, new ones of the catalogue, changed ones of partitions, changed ones of
             the catalogue and those that readers find without a link.
         state: the new incremental state; None: the store has none.
+        places: the paths in the store of all documents, in groups of neighbours, if they are few and this process
+            writes them all; else empty.
     """
 
     manifest: Manifest
@@ -71,6 +74,7 @@ class Changes:
     gone: tuple[str, ...]
     phases: tuple[Iterator[int], ...]
     state: NewState | None = None
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,6 +120,10 @@ class Publisher:
             pending_version=pending.version if pending else ABSENT,
         )
 
+    def published_to_write(self) -> PublishedState:
+        """As `published_with_parts`, having checked that the store can be written to."""
+        return together(self.store, self.store.check_writable, self.published_with_parts)
+
     def published_with_parts(self) -> PublishedState:
         """What is published, with all part manifests listed; without the manifest if a part that it names is lost.
 
@@ -125,7 +133,8 @@ class Publisher:
         Raises:
             StoreError: as `published`.
         """
-        expect(self.store, (_LAYOUT, _MANIFEST, PENDING))
+        # The list of deletions is replaced only at the version that is read here.
+        expect(self.store, (_LAYOUT, _MANIFEST, PENDING, DELETIONS))
         listed = self._manifests()
         base = replace(self._published(), listed=listed)
         if base.manifest is not None and not listed.issuperset(base.manifest.hrefs):
@@ -181,27 +190,61 @@ class Publisher:
         if unchanged and state_unchanged and not (changes.writes or base.pending or deletions.due(self.clock())):
             return 0
         self._take_lease(base, changes)
-        self._check_base(base, changes)
-        base = self._fence(base)
-        if self.store.get(_LAYOUT) is None:
-            self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
-        written = 0
-        for phase in changes.phases:
-            for count in phase:
-                written += count
-                self.lease.keep()
-        if state is not None:
-            self.store.write((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
-        deletions.save()
+        state_files = tuple(paths.STATE_ROOT + path for path in state.files) if state and changes.places else ()
+        with looked(self.store, *changes.places, state_files):
+            self._check_base(base, changes)
+            base = self._fence(base)
+            if self.store.get(_LAYOUT) is None:
+                self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
+            written = self._write(changes, deletions)
         self.lease.keep()
         if not unchanged:
             data = changes.manifest.encode(moment(self.clock()))
             self.store.replace(_MANIFEST, data, base.manifest_version)
-        if state is not None and state.plan is not None:
-            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
+        # Who dies between the two leaves a plan of the last state, or a lease that names no manifest: both are known.
+        together(self.store, lambda: self._replace_plan(state), lambda: self._keep_for_deletions(deletions))
         self._delete(deletions, changes)
         self.lease.end()
         return written
+
+    def _write(self, changes: Changes, deletions: Deletions) -> int:
+        """Write documents, then the state's new files and the list of deletions; return the number of documents.
+
+        What this process writes alone it writes at once, at the rate that all its writes share: nothing refers to the
+        state's files before `plan.json` does, and what is to be deleted is deleted when the manifest has been replaced.
+        """
+
+        def documents() -> int:
+            written = 0
+            for phase in changes.phases:
+                for count in phase:
+                    written += count
+                    self.lease.keep()
+            return written
+
+        if changes.places:
+            return together(self.store, lambda: self._remember(changes.state, deletions), documents)
+        written = documents()
+        self._remember(changes.state, deletions)
+        return written
+
+    def _remember(self, state: NewState | None, deletions: Deletions) -> None:
+        """Write the new files of the state, and what is to be deleted."""
+        if state is not None:
+            files = ((paths.STATE_ROOT + path, file.read_bytes()) for path, file in state.files.items())
+            self.store.write(files, functools.partial(check_lease, self.store, self.owner))
+        deletions.save()
+
+    def _replace_plan(self, state: NewState | None) -> None:
+        if state is not None and state.plan is not None:
+            self.store.replace(paths.STATE_PLAN, state.plan, state.version)
+
+    def _keep_for_deletions(self, deletions: Deletions) -> None:
+        """See that the lease is still held, and let it name no manifests: the pending ones are published, if any."""
+        if deletions.since:
+            self.lease.name(())  # those of dead exports are deleted now
+        else:
+            check_lease(self.store, self.owner)
 
     def _take_lease(self, base: PublishedState, changes: Changes) -> None:
         """Take the lease, which names the new part manifests.
@@ -263,10 +306,6 @@ class Publisher:
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
         """Delete stale state, and what no manifest names and whose grace period is over."""
-        if deletions.since:
-            self.lease.name(())  # the pending manifests are published, those of dead exports are deleted now
-        else:
-            check_lease(self.store, self.owner)
         deletions.drop(self._named(deletions.since, changes.manifest))
         due = deletions.due(self.clock())
         gone = [*self._stale(changes.state), *due]

@@ -10,8 +10,10 @@ operations, so that a folder, a bucket and a store in memory can all have them a
 - delete many, list many.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -136,11 +138,24 @@ class Distant(Store, Protocol):
         """
         ...
 
+    def looked(self, *groups: Iterable[str], absent: Iterable[str] = ()) -> AbstractContextManager[None]:
+        """Look at what is there at these paths now, together, in groups of paths that lie close to each other.
+
+        While the block lasts, `write` goes by what is seen, and calls its check once, when all looks are over. At
+        `absent` paths nothing was there when the caller listed them; if something is now, `write` compares it.
+        """
+        ...
+
 
 def expect(store: Store | None, paths: Iterable[str]) -> None:
     """Begin to read objects of a store that is distant, as `Distant.expect`."""
     if isinstance(store, Distant):
         store.expect(paths)
+
+
+def looked(store: Store | None, *groups: Iterable[str], absent: Iterable[str] = ()) -> AbstractContextManager[None]:
+    """Look at what is there in a store that is distant, as `Distant.looked`."""
+    return store.looked(*groups, absent=absent) if isinstance(store, Distant) else contextlib.nullcontext()
 
 
 _SEGMENT = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"

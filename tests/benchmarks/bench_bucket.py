@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from exporter.publish.gcs import bulk_upload
@@ -73,11 +73,11 @@ def measure(environment: dict[str, str], way: Way, count: int) -> Measured:
     return Measured(count / (time.perf_counter() - wall), (time.process_time() - cpu) / count * 1000)
 
 
-def rounds(number: int, count: int, *, tls: bool = True) -> Iterator[list[Measured]]:
-    """What each of `WAYS` took, round by round."""
+def rounds(number: int, count: int, *, tls: bool = True, ways: Sequence[Way] = WAYS) -> Iterator[list[Measured]]:
+    """What each way took, round by round."""
     with sink.running(tls=tls) as server, multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for _ in range(number):
-            yield [pool.apply(measure, (server.environment(), way, int(count * way.share))) for way in WAYS]
+            yield [pool.apply(measure, (server.environment(), way, int(count * way.share))) for way in ways]
 
 
 class Row(NamedTuple):

@@ -1,14 +1,15 @@
 """A bucket that swallows: takes JSON-API uploads over TLS or plain HTTP, checks each body's CRC32C, keeps no document.
 
 It runs in a process of its own, so that a client's CPU can be measured apart from it, and answers each request after
-a configurable time, as a distant server would. It answers what the store asks: an upload with a new generation, a
-listing with nothing, a read with 404. A body whose CRC32C is not the one its metadata names gets 400. What an export
-must find again, its manifests, lease and state, the sink keeps in memory, so that whole exports can go there.
+a configurable time, as a distant server would. It keeps the properties of all objects, and the bodies of those that an
+export must find again, its manifests, lease and state, so that whole exports can go there. A body whose CRC32C is not
+the one its metadata names gets 400, a write on a condition that does not hold 412.
 """
 
 import argparse
 import asyncio
 import base64
+import bisect
 import contextlib
 import datetime
 import ipaddress
@@ -20,9 +21,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import google_crc32c
@@ -38,6 +40,11 @@ class Sink:
 
     url: str
     certificate: pathlib.Path | None
+    says: IO[str]
+
+    def published(self) -> float:
+        """When the next `manifest.json` came, by `time.monotonic`; waits for it."""
+        return float(self.says.readline())
 
     def environment(self) -> dict[str, str]:
         """What makes both of the store's clients talk to this sink."""
@@ -58,7 +65,7 @@ def running(latency: float = 0.04, *, tls: bool = True) -> Iterator[Sink]:
         try:
             assert process.stdout
             port = int(process.stdout.readline())
-            yield Sink(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate)
+            yield Sink(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate, process.stdout)
         finally:
             process.terminate()
             process.communicate()
@@ -122,11 +129,15 @@ class _Connection(asyncio.Protocol):
             answer,
         )
         self._loop.call_later(self._latency, self._transport.write, reply)
+        if head.partition(b"\r\n")[0].endswith(b"HTTP/1.0"):
+            self._loop.call_later(self._latency, self._transport.close)
 
 
 _KEPT = re.compile(r"(^|/)(v1/(manifest|pending)|_state/)")
-_kept: dict[str, tuple[dict[str, Any], bytes]] = {}
-"""Name → properties and body of what an export must find again."""
+_objects: dict[str, tuple[dict[str, Any], bytes]] = {}
+"""Name → properties, and the body of what an export must find again."""
+_names: list[str] = []
+"""All names, in order."""
 
 
 def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -137,32 +148,49 @@ def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
         content = media.partition(b"\r\n\r\n")[2][:-2]
         if base64.b64encode(google_crc32c.Checksum(content).digest()).decode() != named.get("crc32c"):
             return b"400 Bad Request", b'{"error": {"code": 400, "message": "CRC32C is wrong"}}'
-        found = {"name": named["name"], "generation": str(_Connection.generation), "size": str(len(content))}
-        if _KEPT.search(named["name"]):
-            _kept[named["name"]] = {**named, **found}, content
+        name, asked = named["name"], dict(parse_qsl(urlsplit(head.split(b" ", 2)[1].decode()).query))
+        before = _objects[name][0]["generation"] if name in _objects else "0"
+        if asked.get("ifGenerationMatch", before) != before:
+            return b"412 Precondition Failed", b'{"error": {"code": 412, "message": "conditionNotMet"}}'
+        found = {"name": name, "generation": str(_Connection.generation), "size": str(len(content))}
+        if name not in _objects:
+            bisect.insort(_names, name)
+        _objects[name] = {**named, **found}, content if _KEPT.search(name) else b""
+        if name.endswith("v1/manifest.json"):
+            print(time.monotonic(), flush=True)
         return b"200 OK", json.dumps({**found, "crc32c": named["crc32c"]}).encode()
     target = urlsplit(head.split(b" ", 2)[1].decode())
     asked = dict(parse_qsl(target.query))
     if target.path.endswith("/o"):
-        begins, start, end = (asked.get(name, "") for name in ("prefix", "startOffset", "endOffset"))
-        items = [
-            kept for name, (kept, _) in sorted(_kept.items())
-            if name.startswith(begins) and name >= start and (not end or name < end)
-        ]  # fmt: skip
-        return b"200 OK", json.dumps({"kind": "storage#objects", "items": items}).encode()
+        return b"200 OK", json.dumps(_listing(asked)).encode()
     name = unquote(target.path.partition("/o/")[2])
-    if name in _kept and head.startswith(b"DELETE "):
-        del _kept[name]
+    if name not in _objects:
+        return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'
+    if head.startswith(b"DELETE "):
+        del _objects[name]
+        del _names[bisect.bisect_left(_names, name)]
         return b"204 No Content", b""
-    if name in _kept:
-        kept, content = _kept[name]
-        if asked.get("alt") != "media":
-            return b"200 OK", json.dumps(kept).encode()
-        headers = f"x-goog-generation: {kept['generation']}\r\nx-goog-hash: crc32c={kept['crc32c']}"
-        if kept.get("contentEncoding"):
-            headers += "\r\nContent-Encoding: gzip\r\nx-goog-stored-content-encoding: gzip"
-        return b"200 OK\r\n" + headers.encode(), content
-    return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'
+    kept, content = _objects[name]
+    if asked.get("alt") != "media":
+        return b"200 OK", json.dumps(kept).encode()
+    headers = f"x-goog-generation: {kept['generation']}\r\nx-goog-hash: crc32c={kept['crc32c']}"
+    if kept.get("contentEncoding"):
+        headers += "\r\nContent-Encoding: gzip\r\nx-goog-stored-content-encoding: gzip"
+    return b"200 OK\r\n" + headers.encode(), content
+
+
+def _listing(asked: dict[str, str]) -> dict[str, Any]:
+    """A page of names, which the next one goes on from."""
+    begins = asked.get("prefix", "")
+    start = max(begins, asked.get("startOffset", ""), asked.get("pageToken", ""))
+    end = min(begins + "\U0010ffff", asked.get("endOffset") or "\U0010ffff")
+    first, last = bisect.bisect_left(_names, start), bisect.bisect_left(_names, end)
+    size = int(asked.get("maxResults", "1000"))
+    found: dict[str, Any] = {
+        "kind": "storage#objects",
+        "items": [_objects[name][0] for name in _names[first : min(last, first + size)]],
+    }
+    return found | ({"nextPageToken": _names[first + size]} if first + size < last else {})
 
 
 async def _serve(latency: float, certificate: str | None) -> None:

@@ -41,11 +41,14 @@ class History(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Runs, samples and tests of the second state are all others; their ids partly agree with the first's."""
+def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Runs, samples and tests of the second state are all others; their ids partly agree with the first's.
+
+    A parameter says how far the ids of runs lie apart in each state: by default they fill several partitions.
+    """
     folder = tmp_path_factory.mktemp("history")
     urls, stores = [], []
-    for state, distance in enumerate((9, 12)):
+    for state, distance in enumerate(getattr(request, "param", (9, 12))):
         file = folder / f"{state}.sqlite"
         urls.append(f"sqlite:///{file}")
         create_demo(urls[-1], runs=20, tests=5, seed=state)

@@ -166,7 +166,15 @@ class Strike:
         return died
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, 80), (2, 20)])
+ONE_PARTITION = 1, 2
+"""Distances of runs with which one partition holds all: then all documents are written after one look."""
+
+
+@pytest.mark.parametrize(
+    ("workers", "kills", "history"),
+    [(0, 80, (9, 12)), (2, 20, (9, 12)), (0, 60, ONE_PARTITION)],
+    indirect=["history"],
+)
 def test_a_killed_export_leaves_a_whole_bucket_and_the_next_one_completes_it(
     scene: Scene, front: Callable[..., Proxy], workers: int, kills: int
 ) -> None:
@@ -213,6 +221,7 @@ def test_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy], nu
     assert met == {0, 1}
 
 
+@pytest.mark.parametrize("history", [(9, 12), ONE_PARTITION], indirect=True)
 def test_an_export_that_sleeps_while_another_takes_over_changes_nothing_of_its_work(
     scene: Scene, front: Callable[..., Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from exporter.cli.main import run
 from exporter.demo import create_demo
 from exporter.errors import ConflictError, StoreError
 from exporter.export import pipeline
-from exporter.publish.gcs import ahead, bucket_store, bulk_upload, objects, session
+from exporter.publish.gcs import ahead, bucket_store, bulk_upload, link, objects, session
 from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.gcs.objects import upload_of
 from exporter.publish.store import ABSENT
@@ -525,17 +525,20 @@ def test_a_check_of_the_permissions(tmp_path: pathlib.Path, monkeypatch: pytest.
         return (204, b"") if asked.line.startswith("DELETE") else absent(asked)
 
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr(bucket_store, "credentials", lambda *_: AnonymousCredentials())
+    monkeypatch.setattr(link, "credentials", lambda *_: AnonymousCredentials())
     with replies.running(answer) as server:
         monkeypatch.setenv("API_ENDPOINT_OVERRIDE", server.url)
         store = GcsStore("b", deadline=1)
         store.check_writable()
         assert [asked.line.split()[0] for asked in server.asked][-2:] == ["POST", "DELETE"]
+        asked_first = len(server.asked)
         status = 403
-        with pytest.raises(StoreError, match="permission denied"):
-            store.check_writable()
-        held = list(session.NEEDED)
         store.check_writable(10**15)
+        assert len(server.asked) == asked_first, "an export checks once, however often it asks for room"
+        with pytest.raises(StoreError, match="permission denied"):
+            GcsStore("b", deadline=1).check_writable()
+        held = list(session.NEEDED)
+        GcsStore("b", deadline=1).check_writable(10**15)
 
 
 def test_an_unreachable_network_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -698,9 +701,9 @@ def test_writes_are_spread_over_time(store: GcsStore) -> None:
 
 def test_the_bulk_path_backs_off_and_comes_back(bucket: str, front: Front) -> None:  # noqa: F811
     store = GcsStore(bucket)
-    link = store._link()
+    linked = store._link()
     front(script(*["503"] * 10, *["429"] * 10, only="POST"))
-    with bulk_upload.Bulk(store.name, bucket, link.trusted, link.rate, timeout=5, deadline=60) as send:
+    with bulk_upload.Bulk(store.name, bucket, linked.trusted, linked.rate, timeout=5, deadline=60) as send:
         send([upload_of(path, path, data, 0, "") for path, data in documents(60)])
         assert 4 <= send._limit < 64
         assert send._repeated == 20
@@ -746,6 +749,38 @@ def test_a_check_comes_between_looking_and_writing(store: GcsStore) -> None:
         store.write([("v1/a.json", b"ours")], lambda: other.write([("v1/a.json", b"theirs")]) and None)
     found = store.get("v1/a.json")
     assert found is not None and found.data == b"theirs"
+
+
+@pytest.mark.parametrize("theirs", [b"other", b"same"])
+def test_what_was_looked_at_together_is_written_on_that_condition(store: GcsStore, theirs: bytes) -> None:
+    """After one check, in several goes; and not over what another wrote after the looks."""
+    other, checks = GcsStore(store.bucket, store.prefix), list[int]()
+    paths_ = [f"v1/{name}.json" for name in "abc"]
+    store.write([(paths_[0], b"old"), (paths_[1], b"same")])
+    with store.looked(paths_[:2], paths_[2:]):
+        for path in paths_[:2]:
+            store.write([(path, b"same")], lambda: checks.append(1))
+        other.write([(paths_[2], theirs)])
+        expected = contextlib.nullcontext() if theirs == b"same" else pytest.raises(ConflictError, match=r"v1/c\.json")
+        with expected:
+            store.write([(paths_[2], b"same")], lambda: checks.append(1))
+    assert checks == [1]
+    store.write([(paths_[2], b"same")], lambda: checks.append(1))
+    assert len(checks) == (1 if theirs == b"same" else 2), "after the block each write looks for itself"
+    assert [(found := store.get(path)) and found.data for path in paths_] == [b"same"] * 3
+
+
+@pytest.mark.parametrize("there", [None, b"damaged", b"ours"])
+def test_what_was_listed_as_absent_is_compared_if_it_is_there(store: GcsStore, there: bytes | None) -> None:
+    path = f"{paths.API_ROOT}{paths.MANIFESTS}7-0123456789ab.json"
+    if there is not None:
+        GcsStore(store.bucket, store.prefix).write([(path, there)])
+    expected = pytest.raises(ConflictError, match="another writer") if there == b"damaged" else contextlib.nullcontext()
+    with store.looked(absent=[path]), expected:
+        store.write([(path, b"ours")])
+    store.write([(path, b"ours")])
+    found = store.get(path)
+    assert found is not None and found.data == b"ours"
 
 
 def test_the_check_before_exports_reads_the_bucket_and_its_settings(

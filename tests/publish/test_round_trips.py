@@ -8,6 +8,8 @@ import pytest
 from exporter.demo import create_demo
 from exporter.export import pipeline
 from exporter.publish.gcs.bucket_store import GcsStore
+from exporter.publish.published_state import PublishedState
+from exporter.publish.publisher import Publisher
 from exporter.publish.verify import verify
 from tests.support import faulty_proxy
 from tests.support.demo_runs import add_run
@@ -15,9 +17,9 @@ from tests.support.emulator import Emulator, bucket, emulator  # noqa: F401
 from tests.support.faulty_proxy import Request
 from tests.support.round_trips import chain, kind
 
-VISIBLE = 24
+VISIBLE = 10
 """Round trips in sequence until readers see the new run."""
-DONE = 29
+DONE = 13
 """… and until the lease has ended."""
 DELAY = 0.3
 """Seconds: much more than this process needs to send all that it sends together."""
@@ -71,3 +73,30 @@ def test_one_run_takes_few_round_trips(
         assert not verify(store).problems
     again = pipeline.export(pipeline.Settings(url, store, 0))
     assert not again.written
+
+
+@pytest.mark.soak
+def test_a_damaged_manifest_that_comes_after_the_listing_is_mended(
+    tmp_path: pathlib.Path,
+    bucket: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Manifests that the listing does not show are sent without another look; a refusal is looked into."""
+    url = f"sqlite:///{tmp_path}/demo.sqlite"
+    create_demo(url, runs=20, tests=3, seed=1)
+    undisturbed = GcsStore(bucket, "undisturbed")
+    pipeline.export(pipeline.Settings(url, undisturbed, 0))
+    store, read, reads = GcsStore(bucket, "api"), Publisher.published_with_parts, list[int]()
+
+    def read_early(self: Publisher) -> PublishedState:
+        found = read(self)
+        if not reads:
+            manifests = [entry.path for entry in undisturbed.list("v1/manifests/")]
+            GcsStore(bucket, "api").write((path, b"damaged") for path in manifests)
+        reads.append(1)
+        return found
+
+    monkeypatch.setattr(Publisher, "published_with_parts", read_early)
+    pipeline.export(pipeline.Settings(url, store, 0))
+    assert len(reads) == 2
+    assert not verify(store, content=True).problems

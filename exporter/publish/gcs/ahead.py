@@ -4,6 +4,7 @@ Each answer takes a round trip of some 40 ms, and an export of one run needs a h
 """
 
 import collections
+import functools
 import itertools
 import threading
 from bisect import bisect_right
@@ -14,6 +15,7 @@ from typing import Generic, TypeVar
 from google.cloud import storage
 
 from exporter import paths
+from exporter.publish.together import in_thread
 
 T = TypeVar("T")
 
@@ -21,6 +23,9 @@ THREADS = 64
 PAGE = 1000
 _PAGE_PAYS = 12
 """A listing page costs as much as so many reads, in money and, roughly, in time."""
+
+_LISTED = 50
+"""Names that one listing is asked for where several are at once: their neighbours should fit into its page."""
 
 Seen = tuple[int, str | None]
 """Generation and SHA-256 of an object."""
@@ -59,6 +64,45 @@ class Ahead(Generic[T]):
     def take(self, name: str) -> Future[T] | None:
         """The answer, as a future; None if it was not asked for, or is taken."""
         return self._asked.pop(name, None)
+
+
+class Looked:
+    """What stands at names of objects that are going to be written, asked for together.
+
+    All are written on condition of what is seen here, and after one check: that the lease was still this export's when
+    the last of these looks was over. Nobody else had written before that check, or else the lease would have been
+    another's; so nothing of anybody else's is among what is seen, and no write takes its place, however late it comes.
+
+    Args:
+        ask: looks at sorted names.
+        groups: of names that lie close together, for each of which a few listings may do.
+        absent: names at which nothing stood when a listing was made.
+    """
+
+    def __init__(
+        self, ask: Callable[[Sequence[str]], dict[str, Seen]], groups: Iterable[Iterable[str]], absent: Iterable[str]
+    ) -> None:
+        listed = [sorted(group) for group in groups]
+        self._names = frozenset(itertools.chain(absent, *listed))
+        parts = (group[start : start + _LISTED] for group in listed for start in range(0, len(group), _LISTED))
+        self._answers = [in_thread(functools.partial(ask, part)) for part in parts]
+        self._checked = False
+        self._lock = threading.Lock()
+
+    def at(self, names: Iterable[str]) -> dict[str, Seen] | None:
+        """What stands at names, when all looks are over; None if not all of these were asked for."""
+        if not self._names.issuperset(names):
+            return None
+        return {name: seen for answer in self._answers for name, seen in answer.result().items()}
+
+    def check(self, check: Callable[[], None]) -> None:
+        """Call a check when all looks are over, unless one was called then: its threads write together."""
+        for answer in self._answers:
+            answer.result()
+        with self._lock:
+            if not self._checked:
+                check()
+                self._checked = True
 
 
 def _settle(future: Future[T], ask: Callable[..., T], *arguments: str) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import itertools
 import os
 import pathlib
 import secrets
@@ -20,24 +21,21 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 from google.api_core.exceptions import NotFound, PreconditionFailed, from_http_response
-from google.auth.credentials import Credentials
 from google.cloud import storage
 
 from exporter import paths
 from exporter.errors import ConflictError, StoreError
-from exporter.publish.gcs.ahead import PAGE, THREADS, Ahead, Seen, look
+from exporter.publish.gcs.ahead import PAGE, THREADS, Ahead, Looked, Seen, look
 from exporter.publish.gcs.bulk_upload import Bulk, Rate
+from exporter.publish.gcs.link import Link, connect
 from exporter.publish.gcs.objects import Upload, multipart, upload_of, upload_url, windows
-from exporter.publish.gcs.reply_checks import CheckedSession, written_generation
+from exporter.publish.gcs.reply_checks import written_generation
 from exporter.publish.gcs.session import (
     FAILURES,
     NEEDED,
-    READ_WRITE,
-    credentials,
     endpoint,
     explain,
     repeating,
-    session,
 )
 from exporter.publish.store import ABSENT, Entry, Stored, check_path, nothing
 
@@ -51,17 +49,6 @@ _FIRST_CONTACT = 60.0
 _FIELDS = "kind,items(name,size,generation,contentEncoding,metadata),nextPageToken"
 
 _LINKING = threading.Lock()
-
-
-@dataclass(slots=True)
-class _Link:
-    """A process's connection: the client may not cross a fork, nor be pickled."""
-
-    process: int
-    trusted: Credentials
-    http: CheckedSession
-    bucket: storage.Bucket
-    rate: Rate
 
 
 @dataclass
@@ -87,16 +74,17 @@ class GcsStore:
     timeout: float = 20.0
     deadline: float = 300.0
     plain: bool = False
-    _linked: _Link | None = field(default=None, init=False, repr=False, compare=False)
+    _linked: Link | None = field(default=None, init=False, repr=False, compare=False)
     _share: float = field(default=1.0, init=False, repr=False, compare=False)
     _reads: Ahead[Stored | None] = field(default_factory=Ahead, init=False, repr=False, compare=False)
+    _looked: Looked | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._root = f"{self.prefix.strip('/')}/".removeprefix("/")
         check_path(f"{self._root}x")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_linked": None, "_reads": Ahead()}
+        return self.__dict__ | {"_linked": None, "_reads": Ahead(), "_looked": None}
 
     @property
     def name(self) -> str:
@@ -111,17 +99,19 @@ class GcsStore:
         Raises:
             StoreError: they lack some, or the bucket can't be reached.
         """
-        if os.environ.get("STORAGE_EMULATOR_HOST"):  # emulators know no permissions
-            self._link()
+        link = self._link()
+        if link.writable or os.environ.get("STORAGE_EMULATOR_HOST"):  # emulators know no permissions
             return
-        held = self._patiently(lambda: self._link().bucket.test_iam_permissions(list(NEEDED), timeout=self.timeout))
+        held = self._patiently(lambda: link.bucket.test_iam_permissions(list(NEEDED), timeout=self.timeout))
         if set(NEEDED).difference(held):
             probe = f"{paths.STATE_ROOT}{secrets.token_hex(8)}"
             self.delete_at(probe, self.replace(probe, b"", ABSENT))
+        link.writable = True
 
     def get(self, path: str) -> Stored | None:
         """Read one object; None where there is none."""
         read = self._reads.take(path)
+        self._link()  # before a 404 is believed
         if read is None:
             return self._read(path)
         found = read.result()
@@ -131,14 +121,24 @@ class GcsStore:
 
     def expect(self, paths: Iterable[str]) -> None:
         """Begin to read these objects; the next `get` of each returns what is read now, or raises its error."""
-        self._link()  # or else each thread would wait for the service that never answers
         self._reads.ask(self._read, paths)
+
+    @contextlib.contextmanager
+    def looked(self, *groups: Iterable[str], absent: Iterable[str] = ()) -> Iterator[None]:
+        """Look at these paths now, together; while the block lasts, `write` goes by what is seen, or was not."""
+        folders = (itertools.groupby(sorted(group), lambda path: path.split("/")[:2]) for group in groups)
+        names = ([self._name(path) for path in paths] for folder in folders for _, paths in folder)
+        self._looked = Looked(self._look, names, map(self._name, absent))
+        try:
+            yield
+        finally:
+            self._looked = None
 
     def _read(self, path: str) -> Stored | None:
         name = self._name(path)
 
         def attempt() -> Stored | None:
-            blob = self._link().bucket.blob(name)
+            blob = self._connection().bucket.blob(name)
             try:
                 data = blob.download_as_bytes(raw_download=True, checksum="crc32c", timeout=self.timeout, retry=None)
             except NotFound:
@@ -189,9 +189,9 @@ class GcsStore:
         with contextlib.ExitStack() as stack:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
             for window in windows(documents):
-                uploads = self._lacking(window)
+                uploads, looked = self._lacking(window)
                 if uploads:
-                    check()
+                    looked.check(check) if looked else check()
                 if uploads and send is None:
                     send = stack.enter_context(self._sender())
                 if uploads and send is not None:
@@ -254,30 +254,23 @@ class GcsStore:
             raise StoreError(f"{self.name}: the name of {path[:100]!r} is longer than 1,024 bytes")
         return name
 
-    def _link(self) -> _Link:
-        """This process's connection."""
+    def _connection(self) -> Link:
+        """This process's connection, whose first question may not have been answered yet."""
         with _LINKING:
             if self._linked is None or self._linked.process != os.getpid():
-                self._linked = self._connect()
+                patience = self.timeout, min(_FIRST_CONTACT, self.deadline)
+                self._linked = connect(self.name, self.bucket, self.credentials, Rate(self._rate), patience)
             return self._linked
 
-    def _connect(self) -> _Link:
-        """Connect, and ask for something that must work.
-
-        So an error of the network, credentials, role or bucket is raised at once, and later a 404 means an object.
-        """
-        # Or else the library itself asks for the bucket's settings, which takes another permission.
-        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-        trusted = credentials(self.credentials, READ_WRITE)
-        http = session(trusted, THREADS)
-        client = storage.Client(project=None, credentials=trusted, _http=http)
-        bucket = client.bucket(self.bucket)
-        retry = repeating(min(_FIRST_CONTACT, self.deadline))
+    def _link(self) -> Link:
+        """This process's connection, when the bucket has answered."""
+        link = self._connection()
         try:
-            next(bucket.list_blobs(max_results=1, timeout=self.timeout, retry=retry).pages, None)
-        except FAILURES as error:
-            raise explain(self.name, error) from error
-        return _Link(os.getpid(), trusted, http, bucket, Rate(self._rate))
+            link.reached.result()
+        except Exception:
+            self._linked = None  # whoever asks again connects anew
+            raise
+        return link
 
     def _patiently(self, call: Callable[[], T], failed: Callable[[Exception], None] | None = None) -> T:
         """Call until it succeeds or fails for good; `failed` is called with each failure before another."""
@@ -343,17 +336,20 @@ class GcsStore:
             if found.get(name, (0, None))[1] != upload.resource["metadata"]["sha256"]:
                 raise ConflictError(f"{self.name}: another writer changed {name} at the same time")
 
-    def _lacking(self, window: dict[str, bytes]) -> Sequence[Upload]:
-        """The uploads of those documents whose bytes are not there."""
+    def _lacking(self, window: dict[str, bytes]) -> tuple[Sequence[Upload], Looked | None]:
+        """The uploads of those documents whose bytes are not there, and the looks that say so if these were earlier."""
         names = {self._name(path): path for path in window}
-        found = self._look(sorted(names))
+        looked = self._looked
+        found = looked.at(names) if looked else None
+        if found is None:
+            looked, found = None, self._look(sorted(names))
         uploads = []
         for name, path in names.items():
             digest = hashlib.sha256(window[path]).hexdigest()
             generation, there = found.get(name, (0, None))
             if there != digest:
                 uploads.append(upload_of(name, path, window[path], generation, digest))
-        return uploads
+        return uploads, looked
 
     def _look(self, names: Sequence[str]) -> dict[str, Seen]:
         """What stands at names, which are sorted."""
@@ -363,10 +359,12 @@ class GcsStore:
         return self._patiently(lambda: self._link().bucket.get_blob(name, timeout=self.timeout, retry=None))
 
     def _list(self, **which: str) -> Iterator[storage.Blob]:
-        bucket = self._link().bucket
-        retry = repeating(self.deadline)
+        link = self._connection()  # a listing that works is an answer, too
+        retry = repeating(self.deadline if link.reached.done() else min(_FIRST_CONTACT, self.deadline))
         try:
-            yield from bucket.list_blobs(**which, page_size=PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry)
+            yield from link.bucket.list_blobs(
+                **which, page_size=PAGE, fields=_FIELDS, timeout=self.timeout, retry=retry
+            )
         except FAILURES as error:
             raise explain(self.name, error) from error
 
