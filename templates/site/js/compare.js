@@ -29,7 +29,7 @@ export async function comparePage(visit) {
     el("div", { class: "head" }, el("h1", {}, before && after ? `Run ${a} against run ${b}` : "Compare two runs")),
     form(a, b),
     el("div", { class: "lines" }, side("Before", a, before), side("After", b, after)),
-    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after || null, a, b, newest.length ? "the newest run that ended, " : "")),
+    before && after ? part(visit, () => compared(before, after)) : part(visit, () => suggestions(before || after || null, a, b, newest.length > 0)),
     others(newest, b),
   ];
 }
@@ -66,8 +66,8 @@ function offer(run, text, target) {
     el("span", { class: "quiet clip" }, [text, platformName(run.platform), lineText(run), run.status].filter(Boolean).join(" · ")));
 }
 
-/** Runs that the chosen one may be compared with: its references, then the newest ones; `name` stands before it. */
-async function suggestions(known, a, b, name) {
+/** Runs that the chosen one may be compared with: its references, then the newest ones; `isDefault` says that nobody has chosen it. */
+async function suggestions(known, a, b, isDefault) {
   const id = known?.run_id;
   const here = known && `runs/${id}.json`;
   const [references, newest, commit] = await Promise.all([known ? readIfThere(follow(here, known.links.comparison)) : null, read("runs.json"),
@@ -78,7 +78,7 @@ async function suggestions(known, a, b, name) {
   const seen = new Set([id]);
   const runs = [...named, ...commit.filter(doneCount).map((run) => [run, "the same commit"]), ...others].filter(([run]) => !seen.has(run.run_id) && seen.add(run.run_id));
   const target = (other) => (known && known.run_id === a ? compareHref(a, other) : known ? compareHref(other, b) : compareHref(other, null));
-  return section(known ? `Choose what to compare ${name}run ${id} with` : "Choose a run", runs.length
+  return section(known ? `Choose what to compare ${isDefault ? `the newest run that ended, run ${id},` : `run ${id}`} with` : "Choose a run", runs.length
     ? el("ul", { class: "items" }, runs.map(([run, text]) => offer(run, text, target(run.run_id)))) : nothing("No run with results is published."));
 }
 

@@ -345,7 +345,7 @@ function labelWidthOf(width) {
 }
 
 function labelOf(row) {
-  if (row.id === undefined) return el("div", { class: "grid-group", title: row.group }, el("span", { class: "clip" }, row.group), el("span", { class: "quiet" }, row.note));
+  if (row.id === undefined) return el("div", { class: "grid-group", title: row.group }, el("span", { class: "clip" }, row.group), el("span", { class: "quiet clip" }, row.note));
   return el("a", { class: "grid-label", href: row.href, title: row.label }, el("span", { class: "id" }, `${row.id}`), el("span", { class: "clip" }, row.label));
 }
 

@@ -44,7 +44,7 @@ export async function testsPage(visit) {
         el("a", { href: testHref(one.regression_test_id) }, `#${one.regression_test_id}`), el("a", { class: "name", href: testHref(one.regression_test_id), tabindex: -1 }, one.sample_name ?? "—"), el("code", {}, one.command ?? ""), one.categories.join(", "), one.active === false ? "no" : "yes"]), { class: "stacked" })).nodes)),
   ];
   const ways = ["Failing", "Flaky", "Slower", "All"].map((text, i) => el("button", { type: "button", onclick: () => parts[i].scrollIntoView() }, text));
-  return [el("h1", {}, "Regression tests"), el("div", { class: "buttons", role: "group", "aria-label": "Go to the list of tests" }, ways, el("span", { class: "quiet" }, "Inactive tests stand among all alone.")), ...parts];
+  return [el("h1", {}, "Regression tests"), el("div", { class: "buttons", role: "group", "aria-label": "Go to the list of tests" }, ways, el("span", { class: "quiet" }, "Inactive tests stand only under All.")), ...parts];
 }
 
 async function standing(kind) {
