@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from exporter.cli import exit_codes
 from exporter.errors import ExporterError, SourceError
 from exporter.hook import last_export, queue, queue_worker, spool
 from exporter.hook.queue import Lock, Requests
+from exporter.publish.local.folder_store import LocalStore
+from exporter.publish.verify import verify
 from tests.support.platform import Platform, export
 
 PATIENCE = 60.0
@@ -169,6 +172,26 @@ def test_no_request_is_lost_whenever_workers_are_killed(site: Site) -> None:
         assert missing <= set(site.requests.runs(site.requests.names()) or ())
     assert site.run("--wait")[0] == 0
     assert site.published() == set(RUNS) and not site.requests.names()
+
+
+@pytest.mark.soak
+def test_no_request_of_a_storm_is_lost_while_exports_run(site: Site) -> None:
+    """Four hooks of each run, at odd moments, while workers export and somebody exports by hand."""
+    chance = random.Random(1)
+    runs = chance.sample(RUNS * 4, 4 * len(RUNS))
+    by_hand = site.begin(command="export")
+    hooks = []
+    for run in runs:
+        hooks.append(site.begin("--run", str(run)))
+        time.sleep(chance.random() / 2)
+    for process in (by_hand, *hooks):
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+    until(lambda: site.idle() and not site.requests.names())
+    assert site.published() == set(RUNS)
+    assert verify(LocalStore(site.root)).problems == []
+    assert 1 <= site.log().count("published ") < len(runs)
+    assert site.last()["exit_code"] == 0
 
 
 def test_the_code_for_the_platform_works_as_it_stands_in_the_documentation(
