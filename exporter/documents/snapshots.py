@@ -28,43 +28,48 @@ from exporter.rules.verdicts import MainState, VerdictCode
 
 
 class SnapshotRun(Run):
-    """A run in a snapshot: as in the lists, with what its own document adds.
+    """A run in a snapshot: as in the lists, with what its own document adds."""
 
-    `regression_test_ids` are those that the run is limited to; null where it executes the active ones.
-    """
-
-    regression_test_ids: list[int | None] | None
-    progress: list[Progress]
-    infrastructure_errors: list[InfrastructureError]
+    regression_test_ids: Annotated[
+        list[int | None] | None, "The tests that the run is limited to; null if it executes all that are active."
+    ]
+    progress: Annotated[list[Progress], "The run's steps, in order."]
+    infrastructure_errors: Annotated[list[InfrastructureError], "Failures of the platform itself during the run."]
 
 
 class SnapshotOutput(Output):
     """An output of a result in a snapshot."""
 
-    expected_hash: Hash | None
-    got_hash: Hash | None
+    expected_hash: Annotated[Hash | None, "SHA-256 of what was expected then."]
+    got_hash: Annotated[Hash | None, "SHA-256 of what was written; null if nothing was."]
 
 
 class SnapshotMainVerdict(TypedDict):
     """How a failure stands to the main line, as in the API."""
 
-    state: MainState
-    run_id: RunId | None
-    same_failure_run_id: RunId | None
-    worse: bool
+    state: Annotated[MainState, "What the test did there."]
+    run_id: Annotated[RunId | None, "The run of the test's newest counted result there."]
+    same_failure_run_id: Annotated[RunId | None, "If `broken`: the newest run there in which it failed exactly so."]
+    worse: Annotated[bool, "Whether it is graver than the newest earlier failure."]
 
 
 class SnapshotVerdict(TypedDict):
     """The verdict on a failure, as in the API."""
 
-    code: VerdictCode
-    line: Literal["own", "main"] | None
-    since_run: RunId | None
-    last_pass_run: RunId | None
-    previous_run: RunId | None
-    signature_changed: bool | None
-    flaky_test: bool
-    main: SnapshotMainVerdict | None
+    code: Annotated[VerdictCode, "Whether the failure is news."]
+    line: Annotated[
+        Literal["own", "main"] | None, "The lineage that it is compared with; null without an earlier result."
+    ]
+    since_run: Annotated[RunId | None, "The first run of the failing streak; null if the previous result passed."]
+    last_pass_run: Annotated[RunId | None, "The last run in which the test passed."]
+    previous_run: Annotated[RunId | None, "The run of the previous result."]
+    signature_changed: Annotated[
+        bool | None, "Whether it fails otherwise than the previous result; null if that passed."
+    ]
+    flaky_test: Annotated[bool, "Whether the test is flaky on that lineage or the main line."]
+    main: Annotated[
+        SnapshotMainVerdict | None, "How the failure stands to the main line; null for a run of the main line."
+    ]
 
 
 class SnapshotResult(TypedDict):
@@ -76,32 +81,32 @@ class SnapshotResult(TypedDict):
     regression_test_id: RegressionTestId
     run_id: RunId
     runtime_ms: Milliseconds | None
-    verdict: SnapshotVerdict | None
+    verdict: Annotated[SnapshotVerdict | None, "Whether the failure is news; null for a pass."]
     sample_id: SampleId | None
-    status: ResultStatus
-    code: FailureCode | None
-    reason: str | None
-    accepted_today: bool
-    exit_code: int | None
-    expected_rc: int | None
-    failure_signature: str | None
-    outputs: list[SnapshotOutput]
+    status: Annotated[ResultStatus, "By the outputs and variants that are expected today."]
+    code: Annotated[FailureCode | None, "Why it is not pass; null for a pass."]
+    reason: Annotated[str | None, "The same in a sentence."]
+    accepted_today: Annotated[bool, "Whether it fails although one of its outputs is the approved content today."]
+    exit_code: Annotated[int | None, "What the test exited with."]
+    expected_rc: Annotated[int | None, "What it should have exited with."]
+    failure_signature: Annotated[str | None, "Tells one way of failing from another; null for a pass."]
+    outputs: Annotated[list[SnapshotOutput], "The outputs that were written or should have been, by id."]
 
 
 class SnapshotSample(Sample):
     """A sample in a snapshot: its own document without what rows of other tables have."""
 
-    upload: Upload | None
-    extra_files: list[ExtraFile]
-    issues: list[Issue]
+    upload: Annotated[Upload | None, "How the sample came to the platform; null if that is unknown."]
+    extra_files: Annotated[list[ExtraFile], "Further files of the sample."]
+    issues: Annotated[list[Issue], "Issues about the sample."]
 
 
 class SnapshotRegressionTest(RegressionTest):
     """A regression test in a snapshot: its own document without its results."""
 
-    outputs: list[ExpectedOutput]
-    last_passed_on_linux: int | None
-    last_passed_on_windows: int | None
+    outputs: Annotated[list[ExpectedOutput], "The outputs that are expected today."]
+    last_passed_on_linux: Annotated[int | None, "The run that the platform holds for the last to pass on Linux."]
+    last_passed_on_windows: Annotated[int | None, "The run that the platform holds for the last to pass on Windows."]
 
 
 class SnapshotFile(TypedDict):
