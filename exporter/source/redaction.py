@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from exporter.source.redaction_rules import ALIKE, REDACTED, RULES, TRIGGERS
+from exporter.source.redaction_rules import ALIKE, REDACTED, RULES, TRIGGERS, Trigger
 from exporter.source.secret_words import is_scrambled
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Redactor:
     counts: Counter[str] = field(default_factory=Counter)
     _clean: set[str] = field(default_factory=set, repr=False)
     """Short texts without a secret: many messages are the same."""
+    _clean_words: set[str] = field(default_factory=set, repr=False)
+    """Words of logs in which no trigger stands: logs of a partition have most words in common."""
 
     def text(self, text: str) -> str:
         """The text without secrets; it has as many lines (LF) as before.
@@ -47,7 +49,7 @@ class Redactor:
         visible = text
         if any(character in text for character in (_CONTROLS if text.isascii() else _CONTROLS + _UNSEEN)):
             visible = _INVISIBLE.sub("", text)
-        redacted = _redacted(visible, self.counts)
+        redacted = _redacted(visible, self.counts, self._clean_words)
         if redacted != visible:
             return redacted
         if len(text) <= _SHORT and len(self._clean) < _MOST_CLEAN:
@@ -87,20 +89,20 @@ _KEY_LINES = 250
 """Lines of the longest key: one of 16,384 bits has 200."""
 
 
-def _redacted(text: str, counts: Counter[str]) -> str:
-    """The text without secrets."""
+def _redacted(text: str, counts: Counter[str], clean: set[str]) -> str:
+    """The text without secrets; `clean` as in `_triggers`."""
     if _KEY in text:
         text = _without_keys(text, counts)
-    lower, distinct = _searched(text)
-    begins, where = (_BEGINS_LOWER, lower) if distinct is None else (_BEGINS_ALIKE, distinct[0])
-    if "\n" in text and any(begin in where for begin in begins):
+    lower = _lower(text)
+    triggers, lines = _triggers(lower, clean)
+    if "\n" in text and any(trigger.text in _WRAPPING for trigger in triggers):
         text = _WRAPPED.sub(lambda match: _without_wrapped(match, counts), text)
-        lower, distinct = _searched(text)
+        lower = _lower(text)
     found: dict[int, set[int]] = {}
-    for trigger, rules in TRIGGERS.items():
-        if trigger.text in lower if distinct is None else trigger.is_in(*distinct):
+    for trigger in triggers:
+        if lines is None or trigger.may_be_in(lines):
             for start in trigger.lines(lower):
-                found.setdefault(start, set()).update(rules)
+                found.setdefault(start, set()).update(TRIGGERS[trigger])
     if not found:
         return text
     pieces: list[str] = []
@@ -126,8 +128,7 @@ _WHOLE = {
 }
 """Kind → how tokens of one length begin, and their characters."""
 _BEGINS = {begin: (kind, size) for kind, (begins, size) in _WHOLE.items() for begin in begins}
-_BEGINS_LOWER = ("progress-reporter/", *map(str.lower, _BEGINS))
-_BEGINS_ALIKE = tuple(begin.translate(ALIKE) for begin in _BEGINS_LOWER)
+_WRAPPING = {"progress-reporter", *map(str.lower, _BEGINS)}
 _WRAPPED = re.compile(
     rf"(?<!\w)((?P<begin>{'|'.join(_BEGINS)})[\w-]{{0,39}}|progress-reporter/[^\s/]+/)\n([\w-]+)(?![\w.:-])"
 )
@@ -163,19 +164,27 @@ _LOG = 5_000
 """Characters of a text that is searched by its distinct lines."""
 
 
-def _searched(text: str) -> tuple[str, tuple[str, str] | None]:
-    """The text in lower case, of which a place is the text's, and what is distinct in it if it is a log."""
-    lower = text.replace("\u0130", "i").lower()  # the only letter whose lower case is longer
-    return lower, None if len(lower) < _LOG else _distinct(lower)
+def _lower(text: str) -> str:
+    """The text in lower case, of which a place is the text's: the letter whose lower case is longer is another."""
+    return text.replace("\u0130", "i").lower()
 
 
-def _distinct(lower: str) -> tuple[str, str]:
-    """The words and the lines of a log that are distinct but for numbers, hashes and times.
+def _triggers(lower: str, clean: set[str]) -> tuple[list[Trigger], str | None]:
+    """The triggers whose texts stand in a text, and the distinct lines of one that is a log.
 
-    They are a small part of most logs, and what is not in them is not in the log.
+    Lines are distinct that differ in more than numbers, hashes and times. They are a small part of most logs, and what
+    is not in their words is not in the log. Words in which no trigger stands are added to `clean`, and not looked at
+    again.
     """
+    if len(lower) < _LOG:
+        return [trigger for trigger in TRIGGERS if trigger.text in lower], None
     lines = "\n".join(set(lower.translate(ALIKE).split("\n")))
-    return "\n".join(set(lines.split())), lines
+    words = set(lines.split()) - clean
+    joined = "\n".join(words)
+    triggers = [trigger for trigger in TRIGGERS if trigger.is_in(joined)]
+    if len(clean) < _MOST_CLEAN:
+        clean.update(word for word in words if not any(trigger.is_in(word) for trigger in triggers))
+    return triggers, lines
 
 
 def _without_keys(text: str, counts: Counter[str]) -> str:

@@ -42,11 +42,13 @@ class Trigger(NamedTuple):
     alike: str
     alike_pattern: str
 
-    def is_in(self, words: str, lines: str) -> bool:
-        """Whether a distinct line may hold it, and one of the words that these consist of."""
-        if not self.text:
-            return _compiled(self.alike_pattern).search(words) is not None
-        return self.alike in words and (not self.pattern or _compiled(self.alike_pattern).search(lines) is not None)
+    def is_in(self, words: str) -> bool:
+        """Whether its text stands in distinct words."""
+        return self.alike in words if self.text else _compiled(self.alike_pattern).search(words) is not None
+
+    def may_be_in(self, lines: str) -> bool:
+        """Whether one of the distinct lines, whose words have its text, may hold it."""
+        return not self.text or not self.pattern or _compiled(self.alike_pattern).search(lines) is not None
 
     def lines(self, lower: str) -> Iterator[int]:
         """Where the lines that hold it begin, perhaps repeated."""
