@@ -38,7 +38,8 @@ COMPRESSED_SIZES = range(1024, 16 << 20)
 _UNFRAMED = "; frame-ancestors 'none'"
 PAGE_POLICY = content_policy(SITE_SOURCES) + _UNFRAMED
 
-# 404.html stands where nothing beside it can be loaded: its own policy names its style.
+# It stands where nothing beside it can be loaded: its own policy names its style.
+MISSING_PAGE = "404.html"
 MISSING_POLICY = content_policy("style-src 'unsafe-inline'") + _UNFRAMED
 
 WELL_KNOWN = ".well-known/api-catalog"
@@ -101,7 +102,7 @@ def _file(request: Request, file: Path, path: str) -> Response:
     if text:
         headers["vary"] = "Accept-Encoding"
     if file.suffix == ".html":
-        headers["content-security-policy"] = PAGE_POLICY
+        headers["content-security-policy"] = MISSING_POLICY if path == MISSING_PAGE else PAGE_POLICY
     plain = FileResponse(file, headers=headers, media_type=media_type(path), stat_result=status)
     if _unchanged(plain.headers, request.headers):
         return NotModifiedResponse(plain.headers)
@@ -187,7 +188,7 @@ def application(root: Path) -> Starlette:
 
     def refuse(request: Request, exception: Exception) -> Response:
         refusal = cast(HTTPException, exception)
-        page = locate(root, "404.html")
+        page = locate(root, MISSING_PAGE)
         if refusal.status_code == 404 and page and "text/html" in request.headers.get("accept", ""):
             headers = REFUSED | {"content-security-policy": MISSING_POLICY}
             return FileResponse(page, 404, headers, HTML)

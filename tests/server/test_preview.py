@@ -480,6 +480,8 @@ def test_a_published_site_takes_the_place_of_the_landing_page(tmp_path: Path) ->
         assert got.headers["cache-control"].startswith("public, max-age=")
     missing = ask(tmp_path, "/none/", accept="text/html,*/*;q=0.8")
     assert (missing.status_code, missing.text) == (404, "<h1>Gone</h1>")
+    asked = ask(tmp_path, "/404.html")  # its style is inside, so its policy is the same under its own address
+    assert asked.headers["content-security-policy"] == missing.headers["content-security-policy"]
     assert missing.headers["content-type"] == "text/html; charset=utf-8"
     assert missing.headers["cache-control"] == "no-store"
     assert ask(tmp_path, "/none/", accept="application/json").json()["code"] == "not_found"

@@ -62,6 +62,14 @@ def test_back_restores_how_far_one_scrolled_and_how_much_was_loaded(visit: Visit
     page.wait_for_function("at => Math.abs(scrollY - at) < 2", arg=at)
 
 
+def test_a_log_says_when_no_line_fits(visit: Visit) -> None:
+    page = visit.open("runs/295?view=log&q=nowhere")
+    expect(page.locator(".nothing")).to_have_text("No line fits.")
+    page.get_by_label("Find in the log").fill("")
+    expect(page.locator(".log li").first).to_be_visible()
+    expect(page.locator(".nothing")).to_be_hidden()
+
+
 def test_a_log_keeps_what_is_searched_for_and_a_line(visit: Visit, store: pathlib.Path) -> None:
     page = visit.open("runs/295?view=log")
     lines = page.locator(".log li")

@@ -31,6 +31,19 @@ def test_tests_that_fail_are_flaky_or_slower_are_listed(
         expect(section.locator(".commit")).to_have_text(commits)
 
 
+def test_tests_that_are_flaky_say_what_they_do_now(visit: Visit) -> None:
+    test = {"platform": "linux", "sample_id": 11, "sample_name": "a", "command": "--x", "state_changes_20": 6}
+    rows = [
+        {**test, "regression_test_id": 1, "since_run": None, "last_pass_run": 7},
+        {**test, "regression_test_id": 2, "since_run": 8, "last_pass_run": None},
+    ]
+    page = {"data": rows, "pagination": {"next": None}, "meta": {}}
+    visit.page.route("**/regression-tests/flaky.json", lambda route: route.fulfill(json=page))
+    section = visit.open("tests").locator("section", has_text="Flaky on the main line (2)")
+    expect(section.locator("thead th").nth(3)).to_have_text("Now")
+    expect(section.locator("tbody td:nth-child(4)")).to_have_text(["passes", "fails since run 8"])
+
+
 def test_tests_that_became_slower_say_since_when_and_by_how_much(visit: Visit) -> None:
     test = {"regression_test_id": 15, "platform": "linux", "sample_id": 11, "sample_name": "a", "command": "--x"}
     found = {**test, "categories": [], "since_run": 250, "before_ms": 1000, "after_ms": 1500, "href": "15.json"}

@@ -72,7 +72,7 @@ def test_quick_moves_on_a_slow_network_end_where_one_went(visit: Visit) -> None:
 
 # A page, what does not load there, a text that must stand all the same, and one that stands when it is tried again.
 SECONDARY = [
-    ("", r"regressions\.json", "Commits and pull requests", "What changed last"),
+    ("", r"regressions\.json", "What changed last", "broken on"),
     ("pr/1990", r"failures\.json", "Pushes", "Breaks 5 tests"),
     ("compare?a=292&b=295", r"samples\.json", "Before", "newly failing"),
     ("tests/15", r"failing\.json", "Expected outputs", "on master since"),
@@ -109,6 +109,13 @@ def test_what_fails_leaves_the_rest_standing_and_can_be_tried_again(
         page.locator(".failure button").first.click()
         expect(page.locator(".loading")).to_have_count(0)
     expect(page.locator("main")).to_contain_text(again)
+
+
+def test_a_log_that_does_not_load_says_nothing_of_its_lines(faulty: Visit) -> None:
+    failing(faulty, r"log\.json")
+    page = faulty.open("runs/295?view=log")
+    expect(page.locator(".failure")).to_be_visible()
+    expect(page.locator(".nothing")).to_be_hidden()
 
 
 @pytest.mark.parametrize("status", [404, 500])

@@ -510,7 +510,6 @@ def test_a_missing_output_leads_to_what_was_expected(visit: Visit, api: Api, sto
     (file,) = (store.parent / "files").rglob(output["filename"])
     page = visit.open(f"runs/{run}/results/{test}")
     shown = page.locator(".output", has_text="was not written").first
-    expect(shown).to_contain_text("What was expected")
     expect(shown.locator(".diff.unified").first).to_be_visible()  # side by side, one side would be empty
     lines = shown.locator(".diff .removed .text").all_text_contents()
     assert lines == file.read_bytes().decode("utf-8-sig", "replace").splitlines()[: len(lines)] and lines

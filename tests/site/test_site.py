@@ -77,6 +77,15 @@ def test_the_overview_filters_and_keeps_its_filters_in_the_address(visit: Visit)
     assert again.locator(".commit-list > li:not(.heads)").all_inner_texts() == texts
 
 
+def test_commits_stand_below_each_other_even_where_no_time_is_known(visit: Visit) -> None:
+    page = visit.open("")
+    commits = page.locator(".commit-list .what > .quiet")
+    expect(commits.first).to_be_visible()
+    assert not commits.first.locator("time").count() and commits.nth(1).locator("time").count()
+    lefts = page.locator(".commit-list .what .sha").evaluate_all("all => all.map(one => one.getBoundingClientRect().x)")
+    assert lefts[0] == lefts[1]
+
+
 def test_the_overview_leads_back_to_the_first_commit(visit: Visit, store: pathlib.Path) -> None:
     page = visit.open("?branch=master")
     more = page.get_by_role("button", name="Older commits")

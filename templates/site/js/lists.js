@@ -34,7 +34,7 @@ function stateOf({ sample_id: id, tests }, failing) {
 export async function testsPage(visit) {
   const lists = [
     ["failing", "Failing on the main line", "No active test fails there.", ["Failing since", "Commit", "Last passed", "Changes in newest 20"], (one) => [runLink(one.since_run, "—"), commitOf(one.since_run), runLink(one.last_pass_run, "never"), changes(one)]],
-    ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Failing since", "Last passed", "Changes in newest 20"], (one) => [runLink(one.since_run, "passes"), runLink(one.last_pass_run, "never"), changes(one)]],
+    ["flaky", "Flaky on the main line", "No active test is flaky there.", ["Now", "Last passed", "Changes in newest 20"], (one) => [one.since_run === null ? "passes" : ["fails since ", runLink(one.since_run)], runLink(one.last_pass_run, "never"), changes(one)]],
     ["slower", "Slower than before", "No active test has become slower.", ["Slower since", "Before", "Now"], (one) => [runLink(one.since_run), duration(one.before_ms), slowed(one)]],
   ];
   const parts = [

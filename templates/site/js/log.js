@@ -16,6 +16,7 @@ export async function logView(visit, path) {
   const count = el("p", { class: "quiet", role: "status" });
   const further = el("button", { type: "button", hidden: true, onclick: () => draw() }, "More lines");
   const levels = el("span", {});
+  const none = el("p", { class: "nothing", hidden: true }, "No line fits.");
   const walk = new Walk(path);
   const loading = new More(visit, load);
   let shown = [];
@@ -51,6 +52,7 @@ export async function logView(visit, path) {
 
   function tell() {
     further.hidden = drawn >= shown.length;
+    none.hidden = shown.length > 0 || !lines.length || !walk.done;
     const all = plural(lines.length, "line");
     count.textContent = `${shown.length === lines.length ? all : `${number(shown.length)} of ${all}`}${walk.done ? "" : " so far"}${cut ? `; ${number(cut.omitted_bytes)} bytes are left out after line ${number(cut.after_line)}` : ""}`;
   }
@@ -82,7 +84,7 @@ export async function logView(visit, path) {
   loading.load(Infinity)?.then(() => levels.childElementCount || levels.replaceChildren(...[levelChoice()].flat()));
   if (marked) whenSeen(list, () => scrollY || list.querySelector("[aria-current]")?.scrollIntoView({ block: "center" }), visit.signal);
   return [el("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, textField("Find in the log", view.q, set("q")), levels, count),
-    lines.length || !walk.done ? list : nothing("The log is empty."), further, loading.element];
+    lines.length || !walk.done ? [none, list] : nothing("The log is empty."), further, loading.element];
 }
 
 /** A line of a log, or of an excerpt of one. */

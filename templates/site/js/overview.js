@@ -39,7 +39,7 @@ export async function overviewPage(visit) {
   return [
     el("h1", { class: "hidden" }, "Overview"),
     section(`${mainLine().branch} now`, part(visit, () => lines(head.data))),
-    part(visit, lastChanges),
+    section("What changed last", part(visit, lastChanges)),
     part(visit, async () => {
       await shown;
       return section("Commits and pull requests", filterForm(filters, set, head.data), rows);
@@ -54,8 +54,7 @@ async function lines(newest) {
 }
 
 async function lastChanges() {
-  const regressions = await readIfThere("regressions.json");
-  return regressions && section("What changed last", changes(regressions.data));
+  return changes((await readIfThere("regressions.json"))?.data ?? []);
 }
 
 /** Whether a run is of the main line, and has come to an end that tells something. */

@@ -115,10 +115,10 @@ function outputView(visit, { output, place, test, result }, path) {
 
 /** Where an output that is missing was written: whatever passes has written all. */
 function lastWritten({ match, diff }, { regression_test_id: id, verdict }) {
-  if (match !== "missing") return null;
-  const passed = verdict?.last_pass_run;
-  return el("p", {}, diff ? "What was expected stands below." : "What was expected is not published.",
-    passed ? [" It was written in ", el("a", { href: resultHref(passed, id) }, `run ${passed}`), "."] : null);
+  const passed = verdict?.last_pass_run ?? null;
+  if (match !== "missing" || (diff && passed === null)) return null;
+  return el("p", {}, diff ? null : "What was expected is not published. ",
+    passed !== null ? ["The run that passed last wrote it: ", el("a", { href: resultHref(passed, id) }, `run ${passed}`), "."] : null);
 }
 
 function once(callback) {
