@@ -187,7 +187,7 @@ def excerpts(log: LogLines, names: Mapping[Key, Collection[str]]) -> dict[Key, l
 def _pattern(name: str) -> tuple[str, re.Pattern[str]] | None:
     """A token that each line with this name holds, and what then finds the name; None for a name without any."""
     if token := _TOKEN.search(name):
-        return token[0], re.compile(rf"(?<![\w-])(?<![\w-]\.){re.escape(name)}(?!\.*[\w-])")
+        return token[0], re.compile(rf"(?<![\w.-])\.*?{re.escape(name)}(?!\.*[\w-])")
     return None
 
 

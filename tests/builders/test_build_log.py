@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.builders import build_log
@@ -225,6 +225,7 @@ def test_excerpts_are_the_first_lines_of_each() -> None:
     assert "c" not in found
 
 
+@example(["a -", "(b"], ["a..a - a.", "_a( b..(b b."])
 @given(
     st.lists(st.text("ab.-_ (", max_size=5), max_size=4),
     st.lists(st.text("ab.-_ (", max_size=12), max_size=6),
