@@ -66,7 +66,7 @@ _NO_SECRET = re.compile(
 )
 """Masks, constants, and references to a value that stands elsewhere."""
 _PATH = re.compile(r"[/~.]|[A-Za-z]:[\\/]")
-_CALL = re.compile(r"[A-Za-z_][\w.]*+(?:(?:->|::)\w++)*+[(\[]")
+_CALL = re.compile(r"[A-Za-z_][\w.]*+(?:(?:->|::)\w++)*[(\[]")
 _SECRETIVE = re.compile(r"(?=.*(?:\d|[a-z].*[A-Z]|\w-\w|[A-Z]{2}|\S{20}))\S{6,}")
 _PROSE = re.compile(r"(?:expected|near|next|current|end) $")
 

@@ -225,7 +225,7 @@ def test_excerpts_are_the_first_lines_of_each() -> None:
     assert "c" not in found
 
 
-@example(["a -", "(b"], ["a..a - a.", "_a( b..(b b."])
+@example(["a -", "(b", "b"], ["a..a - a.", "_a( b..(b b.", "b. a"])
 @given(
     st.lists(st.text("ab.-_ (", max_size=5), max_size=4),
     st.lists(st.text("ab.-_ (", max_size=12), max_size=6),
