@@ -37,7 +37,7 @@ from exporter.progress import Progress
 from exporter.publish.manifest import CATALOG, SITE, Manifest
 from exporter.publish.published_state import PublishedState
 from exporter.publish.publisher import Changes
-from exporter.publish.store import looked
+from exporter.publish.store import Distant, looked
 from exporter.rules.outcomes import Pair
 from exporter.source.row_values import InvalidRow
 from exporter.state.incremental import IncrementalState, Shown
@@ -383,8 +383,8 @@ def _phases(shared: Shared, built: Mapping[int, BuiltPart]) -> tuple[Iterator[in
 
 
 def _places(shared: Shared, built: Mapping[int, BuiltPart], writes: int) -> tuple[tuple[str, ...], ...]:
-    """The places of documents to be written, as `Changes` has them."""
-    parts = _alone(shared, built)
+    """The places of documents to be written, as `Changes` has them; no others than a distant store looks at places."""
+    parts = _alone(shared, built) if isinstance(shared.job.store, Distant) else []
     return tuple(paths_in_store(shared.job, parts, phase) for phase in _PHASES) if parts and writes <= _FEW else ()
 
 

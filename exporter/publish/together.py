@@ -14,14 +14,16 @@ def in_thread(call: Callable[[], T]) -> Future[T]:
     """Call in a thread that does not keep the process from ending."""
     future = Future[T]()
 
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # whoever takes the answer raises it
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=settle, args=(future, call), daemon=True).start()
     return future
+
+
+def settle(future: Future[T], call: Callable[[], T]) -> None:
+    """Call, and keep what comes of it: whoever takes the answer raises its error."""
+    try:
+        future.set_result(call())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def together(store: Store, first: Callable[[], object], second: Callable[[], T]) -> T:

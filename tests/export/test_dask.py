@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import secrets
 import shutil
 import signal
 import sqlite3
@@ -29,7 +28,7 @@ from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.local.folder_store import LocalStore
 from tests.export.test_kill import RUN_COLUMNS
 from tests.support import dask_cluster
-from tests.support.dask_cluster import Cluster, Observer
+from tests.support.dask_cluster import Cluster, Observer, demo_with_password
 from tests.support.emulator import Emulator
 from tests.support.platform import export
 
@@ -316,15 +315,8 @@ def test_passwords_stand_in_nothing_that_dask_logs_or_shows(
     cluster: Cluster, store: GcsStore, tmp_path: pathlib.Path, mariadb_server: str
 ) -> None:
     """An unencrypted connection carries none: workers have it in their own environment."""
-    name = f"dask_{secrets.token_hex(4)}"
     server = sa.create_engine(mariadb_server, poolclass=sa.NullPool)
-    with server.begin() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        connection.exec_driver_sql(f"CREATE USER {name}@'%%' IDENTIFIED BY 'C4NARY-word'")
-        connection.exec_driver_sql(f"GRANT SELECT ON {name}.* TO {name}@'%%'")
-    try:
-        create_demo(f"{mariadb_server}/{name}", runs=220, tests=2, seed=1)
-        url = sa.make_url(f"{mariadb_server}/{name}").set(username=name, password="C4NARY-word")
+    with demo_with_password(mariadb_server, "C4NARY-word") as url:
         shown: list[str] = []
 
         def look(*_: object) -> bool:
@@ -338,20 +330,16 @@ def test_passwords_stand_in_nothing_that_dask_logs_or_shows(
             cluster.start_worker(3 + number, EXPORTER_DATABASE_URL=url.render_as_string(False))
         with Observer(cluster, look) as observer:
             export(url.render_as_string(False), store, cluster=DaskCluster(cluster.address))
-        export(f"{mariadb_server}/{name}", tmp_path / "folder")
+        export(f"{mariadb_server}/{url.database}", tmp_path / "folder")
         assert published(store) == published(LocalStore(tmp_path / "folder"))
         with server.begin() as connection:  # tasks that fail are logged, too
-            connection.exec_driver_sql(f"DROP TABLE {name}.test_result_file")
-            connection.exec_driver_sql(f"UPDATE {name}.test_result SET exit_code = 3")
+            connection.exec_driver_sql(f"DROP TABLE {url.database}.test_result_file")
+            connection.exec_driver_sql(f"UPDATE {url.database}.test_result SET exit_code = 3")
         with Observer(cluster, look) as observer, pytest.raises(ExporterError) as failed:
             export(url.render_as_string(False), store, cluster=DaskCluster(cluster.address))
         shown += [cluster.log(process) for process in cluster.processes] + [str(failed.value)]
         assert "exporter-read" in "".join(shown)
         assert "C4NARY" not in "".join(shown)
-    finally:
-        with server.begin() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-            connection.exec_driver_sql(f"DROP USER {name}@'%%'")
 
 
 def test_a_function_makes_the_cluster(

@@ -1,17 +1,14 @@
 """Dask over TLS: an export with a certificate of the cluster's authority, and refusals of all others, in one line."""
 
-import contextlib
 import datetime
 import ipaddress
 import pathlib
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dask
 import pytest
-import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,7 +22,7 @@ from exporter.publish.gcs.bucket_store import GcsStore
 from exporter.publish.local.folder_store import LocalStore
 from tests.export.test_dask import published
 from tests.support import dask_cluster
-from tests.support.dask_cluster import Cluster, Observer
+from tests.support.dask_cluster import Cluster, Observer, demo_with_password
 from tests.support.emulator import Emulator
 from tests.support.platform import export
 
@@ -92,30 +89,12 @@ def cluster(tmp_path: pathlib.Path, emulator: Emulator, authority: Authority) ->
         yield found
 
 
-@contextlib.contextmanager
-def _with_password(server: str) -> Iterator[sa.URL]:
-    """The URL of a small platform, with a password."""
-    name = f"dask_{secrets.token_hex(4)}"
-    engine = sa.create_engine(server, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        connection.exec_driver_sql(f"CREATE USER {name}@'%%' IDENTIFIED BY '{CANARY}'")
-        connection.exec_driver_sql(f"GRANT SELECT ON {name}.* TO {name}@'%%'")
-    try:
-        create_demo(f"{server}/{name}", runs=220, tests=2, seed=1)
-        yield sa.make_url(f"{server}/{name}").set(username=name, password=CANARY)
-    finally:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-            connection.exec_driver_sql(f"DROP USER {name}@'%%'")
-
-
 def test_an_export_over_tls_sends_workers_the_database_url_and_shows_it_nowhere(
     cluster: Cluster, authority: Authority, bucket: str, tmp_path: pathlib.Path, mariadb_server: str
 ) -> None:
     store = GcsStore(bucket, "api", max_writes_per_second=100_000)
     shown: list[str] = []
-    with _with_password(mariadb_server) as url, dask.config.set(authority.settings("client")):
+    with demo_with_password(mariadb_server, CANARY) as url, dask.config.set(authority.settings("client")):
         with Observer(cluster, lambda *_: shown.append(observer.shown())) as observer:
             export(url.render_as_string(False), store, cluster=DaskCluster(cluster.address))
         export(url.render_as_string(False), tmp_path / "folder")

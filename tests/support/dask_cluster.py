@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import distributed
+import sqlalchemy as sa
+
+from exporter.demo import create_demo
 
 QUICK = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
@@ -177,3 +181,21 @@ def running(folder: pathlib.Path, workers: int, scheme: str = "tcp", **environme
         yield cluster
     finally:
         cluster.stop()
+
+
+@contextlib.contextmanager
+def demo_with_password(server: str, password: str) -> Iterator[sa.URL]:
+    """The URL of a small platform of a user with this password, on a server on which everything may be done."""
+    name = f"dask_{secrets.token_hex(4)}"
+    engine = sa.create_engine(server, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        connection.exec_driver_sql(f"CREATE USER {name}@'%%' IDENTIFIED BY '{password}'")
+        connection.exec_driver_sql(f"GRANT SELECT ON {name}.* TO {name}@'%%'")
+    try:
+        create_demo(f"{server}/{name}", runs=220, tests=2, seed=1)
+        yield sa.make_url(f"{server}/{name}").set(username=name, password=password)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+            connection.exec_driver_sql(f"DROP USER {name}@'%%'")

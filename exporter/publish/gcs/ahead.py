@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from google.cloud import storage
 
 from exporter import paths
-from exporter.publish.together import in_thread
+from exporter.publish.together import in_thread, settle
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Ahead(Generic[T]):
                     name, future = waiting.popleft()
                 except IndexError:  # another thread was faster
                     return
-                _settle(future, ask, name)
+                settle(future, functools.partial(ask, name))
 
         for _ in range(min(THREADS, len(asked))):
             threading.Thread(target=work, daemon=True).start()
@@ -103,13 +103,6 @@ class Looked:
             if not self._checked:
                 check()
                 self._checked = True
-
-
-def _settle(future: Future[T], ask: Callable[..., T], *arguments: str) -> None:
-    try:
-        future.set_result(ask(*arguments))
-    except BaseException as error:  # who takes the answer raises it
-        future.set_exception(error)
 
 
 def look(
