@@ -190,7 +190,8 @@ class _Copy:
         """Fetch the manifests of the parts that are not there."""
         published = base.manifest.parts if base.manifest else {}
         hrefs = [part.href for name, part in manifest.parts.items() if published.get(name) != part]
-        there = {one.path for one in self.store.list(stored(paths.MANIFESTS))}
+        # A power cut may have emptied what was written before anything was published.
+        there = {one.path for one in self.store.list(stored(paths.MANIFESTS))} if base.manifest else set()
         lacking = [part for part in manifest.parts.values() if part.href in hrefs and stored(part.href) not in there]
         for part in lacking:
             data = self.site if self.site is not None and digest(self.site) == part.digest else self._part(part)

@@ -350,7 +350,10 @@ def test_descriptors_are_few_and_closed(store: LocalStore, outside: pathlib.Path
 
 
 def test_nothing_is_visible_before_the_disk_has_it(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch is synced before its first rename, and a control object's name when it is written."""
+    """A batch is synced before its first rename, and a control object's name when it is written.
+
+    As long as there is no manifest, data is waited for before the first one alone.
+    """
     happened: list[str] = []
 
     def noting(name: str, what: Callable[..., object]) -> Callable[..., object]:
@@ -367,19 +370,43 @@ def test_nothing_is_visible_before_the_disk_has_it(store: LocalStore, monkeypatc
     monkeypatch.setattr(scratch.Scratch, "sync", noting("wait", scratch.Scratch.sync))
     monkeypatch.setattr(tree, "sync", noting("sync", scratch.sync))
     batch = ["write"] * 3 + ["wait"] + ["rename"] * 3
+    store.write((f"v1/new/{number}.json", b"a") for number in range(4))
+    assert happened == [*(["write"] * 3), *(["rename"] * 3), "write", "rename"]
+    happened.clear()
+    version = store.replace("v1/manifest.json", b"same", ABSENT)
+    store.replace("v1/manifest.json", b"same", version)
+    assert happened == ["sync", "write", "wait", "rename", "fsync"] * 2
+    happened.clear()
     store.write((f"v1/{number}/a.json", b"a") for number in range(7))
     assert happened == [*batch, *batch, "write", "wait", "rename"]
     happened.clear()
     store.write((f"v1/{number}/a.json", b"a") for number in range(7))
     assert happened == []
-    version = store.replace("v1/manifest.json", b"same", ABSENT)
-    store.replace("v1/manifest.json", b"same", version)
-    assert happened == ["sync", "write", "wait", "rename", "fsync"] * 2
+
+
+def test_what_is_written_while_a_first_manifest_comes_is_waited_for(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch looks for the manifest itself: another exporter may have published since the last one."""
+    monkeypatch.setattr(folder_store, "_BATCH", 2)
+    waits: list[int] = []
+    monkeypatch.setattr(scratch.Scratch, "sync", lambda _: waits.append(len(contents(store))))
+
+    def documents() -> Iterator[tuple[str, bytes]]:
+        for number in range(6):
+            if number == 3:
+                LocalStore(store.root).replace("v1/manifest.json", b"another's", ABSENT)
+                waits.clear()
+            yield f"v1/{number}.json", b"a"
+
+    store.write(documents())
+    assert waits == [3, 5]
 
 
 def test_large_documents_are_synced_before_many_are_held_in_memory(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store.replace("v1/manifest.json", b"published", ABSENT)
     monkeypatch.setattr(folder_store, "_BATCH_BYTES", 1000)
     synced: list[int] = []
     monkeypatch.setattr(scratch, "_keeps_order", lambda _: False)

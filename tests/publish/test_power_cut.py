@@ -43,6 +43,18 @@ while True:
     print(version, flush=True)
 """
 
+FIRST = """
+import pathlib, sys, time
+from exporter.publish.local.folder_store import LocalStore
+from tests.publish.test_power_cut import DOCUMENTS, document
+
+store = LocalStore(pathlib.Path(sys.argv[1]))
+store.write((f"v1/runs/{n % 30}/{n}.json", document(n, 1)) for n in range(DOCUMENTS))
+print(1, flush=True)
+store.replace("v1/manifest.json", document(0, 1), "")
+time.sleep(60)
+"""
+
 
 def document(number: int, version: int) -> bytes:
     """A document that shows whether it is whole: its first line is the digest of the rest."""
@@ -115,6 +127,33 @@ def test_no_published_document_is_ever_empty_or_torn(kind: str, tmp_path: pathli
             process.stdout.close()
             remount(kind, place)
             durable = walk(LocalStore(place / "site"), durable)
+
+
+@pytest.mark.parametrize("kind", ["xfs", "ext4"])
+def test_a_first_manifest_names_whole_documents(kind: str, tmp_path: pathlib.Path) -> None:
+    """Before it, the store waits for no document; all of them are on the disk when it is there."""
+    dice = random.Random(kind)
+    published = 0
+    with image(kind, tmp_path) as place:
+        for round_ in range(ROUNDS):
+            root = place / str(round_)
+            process = subprocess.Popen([sys.executable, "-c", FIRST, root], stdout=subprocess.PIPE, text=True)
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(dice.random() * 0.3)
+            cut(place, flush_log=round_ % 2 == 0)
+            process.kill()
+            process.wait(30)
+            process.stdout.close()
+            remount(kind, place)
+            store = LocalStore(root)
+            if store.get("v1/manifest.json"):
+                published += 1
+                for number in range(DOCUMENTS):
+                    found = store.get(f"v1/runs/{number % 30}/{number}.json")
+                    assert found is not None
+                    version_of(found.data)
+    assert published
 
 
 def walk(store: LocalStore, durable: int) -> int:

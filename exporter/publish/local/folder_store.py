@@ -9,7 +9,7 @@ import hashlib
 import math
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from exporter import paths
@@ -22,6 +22,8 @@ _CHECK = 1.0
 
 _BATCH, _BATCH_BYTES = 4_000, 4_000_000
 """Documents, and their bytes, that are written and then waited for together."""
+
+_MANIFEST = paths.stored(paths.MANIFEST)
 
 FILE_MODE = 0o644
 """Permissions of published files: a web server of another user must be able to read them."""
@@ -115,7 +117,8 @@ class LocalStore:
         """Write each (path, bytes) whose bytes are not already there; return the number written.
 
         No path ever has unwritten data behind it, even if the machine loses power. The names are on the disk before
-        those of the next call's documents are, and before any object that is replaced later.
+        those of the next call's documents are, and before any object that is replaced later. As long as no manifest
+        publishes anything, data is not waited for here: the first manifest is not written before it is on the disk.
 
         `check` is called before the first document becomes visible, and before one that does a second or more after
         the last call: so a process that slept calls it before it goes on.
@@ -134,6 +137,13 @@ class LocalStore:
 
         batch: dict[str, bytes] = {}
         size = 0
+        published = False
+
+        def put(batch: Mapping[str, bytes]) -> None:
+            nonlocal published
+            published = published or self._is_published()
+            tree.write(batch, check_when_due, synced=published)
+
         with _explaining(self.root, SCRATCH), self._writing() as tree:
             for path, data in documents:
                 check_path(path)
@@ -142,10 +152,10 @@ class LocalStore:
                     size += len(data)
                     written += 1
                 if len(batch) >= _BATCH or size >= _BATCH_BYTES:
-                    tree.write(batch, check_when_due)
+                    put(batch)
                     batch, size = {}, 0
             if batch:
-                tree.write(batch, check_when_due)
+                put(batch)
         return written
 
     def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
@@ -191,6 +201,10 @@ class LocalStore:
         check_path(prefix + "x")
         with _explaining(self.root, prefix or "the folder"), Tree(self.root) as tree:
             yield from (entry for entry in tree.walk(prefix) if is_path(entry.path))
+
+    def _is_published(self) -> bool:
+        with Tree(self.root) as tree:
+            return tree.has(_MANIFEST)
 
     def _writing(self) -> Tree:
         return Tree(self.root, self.file_mode)

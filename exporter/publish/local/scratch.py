@@ -54,8 +54,8 @@ class Scratch:
         self._is_masked: bool | None = None
         self._open.callback(self._close_files)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a file."""
+    def write(self, name: str, data: bytes, *, awaited: bool) -> None:
+        """Write a file; `awaited`: one whose data `sync` will wait for."""
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FILE, self._mode, dir_fd=self.folder)
         try:
             if self._is_masked is None:  # all files of one folder get the same permissions
@@ -64,12 +64,12 @@ class Scratch:
                 os.fchmod(file, self._mode)
             while data:
                 data = data[os.write(file, data) :]
-            if self._ordered:
+            if awaited and self._ordered:
                 _sync_range(file, _START)
         except BaseException:
             os.close(file)
             raise
-        if self._ordered:
+        if awaited and self._ordered:
             self._unsynced.append(file)
             if len(self._unsynced) == _UNSYNCED:
                 self._wait()
@@ -77,7 +77,7 @@ class Scratch:
             os.close(file)
 
     def sync(self) -> None:
-        """Wait until the data of all files is on the disk."""
+        """Wait until the data of all files that are awaited is on the disk."""
         if self._ordered:
             self._wait()
         else:

@@ -79,6 +79,13 @@ class Tree:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return room.f_bavail * room.f_frsize
 
+    def has(self, path: str) -> bool:
+        """Whether there is an object at a path."""
+        try:
+            return _size(*self._place(path)) is not None
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def holds(self, path: str, data: bytes) -> bool:
         """Whether exactly these bytes stand at a path."""
         try:
@@ -90,18 +97,20 @@ class Tree:
             error.filename = path
             raise
 
-    def write(self, files: Mapping[str, bytes], check: Callable[[bool], None]) -> None:
+    def write(self, files: Mapping[str, bytes], check: Callable[[bool], None], *, synced: bool = True) -> None:
         """Write files so that none is visible before the data of all of them is on the disk.
 
         Args:
             files: path → bytes.
+            synced: False leaves their data to a later `write_durably`; each is visible whole or not at all even so, but
+                not after a power cut.
             check: called before each file becomes visible; raises to stop. Its argument says whether folders have
                 vanished since the last call, as the scratch folder does when another export takes over.
         """
         left = dict(files)
         for attempt in range(_TRIES):
             try:
-                self._write(left, check)
+                self._write(left, check, synced=synced)
                 return
             except FileNotFoundError:  # another process deletes the emptied folder
                 if attempt == _TRIES - 1:
@@ -224,9 +233,9 @@ class Tree:
                 time.sleep(0.002)
             yield
 
-    def _write(self, left: dict[str, bytes], check: Callable[[bool], None]) -> None:
+    def _write(self, left: dict[str, bytes], check: Callable[[bool], None], *, synced: bool) -> None:
         """Write files, and drop from `left` those that are in their place."""
-        scratch = self._stage(left)
+        scratch = self._stage(left, synced=synced)
         for number, path in enumerate(list(left)):
             check(False)
             try:
@@ -237,16 +246,17 @@ class Tree:
                 raise
             del left[path]
 
-    def _stage(self, files: Mapping[str, bytes]) -> Scratch:
-        """Write files to the scratch folder, named by their numbers, until the disk has them."""
+    def _stage(self, files: Mapping[str, bytes], *, synced: bool = True) -> Scratch:
+        """Write files to the scratch folder, named by their numbers; `synced`: until the disk has them."""
         if self._scratch is None:
             assert self._create is not None
             self._scratch = Scratch(self._folder(SCRATCH), self._create)
         path = ""
         try:
             for number, path in enumerate(files):
-                self._scratch.write(str(number), files[path])
-            self._scratch.sync()
+                self._scratch.write(str(number), files[path], awaited=synced)
+            if synced:
+                self._scratch.sync()
         except OSError as error:  # of a file in the scratch folder
             error.filename = path
             raise
