@@ -9,6 +9,7 @@ from typing import Final
 JSON: Final = "application/json"
 XML: Final = "application/xml"
 HTML: Final = "text/html; charset=utf-8"
+TEXT: Final = "text/plain; charset=utf-8"
 UNKNOWN: Final = "application/octet-stream"
 
 _COMPRESSIBLE: Final = {
@@ -20,8 +21,8 @@ _COMPRESSIBLE: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".ndjson": "application/x-ndjson",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    "": "text/plain; charset=utf-8",
+    ".txt": TEXT,
+    "": TEXT,
 }
 _AS_IT_IS: Final = {
     ".gz": "application/gzip",

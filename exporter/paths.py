@@ -39,6 +39,8 @@ BADGES = f"{ROOTED}badges/"
 OPENAPI = "openapi.json"
 SCHEMAS = "schemas/"
 SCHEMA_INDEX = "schemas.json"
+DOCUMENTATION = "llms.txt"
+"""What to read first; beside it, at the store's root, stands the same with other links."""
 
 RUNS = "runs"
 SAMPLES = "samples"
@@ -266,7 +268,8 @@ def entry_documents() -> dict[str, str]:
     }
     for family, facets in ((RUNS, RUN_FACETS), (SAMPLES, SAMPLE_FACETS), (REGRESSION_TESTS, REGRESSION_TEST_FACETS)):
         names |= {f"{family.replace('-', '_')}_by_{name}": facet(family, name) for name in facets}
-    return {name: document(path) for name, path in names.items()} | {"regressions_feed": REGRESSIONS_FEED}
+    others = {"regressions_feed": REGRESSIONS_FEED, "snapshots": SNAPSHOT_INDEX, "documentation": DOCUMENTATION}
+    return {name: document(path) for name, path in names.items()} | others
 
 
 def site_page(name: str) -> str:
@@ -311,8 +314,8 @@ SNAPSHOTS = "snapshots/"
 """Below the API root, where readers may read, and where the version of what rows look like stands."""
 
 LATEST_SNAPSHOT = f"{SNAPSHOTS}latest.json"
-RELATED = {"snapshots": SNAPSHOT_INDEX, "documentation": "../llms.txt"}
-"""What the manifest names beside the entry documents: it need not be there."""
+RELATED = {"snapshots": SNAPSHOT_INDEX, "documentation": f"../{DOCUMENTATION}"}
+"""What the manifest names beside the entry documents: what is not below the API root need not be there."""
 
 STATE_SNAPSHOTS = STATE_ROOT + SNAPSHOTS
 """A file for each snapshot that a process is writing."""

@@ -65,6 +65,7 @@ class Aggregate:
             from exporter.builders import api_description
 
             yield from api_description.documents()
+            yield discovery.documentation(self.options)
         yield from regression_tests.named_documents(catalog)
         whole, main = self._lineages(all_results), self._lineages(main_lineage)
 

@@ -28,7 +28,7 @@ from exporter.documents.runs import CommitRunsPage, GridHead, GridPage, RunDocum
 from exporter.documents.samples import SampleDocument, SampleItem
 from exporter.documents.search import SearchIndex
 from exporter.documents.snapshots import Snapshot, SnapshotIndex
-from exporter.media_types import JSON, XML
+from exporter.media_types import JSON, media_type
 from exporter.rules.comparison import Bucket
 from exporter.rules.status import RunStatus
 
@@ -54,7 +54,7 @@ _TAGS = {
     "Samples": "Media files that are tested, and every result with them.",
     "Regression tests": "What runs do with the samples, and what should come of it.",
     "Categories and tags": "What regression tests and samples are sorted by.",
-    "Snapshots": "All rows as files, if the platform publishes such.",
+    "Snapshots": "All rows as files, if the platform publishes such; the index is always there.",
 }
 
 
@@ -102,7 +102,7 @@ _CLOSED = {
 class Published(NamedTuple):
     """A kind of documents: their path with parameters, their shape, what they hold, and what they are sorted under.
 
-    Without a shape they are no JSON but XML.
+    Without a shape they are text or XML, as their path says.
     """
 
     path: str
@@ -117,6 +117,7 @@ def published() -> Iterator[Published]:
     yield Published("pending.json", PendingDocument, "What is just being published", "Manifests")
     yield Published("manifests/{part}.json", ManifestPartDocument, "The documents of one part", "Manifests")
     yield Published(paths.SCHEMA_INDEX, SchemaIndex, "The JSON Schema of each kind of document", "Manifests")
+    yield Published(paths.DOCUMENTATION, None, "What to read first: what is published, and where to start", "Manifests")
     yield from _runs()
     yield from _grid()
     yield from _samples()
@@ -292,7 +293,7 @@ def _operation(one: Published, schemas: Schemas) -> dict[str, Any]:
                 },
                 "content": {JSON: {"schema": schemas.of(one.shape)}}
                 if one.shape
-                else {XML: {"schema": {"type": "string"}}},
+                else {media_type(one.path): {"schema": {"type": "string"}}},
             },
             "304": {"$ref": "#/components/responses/NotModified"},
             "404": {"$ref": "#/components/responses/NotFound"},

@@ -1,4 +1,4 @@
-"""How machines find the API from the store's root: an API catalog, llms.txt, robots.txt and a sitemap."""
+"""How machines find the API: llms.txt at the store's root and at the API's, an API catalog, robots.txt, a sitemap."""
 
 from collections.abc import Iterator
 
@@ -13,16 +13,24 @@ API_CATALOG = "api-catalog.linkset"
 
 
 def documents(options: DocumentOptions) -> Iterator[Document]:
-    """Everything of the kind; none depends on a row."""
+    """Everything at the store's root; none depends on a row."""
     entries = sorted(map(paths.stored, (paths.MANIFEST, *paths.entry_documents().values())))
     yield paths.site_page(API_CATALOG), encode(_api_catalog(options.public_url or ""))
-    for page in ("llms.txt", "robots.txt", *(["sitemap.xml"] if options.public_url else [])):
-        text = (
-            templates()
-            .get_template(f"site/{page}")
-            .render(main=options.main, entries=entries, public_url=options.public_url, docs=options.docs)
-        )
+    yield paths.site_page(paths.DOCUMENTATION), _guide(options, api=paths.API_ROOT, docs=options.docs)
+    for page in ("robots.txt", *(["sitemap.xml"] if options.public_url else [])):
+        template = templates().get_template(f"site/{page}")
+        text = template.render(entries=entries, public_url=options.public_url, docs=options.docs)
         yield paths.site_page(page), text.encode()
+
+
+def documentation(options: DocumentOptions) -> Document:
+    """What to read first, below the API root: a mirror of the API alone has it, and no documentation beside it."""
+    return paths.DOCUMENTATION, _guide(options, api="", docs=False)
+
+
+def _guide(options: DocumentOptions, *, api: str, docs: bool) -> bytes:
+    """What is published and where to start; links to documents of the API begin with `api`."""
+    return templates().get_template("site/llms.txt").render(main=options.main, api=api, docs=docs).encode()
 
 
 def _api_catalog(root: str) -> dict[str, list[dict[str, object]]]:

@@ -17,6 +17,7 @@ DIFF_RULES = "diff rules"
 _RELATED = tuple(f"{paths.facet(paths.RUNS, name)}/" for name in ("commit", "pr"))
 _COMMITS = f"{paths.facet(paths.RUNS, 'commit')}/"
 _RUN_LISTS = (*_RELATED, *(f"{paths.facet(paths.RUNS, name)}/" for name in paths.RUN_FACETS))
+_OF_CODE = (paths.OPENAPI, paths.SCHEMA_INDEX, paths.SCHEMAS, paths.DOCUMENTATION, paths.ROOTED)
 _OTHERS = re.compile(
     rf"(?P<sample>{paths.SAMPLES}/-?\d+)(?:/history)?\.json"
     rf"|(?P<test>{paths.REGRESSION_TESTS}/-?\d+)\.json"
@@ -76,7 +77,7 @@ def of_document(path: str) -> str | None:
         return name if name.startswith(_RUN_LISTS) else None  # a further page of an index begins like a list
     if path == paths.REGRESSIONS_FEED:
         return paths.REGRESSIONS
-    if path in (paths.OPENAPI, paths.SCHEMA_INDEX) or path.startswith((paths.SCHEMAS, paths.ROOTED)):
+    if path.startswith(_OF_CODE):
         return CODE
     found = _OTHERS.fullmatch(path)
     return found[found.lastgroup] if found is not None and found.lastgroup else None

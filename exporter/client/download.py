@@ -62,11 +62,13 @@ def choose(source: Source, snapshot: str | None = None) -> Snapshot:
             f"{source.name}: there is no {paths.SNAPSHOT_INDEX}: no snapshot is published there, or this is no API root"
         )
     found = decode_index(source.name, data)["snapshots"]
+    if not found:
+        raise FetchError(f"{source.name}: no snapshot is published there")
     for one in found:
         if snapshot in (None, one["id"]):
             return one
     ids = ", ".join(one["id"] for one in found)
-    raise FetchError(f"{source.name}: there is no snapshot {snapshot or ''}; there are: {ids or 'none'}")
+    raise FetchError(f"{source.name}: there is no snapshot {snapshot}; there are: {ids}")
 
 
 def _fetch(

@@ -55,7 +55,7 @@ class _MovedError(Exception):
     """The source has published meanwhile, or is about to: begin again from its new manifest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Copied(Manifest):
     """A manifest that is published as it came."""
 
@@ -180,11 +180,11 @@ class _Copy:
             )
         try:
             found = decode_manifest(data)
-            links = orjson.loads(data).get("links", {}).values()
         except StoreError as error:
             raise FetchError(f"{self.source.name}: {error}") from None
-        self.entries = {*paths.entry_documents().values(), *filter(lambda link: isinstance(link, str), links)}
-        return Copied(found.catalog, found.site, found.partitions, found.latest_run_id, found.counts, data)
+        self.entries = {*paths.entry_documents().values(), *found.links.values()}
+        parts = found.catalog, found.site, found.partitions
+        return Copied(*parts, found.latest_run_id, found.counts, found.links, data=data)
 
     def _parts(self, manifest: Manifest, base: PublishedState) -> None:
         """Fetch the manifests of the parts that are not there."""

@@ -58,8 +58,8 @@ class ManifestDocument(TypedDict):
     links: Annotated[dict[EntryName, Link], "The entry documents."]
     related: Annotated[
         dict[RelatedName, Link],
-        "What is beside them, and need not be there: snapshots, if such are published; what to read first, if the host "
-        "serves more than the API.",
+        "What stood beside them before they were entry documents: `snapshots`; `documentation` as it is at the host's "
+        "root, if that serves more than the API.",
     ]
 
 

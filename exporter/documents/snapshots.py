@@ -5,6 +5,7 @@ Rows have the fields of the documents' shapes and a few of their own. The order 
 
 from typing import Annotated, Literal, TypedDict
 
+from exporter import paths
 from exporter.documents.fields import (
     Branch,
     Count,
@@ -156,3 +157,9 @@ class SnapshotIndex(TypedDict):
     api_version: Annotated[str, "SemVer of the contract."]
     latest: Annotated[str | None, "Id of the newest."]
     snapshots: Annotated[list[Snapshot], "Newest first."]
+
+
+def snapshot_index(listed: list[Snapshot]) -> SnapshotIndex:
+    """The index of these snapshots, newest first; the first export publishes that of none."""
+    latest = listed[0]["id"] if listed else None
+    return {"api_version": paths.API_VERSION, "latest": latest, "snapshots": listed}

@@ -7,7 +7,7 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -90,7 +90,7 @@ def decode_part(data: bytes) -> Documents:
 class Manifest:
     """What is published. `counts` lacks the contract's `documents` and `bytes`, which are the parts' sums.
 
-    `site` is None in what an exporter has published that had no site.
+    `site` is None in what an exporter has published that had no site; `links` are the entry documents that it had.
     """
 
     catalog: Part
@@ -98,6 +98,7 @@ class Manifest:
     partitions: tuple[Part, ...]
     latest_run_id: int | None
     counts: Mapping[str, int]
+    links: Mapping[str, str] = field(default_factory=paths.entry_documents)
 
     @functools.cached_property
     def parts(self) -> dict[str, Part]:
@@ -113,7 +114,7 @@ class Manifest:
     def snapshot(self) -> str:
         """The digest of all that the manifest names, the same exactly when all of that is."""
         parts = [part.digest for part in self.parts.values()]
-        return digest(encode([paths.API_VERSION, self.counts, self.latest_run_id, paths.entry_documents(), parts]))
+        return digest(encode([paths.API_VERSION, self.counts, self.latest_run_id, self.links, parts]))
 
     def encode(self, generated_at: str) -> bytes:
         """The bytes of `manifest.json`."""
@@ -133,7 +134,7 @@ class Manifest:
                 "catalog": self.catalog.shown(),
                 "site": self.site.shown() if self.site else None,
                 "partitions": [part.shown() for part in self.partitions],
-                "links": paths.entry_documents(),
+                "links": self.links,
                 "related": paths.RELATED,
             }
         )
@@ -159,6 +160,7 @@ def decode_manifest(data: bytes) -> Manifest:
             partitions=tuple(_part(part) for part in value["partitions"]),
             latest_run_id=value["latest_run_id"],
             counts=counts,
+            links={name: link for name, link in value["links"].items() if isinstance(link, str)},
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StoreError(

@@ -196,6 +196,7 @@ class Publisher:
             base = self._fence(base)
             if self.store.get(_LAYOUT) is None:
                 self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
+            self._begin_snapshots(base, changes)
             written = self._write(changes, deletions)
         self.lease.keep()
         if not unchanged:
@@ -206,6 +207,16 @@ class Publisher:
         self._delete(deletions, changes)
         self.lease.end()
         return written
+
+    def _begin_snapshots(self, base: PublishedState, changes: Changes) -> None:
+        """Write the index of no snapshots if the new manifest is the first to link to it; one that is there stays."""
+        published = base.manifest.links.values() if base.manifest else ()
+        if paths.SNAPSHOT_INDEX in published or paths.SNAPSHOT_INDEX not in changes.manifest.links.values():
+            return
+        from exporter.documents.snapshots import snapshot_index  # which later exports can do without
+
+        with contextlib.suppress(ConflictError):
+            self.store.replace(stored(paths.SNAPSHOT_INDEX), encode(snapshot_index([])), ABSENT)
 
     def _write(self, changes: Changes, deletions: Deletions) -> int:
         """Write documents, then the state's new files and the list of deletions; return the number of documents.

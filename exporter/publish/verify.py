@@ -66,6 +66,8 @@ def verify(store: Store, progress: Progress = quiet, *, content: bool = False) -
         report = check.run(progress, publisher.remembered(), _READERS if lists_digests else 0)
     else:
         report = check.run_by_listing(progress, publisher.remembered())
+    if paths.SNAPSHOT_INDEX in base.manifest.links.values() and store.get(stored(paths.SNAPSHOT_INDEX)) is None:
+        report.problems.append(f"{paths.SNAPSHOT_INDEX}: missing")
     return report
 
 
@@ -130,7 +132,7 @@ class _Check:
         parts = list(self.manifest.parts.values())
         for part in parts:
             self.known.update(map(hash, self._documents(part, report=True)))
-        control = {paths.MANIFEST, paths.PENDING, *(part.href for part in parts)}
+        control = {paths.MANIFEST, paths.PENDING, paths.SNAPSHOT_INDEX, *(part.href for part in parts)}
         self.known.update(map(hash, control))
         self._links(paths.MANIFEST)
         with ThreadPoolExecutor(readers) if readers else contextlib.nullcontext() as threads:

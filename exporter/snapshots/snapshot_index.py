@@ -15,7 +15,7 @@ import orjson
 
 from exporter import paths
 from exporter.documents.encoding import digest, encode
-from exporter.documents.snapshots import Snapshot, SnapshotIndex
+from exporter.documents.snapshots import Snapshot, SnapshotIndex, snapshot_index
 from exporter.errors import ConflictError, StoreError
 from exporter.paths import stored
 from exporter.publish.lease import moment, now
@@ -80,13 +80,9 @@ def publish(store: Store, snapshot: Snapshot, keep: int) -> None:
         known = decode_index(store.name, found.data)["snapshots"] if found else []
         others = [one for one in known if one["id"] != snapshot["id"]]
         listed = sorted([snapshot, *others], key=lambda one: one["created_at"], reverse=True)[:keep]
-        index: SnapshotIndex = {
-            "api_version": paths.API_VERSION,
-            "latest": listed[0]["id"],
-            "snapshots": listed,
-        }
+        data = encode(snapshot_index(listed))
         with contextlib.suppress(ConflictError):
-            store.replace(stored(paths.SNAPSHOT_INDEX), encode(index), found.version if found else ABSENT)
+            store.replace(stored(paths.SNAPSHOT_INDEX), data, found.version if found else ABSENT)
             break
     else:
         raise ConflictError(f"{store.name}: other processes keep replacing {paths.SNAPSHOT_INDEX}; try again later")

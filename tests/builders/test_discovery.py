@@ -22,6 +22,7 @@ PAGES = {
     for path, data in [*site.pages(MAIN), *discovery.documents(DocumentOptions(main=MAIN))]
     if path.count("/") == 1
 }
+OF_THE_API = discovery.documentation(DocumentOptions(main=MAIN, docs=True))[1].decode()
 PUBLIC = {path: data.decode() for path, data in discovery.documents(DocumentOptions(public_url=URL))}
 OPERATIONS = {path.removeprefix("/") for path in api_description.openapi()["paths"]}
 
@@ -36,6 +37,11 @@ def test_every_document_that_llms_txt_names_is_described() -> None:
     assert len(set(named)) >= 10
     # OpenAPI does not describe itself.
     assert [path for path in named if not described(path) and path != paths.OPENAPI] == []
+
+
+def test_the_apis_own_says_the_same_with_links_from_its_folder() -> None:
+    assert PAGES["/llms.txt"].replace("v1/", "") == OF_THE_API and "manifest.json](manifest.json)" in OF_THE_API
+    assert "docs/" not in OF_THE_API, "a mirror of the API alone has no documentation beside it"
 
 
 def test_llms_txt_names_the_main_line_as_it_is() -> None:
@@ -113,6 +119,13 @@ def test_the_manifest_names_what_is_beside_the_entry_documents(platform: Platfor
     manifest = json.loads((tmp_path / "v1/manifest.json").read_bytes())
     assert manifest["related"] == {"snapshots": "snapshots.json", "documentation": "../llms.txt"}
     assert (tmp_path / "v1" / manifest["related"]["documentation"]).is_file()
+    links = manifest["links"]
+    assert (tmp_path / "v1" / links["documentation"]).read_text().startswith("# CCExtractor CI results\n")
+    catalog = json.loads((tmp_path / "v1" / manifest["catalog"]["href"]).read_bytes())["documents"]
+    assert links["documentation"] in catalog and links["snapshots"] not in catalog
+    assert json.loads((tmp_path / "v1" / links["snapshots"]).read_bytes()) == {
+        "api_version": manifest["api_version"], "latest": None, "snapshots": []
+    }  # fmt: skip
     index = json.loads((tmp_path / "v1" / manifest["links"]["schemas"]).read_bytes())["schemas"]
     assert [one["name"] for one in index] == sorted(api_description.json_schemas())
     assert all((tmp_path / "v1" / one["href"]).is_file() for one in index)

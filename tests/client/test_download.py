@@ -136,6 +136,23 @@ def test_download(server: Server, folder: pathlib.Path) -> None:
         fetch(server, folder, "other")
 
 
+def test_where_no_snapshot_is_published_it_says_so(server: Server, folder: pathlib.Path) -> None:
+    """A mirror has no snapshots, and an index that says so."""
+    copy(server, LocalStore(folder))
+    with source(str(folder)) as opened:
+        for name in (None, "other"):
+            with pytest.raises(FetchError, match=f"^{re.escape(opened.name)}: no snapshot is published there$"):
+                choose(opened, name)
+
+
+def test_a_mirror_keeps_the_snapshots_that_it_has(server: Server, folder: pathlib.Path, platform_url: str) -> None:
+    snapshots.create(Database(platform_url), LocalStore(folder))
+    index = (folder / "v1/snapshots.json").read_bytes()
+    copy(server, LocalStore(folder))
+    same(server, folder)
+    assert (folder / "v1/snapshots.json").read_bytes() == index
+
+
 def test_from_a_folder(server: Server, folder: pathlib.Path) -> None:
     for base in (str(server.root), f"file://{server.root}/v1/"):
         with source(base) as opened:
@@ -247,7 +264,8 @@ def test_readers_of_a_mirror_meet_no_broken_link_whenever_it_dies(server: Server
                 look(store)
                 files = {str(f.relative_to(server.root)) for f in (server.root / "v1").rglob("*") if f.is_file()}
                 assert {path for path in store.objects if path.startswith("v1/")} == {
-                    path for path in files if not paths.is_of_snapshots(path[3:])
+                    "v1/snapshots.json",
+                    *(path for path in files if not paths.is_of_snapshots(path[3:])),
                 }
 
 

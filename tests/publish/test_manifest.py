@@ -1,5 +1,6 @@
 """Manifests: the exact bytes, what identifies a state, and that damage of any kind is an error of the store."""
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -158,12 +159,16 @@ def test_the_state_digest_is_that_of_all_but_the_time() -> None:
 
 
 def test_the_state_digest_depends_on_the_version_and_the_entry_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {MANIFEST.snapshot}
-    for name, value in (("API_VERSION", "1.999.0"), ("entry_documents", dict)):
-        with monkeypatch.context() as patch:
-            patch.setattr(f"exporter.publish.manifest.paths.{name}", value)
-            found.add(MANIFEST.snapshot)
-    assert len(found) == 3
+    found = {MANIFEST.snapshot, dataclasses.replace(MANIFEST, links={}).snapshot}
+    monkeypatch.setattr("exporter.publish.manifest.paths.API_VERSION", "1.999.0")
+    assert len({*found, MANIFEST.snapshot}) == 3
+
+
+def test_a_manifest_keeps_the_links_that_it_was_published_with() -> None:
+    """An exporter that knows more entry documents publishes it again when it takes the place of a dead export."""
+    older = {"runs": "runs.json"}
+    found = decode_manifest(json.dumps(shown(MANIFEST) | {"links": older | {"odd": None}}).encode())
+    assert shown(found)["links"] == older and found.snapshot != MANIFEST.snapshot
 
 
 NEWER = "the store was published by a newer exporter .*upgrade this one"
@@ -181,6 +186,7 @@ DAMAGED = r"the published manifest\.json is damaged"
         ({"api_version": None}, DAMAGED),
         ({"counts": None}, DAMAGED),
         ({"counts": []}, DAMAGED),
+        ({"links": []}, DAMAGED),
         ({"catalog": None}, DAMAGED),
         ({"catalog": {}}, DAMAGED),
         ({"site": {"href": 1}}, DAMAGED),
@@ -205,7 +211,9 @@ def test_what_is_no_manifest(data: bytes) -> None:
         decode_manifest(data)
 
 
-@pytest.mark.parametrize("key", ["api_version", "partition_size", "latest_run_id", "counts", "catalog", "partitions"])
+@pytest.mark.parametrize(
+    "key", ["api_version", "partition_size", "latest_run_id", "counts", "catalog", "partitions", "links"]
+)
 def test_a_manifest_that_lacks_a_field(key: str) -> None:
     value = shown(MANIFEST)
     del value[key]

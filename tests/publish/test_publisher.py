@@ -7,13 +7,16 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from exporter.errors import ConflictError, StoreError
 from exporter.export import pipeline
 from exporter.publish import prune, publisher
 from exporter.publish.deletions import Deletions
+from exporter.publish.manifest import Pending
 from exporter.publish.publisher import Publisher
+from exporter.publish.store import Stored
 from exporter.publish.verify import verify
 from exporter.state.state_file import named_files
 from tests.support.memory_store import DistantMemoryStore, Fault, MemoryStore, expire, published
@@ -249,7 +252,7 @@ def test_without_a_manifest_what_is_whole_is_not_written_again(history: list[str
     assert not verify(store).problems
 
 
-@pytest.mark.parametrize("damage", ["missing", "changed", "stray", "broken manifest", "stray at the root"])
+@pytest.mark.parametrize("damage", ["missing", "changed", "stray", "broken manifest", "stray at the root", "index"])
 def test_verify_sees_what_is_wrong(history: list[str], damage: str) -> None:
     store = MemoryStore()
     _export(history[0], store)
@@ -265,10 +268,53 @@ def test_verify_sees_what_is_wrong(history: list[str], damage: str) -> None:
             objects["v1/runs/5.json"] = objects["v1/runs/1.json"]
         case "stray at the root":
             objects["other.txt"] = objects["v1/runs/1.json"]
+        case "index":
+            del objects["v1/snapshots.json"]
         case "broken manifest":
             part = next(path for path in objects if path.startswith("v1/manifests/0-"))
             objects[part] = kind(b"{}", "99")
     assert verify(store).problems
+
+
+INDEX = "v1/snapshots.json"
+
+
+def test_the_index_of_no_snapshots_is_written_once_before_the_manifest_and_never_looked_at_again(
+    history: list[str],
+) -> None:
+    store = MemoryStore()
+    report = _export(history[0], store)
+    written = [path for _, path in store.effects]
+    assert written.count(INDEX) == 1 and written.index(INDEX) < written.index("v1/manifest.json")
+    assert report.written == pipeline.export(pipeline.Settings(history[0], MemoryStore(), 0, dry_run=True)).written
+    assert prune.prune(store, named_files) == 0 and INDEX in store.objects
+    store.effects.clear()
+    store.gets.clear()
+    for url in (history[0], history[1]):
+        _export(url, store)
+    assert INDEX not in {*store.gets, *(path for _, path in store.effects)}
+
+
+def test_an_index_that_is_there_stays(history: list[str]) -> None:
+    store = MemoryStore()
+    store.objects[INDEX] = there = Stored(b"of a snapshot", "7")
+    _export(history[0], store)
+    assert store.objects[INDEX] == there
+
+
+def test_a_store_of_an_earlier_exporter_gets_the_index_before_its_manifest_links_to_it(history: list[str]) -> None:
+    store = MemoryStore()
+    _export(history[0], store)
+    wanted = published(store)
+    earlier = orjson.loads(store.objects["v1/manifest.json"].data)
+    del store.objects[f"v1/{earlier['links'].pop('snapshots')}"]
+    store.objects["v1/manifest.json"] = Stored(orjson.dumps(earlier), "98")
+    # Of an export that died: the next one publishes the manifest again before it begins, with the links that it had.
+    pending = Pending("elsewhere.1.2", "2020-01-01T00:00:00Z", (earlier["catalog"]["href"],))
+    store.objects["v1/pending.json"] = Stored(pending.encode(), "99")
+    store.watch = lambda *_: _look(store)
+    _export(history[0], store)
+    assert published(store) == wanted and not verify(store).problems
 
 
 def test_nothing_to_verify(history: list[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exporter.builders import api_description
+from exporter.media_types import TEXT, XML
 
 PAGE = pathlib.Path(__file__).parent.parent.parent / "docs" / "api.md"
 
@@ -15,6 +16,8 @@ Version {version}. Written by `make reference` from the shapes in the code, as t
 [`v1/openapi.json`](contract.md#for-machines) is; [the contract](contract.md) has the rules and what lies behind them.
 Paths are relative to the API root `v1/`. `?` marks what may be null.
 """
+
+_NOT_JSON = {XML: "XML", TEXT: "text"}
 
 
 def page() -> str:
@@ -27,8 +30,8 @@ def page() -> str:
         for path, item in api["paths"].items():
             one = item["get"]
             if tag["name"] in one["tags"]:
-                content = one["responses"]["200"]["content"]
-                shape = _type(content["application/json"]["schema"]) if "application/json" in content else "XML"
+                ((media_type, content),) = one["responses"]["200"]["content"].items()
+                shape = _NOT_JSON.get(media_type) or _type(content["schema"])
                 lines.append(f"| `{path[1:]}` | {shape} | {one['summary']} |")
         lines.append("")
     lines += ["In a path:", "", "| parameter | |", "|---|---|"]
