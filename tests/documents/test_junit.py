@@ -1,6 +1,8 @@
 """JUnit XML of a run: valid by the schemas that are in use, and read back by a reader of JUnit that is not ours."""
 
 import io
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from junitparser import Error, JUnitXml
 from junitparser import Failure as FailureElement
 
 from exporter.documents.junit import Case, Failure, junit
-from tests.support.junit_rules import faults
+from tests.support.junit_rules import faults, faults_by_rules, faults_by_schemas, schemas
 
 RUN: dict[str, Any] = {
     "run_id": 7,
@@ -80,3 +82,31 @@ def test_a_suite_has_a_name(category: str) -> None:
 
 def test_an_empty_run_has_no_suite() -> None:
     assert parsed(junit(RUN, [], passes=False)) == []
+
+
+def mutants() -> Iterator[ET.Element]:
+    """Copies of a document with one thing wrong in each, or left out that may be."""
+    whole = junit(RUN, CASES, passes=True)
+    for place in range(len(list(ET.fromstring(whole).iter()))):
+        yield (made := ET.fromstring(whole))
+        for name in list(made.iter())[place].attrib:
+            for value in (None, "x", "", "-1", "1,5", "2026-06-01T10:00:00Z"):
+                one = list((made := ET.fromstring(whole)).iter())[place]
+                one.attrib.pop(name) if value is None else one.set(name, value)
+                yield made
+        one = list((made := ET.fromstring(whole)).iter())[place]
+        one[:] = reversed(one)
+        yield made
+        ET.SubElement(list((made := ET.fromstring(whole)).iter())[place], "other")
+        yield made
+        list((made := ET.fromstring(whole)).iter())[place].set("other", "1")
+        yield made
+
+
+def test_the_schemas_accept_ours_and_the_table_is_as_strict() -> None:
+    assert schemas().keys() == {"JUnit.xsd", "jenkins-junit.xsd", "junit-10.xsd"}
+    found = [(list(faults_by_rules(data)), list(faults_by_schemas(data))) for data in map(ET.tostring, mutants())]
+    lax = [by_schemas for by_rules, by_schemas in found if by_schemas and not by_rules]
+    assert not lax, "what a schema finds wrong the table finds wrong"
+    refused = sum(bool(by_schemas) for _, by_schemas in found)
+    assert refused > 100 and any(by_schemas == [] for _, by_schemas in found)
