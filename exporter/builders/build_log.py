@@ -32,9 +32,10 @@ _ESCAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 _COLUMN_ONE = re.compile(r"(?:\x1b\[|\x9b)[01]?G")
 """A movement to the line's beginning, as CR."""
-_ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)2K")
-_BACKSPACES = re.compile("(\b++)")
-_ERASE_REST = re.compile(r"(?:\x1b\[|\x9b)0?K")
+_ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)2[JK]")
+_ERASE_REST = re.compile(r"(?:\x1b\[|\x9b)0?[JK]")
+_BACK = re.compile(r"(\x08++|(?:\x1b\[|\x9b)[0-9]*+D)")
+"""Movements by characters."""
 
 
 class LogLines(NamedTuple):
@@ -98,32 +99,13 @@ def _messages(content: str, redactor: Redactor) -> list[str]:
     content = content.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\t", " ")
     if "\x1b" in content or "\x9b" in content:
         content = _COLUMN_ONE.sub("\r", content)
-    if "\b" in content:
-        content = "\n".join(_overtyped(line, redactor) if "\b" in line else line for line in content.split("\n"))
-    if "\r" in content:
-        content = "\n".join(_last_shown(line, redactor) if "\r" in line else line for line in content.split("\n"))
+    if "\r" in content or _BACK.search(content):
+        content = "\n".join(_last_shown(line, redactor) for line in content.split("\n"))
     return text_decoding.split_lines(redactor.text(text_decoding.displayable(_printable(content))))
 
 
 def _printable(content: str) -> str:
-    return _CONTROLS.sub("", _ESCAPES.sub("", content))
-
-
-def _overtyped(line: str, redactor: Redactor) -> str:
-    """A line in which BS has moved back, if no further than to the last CR; secrets go before, as in `_last_shown`."""
-    parts = []
-    for part in line.split("\r"):
-        shown: list[str] = []
-        at = 0
-        for piece in _BACKSPACES.split(part):
-            if piece.startswith("\b"):
-                at = max(0, at - len(piece))
-            else:
-                text = redactor.text(_printable(piece))
-                shown[at : at + len(text)] = text
-                at += len(text)
-        parts.append("".join(shown) if "\b" in part else part)
-    return "\r".join(parts)
+    return content if content.isprintable() else _CONTROLS.sub("", _ESCAPES.sub("", content))
 
 
 def _last_shown(line: str, redactor: Redactor) -> str:
@@ -131,13 +113,40 @@ def _last_shown(line: str, redactor: Redactor) -> str:
 
     Secrets go before they are replaced in part: what is left of one may not be known for one.
     """
-    shown = ""
+    if "\r" not in line and not _BACK.search(line):
+        return line
+    shown: list[str] = []
     for part in line.split("\r"):
         *erased, last = _ERASE_LINE.split(part)
-        text = redactor.text(_printable(last))
-        rest = "" if erased or _ERASE_REST.search(last) else shown[len(text) :]
-        shown = text + rest
-    return shown
+        if erased:
+            shown.clear()
+        text = redactor.text(_overtyped(last, redactor))
+        shown[: len(text)] = text
+        if _ERASE_REST.search(last):
+            del shown[len(text) :]
+    return "".join(shown)
+
+
+def _overtyped(part: str, redactor: Redactor) -> str:
+    """What stands between two CRs, in which BS and movements to the left have moved back."""
+    pieces = _BACK.split(part)
+    if len(pieces) == 1:
+        return _printable(part)
+    shown: list[str] = []
+    at = 0
+    for piece in pieces:
+        if piece.startswith("\b"):
+            at -= len(piece)
+        elif _BACK.fullmatch(piece):
+            at -= int(piece.strip("\x1b[\x9bD")[:9] or 1)
+        else:
+            at = max(0, at)
+            text = redactor.text(_printable(piece))
+            shown[at : at + len(text)] = text
+            at += len(text)
+            if _ERASE_REST.search(piece):
+                del shown[at:]
+    return "".join(shown)
 
 
 def documents(run_id: int, log: LogLines) -> Iterator[Document]:
