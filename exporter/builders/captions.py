@@ -51,17 +51,15 @@ def changes(expected: Lines, actual: Lines, same_start: int = 0, same_end: int =
     """Count the cues that differ between the lines of two files; None unless both are captions, and not too long.
 
     Cues are the same that have the same text or the same times, in their order; of the cues that are left between
-    these, such as overlap in time. A file without any line is captions if the other one is. `same_start` lines at the
+    these, such as overlap in time. A file without any text is captions if the other one is. `same_start` lines at the
     beginnings, and `same_end` at the ends, are known to be the same.
     """
-    sides = expected, actual
-    if (
-        len(expected) + len(actual) > MAX_LINES
-        or not any(sides)
-        or not all(not side or is_captions(side) for side in sides)
-    ):
+    if len(expected) + len(actual) > MAX_LINES:
         return None
-    a, b = (cues(_between(side, same_start, same_end)) for side in sides)
+    written = [side for side in (expected, actual) if any(map(str.strip, side))]
+    if not written or not all(map(is_captions, written)):
+        return None
+    a, b = (cues(_between(side, same_start, same_end), webvtt=_is_webvtt(side)) for side in (expected, actual))
     removed = added = changed_text = changed_time = 0
     for old, new in _aligned(a, b, lambda cue: cue)[1]:
         pairs = _paired(old, new)
@@ -78,7 +76,12 @@ def is_captions(lines: Lines) -> bool:
     if not head:
         return False
     numbered = head[0].strip().isdecimal()
-    return head[0].startswith("WEBVTT") or _is_times("".join(head[numbered : numbered + 1]))
+    return _is_webvtt(head) or _is_times("".join(head[numbered : numbered + 1]))
+
+
+def _is_webvtt(lines: Lines) -> bool:
+    first = next(filter(str.strip, lines), "")
+    return first.startswith("WEBVTT")
 
 
 def _is_times(line: str) -> bool:
@@ -92,17 +95,22 @@ def _between(lines: Lines, same_start: int, same_end: int) -> Lines:
     return lines[start:end]
 
 
-def cues(lines: Lines) -> list[Cue]:
+def cues(lines: Lines, *, webvtt: bool = False) -> list[Cue]:
     """The cues of a caption file."""
     times = [at for at, line in enumerate(lines) if _is_times(line)]
     return [
-        Cue(lines[at].strip(), _text(lines[at + 1 : end], last=end == len(lines)))
+        Cue(lines[at].strip(), _text(lines[at + 1 : end], last=end == len(lines), webvtt=webvtt))
         for at, end in pairwise([*times, len(lines)])
     ]
 
 
-def _text(lines: Lines, *, last: bool) -> tuple[str, ...]:
-    """A cue's text; `lines` are those after its times, up to those of the next cue."""
+def _text(lines: Lines, *, last: bool, webvtt: bool) -> tuple[str, ...]:
+    """A cue's text; `lines` are those after its times, up to those of the next cue.
+
+    In WebVTT an empty line ends it, and comments may follow. In SubRip, as programs write it, it may be part of it.
+    """
+    if webvtt and "" in lines:
+        return tuple(lines[: lines.index("")])
     end = len(lines)
     if not last and end and (lines[-1].isdecimal() or (end > 1 and not lines[-2].strip())):
         end -= 1  # the number or name of the next cue

@@ -63,15 +63,37 @@ def recoded_runs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> Iterator[_Run]:
             lines = a.lines
             odd = (i for i in range(i1, i2) if not lines[i].isascii())
             found.update(i for i in odd if a.encoding(i) != b.encoding(i + shift))
-        start = end = -1
-        for i in sorted(found):
-            if i != end:
-                if end > start:
-                    yield start, end, start + shift
-                start = i
-            end = i + 1
-        if end > start:
-            yield start, end, start + shift
+        yield from _consecutive(sorted(found), shift)
+
+
+def reended_runs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> Iterator[_Run]:
+    """The matched lines that end differently."""
+    kinds = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
+    every = len(kinds) > 1 or "mixed" in kinds
+    ours, theirs = (a.text.ends(), b.text.ends()) if every else ([], [])
+    for tag, i1, i2, j1, _ in opcodes:
+        if tag != "equal":
+            continue
+        shift = j1 - i1
+        if every:
+            found = [i for i in range(i1, i2) if ours[i] != theirs[i + shift]]
+        else:
+            lasts = {len(a.lines) - 1, len(b.lines) - 1 - shift}
+            found = [i for i in sorted(lasts) if i1 <= i < i2 and a.is_ended(i) != b.is_ended(i + shift)]
+        yield from _consecutive(found, shift)
+
+
+def _consecutive(found: Iterable[int], shift: int) -> Iterator[_Run]:
+    """Lines, ascending, as runs."""
+    start = end = -1
+    for i in found:
+        if i != end:
+            if end > start:
+                yield start, end, start + shift
+            start = i
+        end = i + 1
+    if end > start:
+        yield start, end, start + shift
 
 
 def split_runs(opcodes: Iterable[Opcode], runs: Iterable[_Run]) -> list[Opcode]:

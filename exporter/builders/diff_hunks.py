@@ -9,10 +9,10 @@ import difflib
 from collections.abc import Sequence
 from itertools import accumulate
 
-from exporter.builders.compared_text import Side
+from exporter.builders.compared_text import Side, reended_runs, split_runs
 from exporter.builders.line_matching import Opcode
-from exporter.documents.files import Diff, DiffLine, Hunk, LineKind
-from exporter.source.text_decoding import displayable
+from exporter.documents.files import DiffLine, Hunk, LineKind
+from exporter.source.text_decoding import LineEnd, displayable
 
 MAX_HUNKS = 500
 MAX_UNIFIED_LINES = 10_000
@@ -26,6 +26,7 @@ MAX_TEXT = 2_000_000
 _CONTEXT = 3
 _LEAD = 100
 """Characters of a long line that are shown before its first difference."""
+_ENDS: dict[LineEnd, str] = {"lf": "\n", "crlf": "\r\n", "none": "\n\\ No newline at end of file\n"}
 _MARKS = {"context": " ", "removed": "-", "added": "+"}
 
 Group = list[Opcode]
@@ -35,7 +36,7 @@ Group = list[Opcode]
 def grouped(opcodes: Sequence[Opcode]) -> list[Group]:
     """The hunks: changes with their context."""
     matcher = difflib.SequenceMatcher[str]()
-    matcher.opcodes = opcodes  # type: ignore[attr-defined]
+    matcher.opcodes = list(opcodes)  # type: ignore[attr-defined]  # it cuts them in place
     return [list(group) for group in matcher.get_grouped_opcodes(_CONTEXT)]
 
 
@@ -87,44 +88,46 @@ def unified(groups: list[Group], a: Sequence[str], b: Sequence[str], complete: l
     return "\n".join(shown), False
 
 
-def patch(groups: list[Group], document: Diff, a: Side, b: Side) -> str | None:
-    r"""What makes the actual bytes of the expected ones, for `patch`; None where no text can.
+def patch(opcodes: Sequence[Opcode], unified_text: str, a: Side, b: Side) -> str | None:
+    r"""What makes the actual bytes of the expected ones, for `patch`; None where no text can, or lines are left out.
 
-    Both sides have to be UTF-8 without NUL, with or without a byte order mark, and their lines have to end with LF or
-    with CR LF throughout; of the last line both or neither, unless it differs. Written as UTF-8 the patch has the line
-    ends that the outputs have, and `\ No newline at end of file` as `diff` writes it. Nothing is left out of the hunks
-    of `document`.
+    Both sides have to be UTF-8, with or without a byte order mark, and without NUL or a CR that no LF follows. Written
+    as UTF-8 the patch has the line ends that the outputs have, and `\ No newline at end of file` as `diff` writes it.
+    So matched lines that end differently are removed and added ones.
+
+    Args:
+        opcodes: how the lines match.
+        unified_text: the diff as `unified` returns it, nothing left out.
+        a: the expected output.
+        b: the actual output.
     """
-    ends = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
-    encodings = {a.text.encoding, b.text.encoding}
-    if not encodings <= {"ascii", "utf-8"} or a.text.bom != b.text.bom or ends not in ({"lf"}, {"crlf"}, set()):
+    if not {a.text.encoding, b.text.encoding} <= {"ascii", "utf-8"}:
         return None
-    if "\0" in a.text.content or "\0" in b.text.content or not _same_last_end(groups[-1], a, b):
+    if any("\0" in side.text.content or side.text.line_end_counts["cr"] for side in (a, b)):
         return None
-    if (
-        "crlf" not in ends
-        and not a.text.bom
-        and all(side.is_ended(len(side.lines) - 1) or not side.lines for side in (a, b))
-    ):
-        return document["unified"] + "\n"
-    end = "\r\n" if "crlf" in ends else "\n"
+    runs = list(reended_runs(a, b, opcodes))
+    if not runs and all(_is_plain(side) for side in (a, b)):
+        return unified_text + "\n"
+    groups = grouped(split_runs(opcodes, runs) if runs else opcodes)
+    found, left_out = hunks(groups, a.lines, b.lines)
+    if left_out or any("cut" in line for hunk in found for line in hunk["lines"]):
+        return None
+    ends, other_ends = ([_ENDS[end] for end in side.text.ends()] for side in (a, b))
     pieces = ["--- expected\n+++ actual\n"]
-    for group, hunk in zip(groups, document["hunks"], strict=True):
+    for group, hunk in zip(groups, found, strict=True):
         pieces += (_head(group), "\n")
         for line in hunk["lines"]:
-            number = line["expected_line"]
-            side, index = (b, (line["actual_line"] or 0) - 1) if number is None else (a, number - 1)
-            pieces += (_MARKS[line["kind"]], "\ufeff" * side.has_mark(index), line["text"])
-            pieces.append(end if side.is_ended(index) else "\n\\ No newline at end of file\n")
+            number, other = line["expected_line"], line["actual_line"]
+            index = (other if number is None else number) or 0
+            side, of_side = (b, other_ends) if number is None else (a, ends)
+            pieces += (_MARKS[line["kind"]], "\ufeff" * side.has_mark(index - 1), line["text"], of_side[index - 1])
     return "".join(pieces)
 
 
-def _same_last_end(last: Group, a: Side, b: Side) -> bool:
-    """Whether the last matched lines both have an end, or both have none."""
-    i, j = next(((i2, j2) for tag, _, i2, _, j2 in reversed(last) if tag == "equal"), (0, 0))
-    if last[-1][0] == "equal" and last[-1][2] < len(a.lines):
-        i, j = len(a.lines), len(b.lines)  # more lines are matched after the last hunk
-    return not i or a.is_ended(i - 1) == b.is_ended(j - 1)
+def _is_plain(side: Side) -> bool:
+    """Whether all lines end with LF, and none has a byte order mark."""
+    plain = side.format["line_ends"] == "lf" and side.format["final_newline"]
+    return (plain or not side.lines) and not side.text.bom
 
 
 class _Room:

@@ -13,7 +13,7 @@ from exporter.builders.line_matching import Matching, Opcode, match
 from exporter.documents.files import Diff, DiffStatus
 from exporter.source.sample_repository import Content
 
-RULES = 4
+RULES = 5
 """Raised where the same contents give another document than before: published ones are then made anew, once."""
 
 MAX_SIZE = 10 * 1024 * 1024
@@ -92,7 +92,7 @@ def _compare(result: Diff, a: Side, b: Side, matching: Matching) -> None:
     result["unified"], truncated["unified"] = unified(groups, a.lines, b.lines, complete)
     truncated["text"] = any("cut" in line for hunk in result["hunks"] for line in hunk["lines"])
     if not (truncated["hunks"] or truncated["unified"] or truncated["text"]):
-        result["patch"] = patch(groups, result, a, b)
+        result["patch"] = patch(matching.opcodes, result["unified"], a, b)
     name_ends(result["hunks"], a, b)
 
 

@@ -88,7 +88,6 @@ def test_odd_times_are_times(times: str, cue: int) -> None:
     "lines",
     [
         ["text", "without times"],
-        ["", ""],
         ["1", "2", "00:00:01,000 --> 00:00:02,000"],
         ["<tt>", "00:00:01,000 --> 00:00:02,000"],
         ["00:00:01,000|00:00:02,000|TTXT", "text --> arrow"],
@@ -126,3 +125,17 @@ def test_lines_known_to_be_the_same_change_no_count(old: list[int], new: list[in
     while end < min(len(a), len(b)) - start and a[-1 - end] == b[-1 - end]:
         end += 1
     assert captions.changes(a, b, start, end) == captions.changes(a, b)
+
+
+def test_comments_of_webvtt_are_no_text_of_cues() -> None:
+    old = vtt(BASE[:3])
+    new = [*old[: old.index("") + 1], "STYLE", "::cue {}", "", *old[4:8], "NOTE new", "on two lines", "", *old[8:]]
+    assert captions.changes(old, new) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("blank", [[], [""], ["", " "]])
+def test_a_file_without_text_has_no_cue(blank: list[str]) -> None:
+    lines = srt(BASE)
+    assert captions.changes(lines, blank, 0, len(blank[:1])) == (0, 20, 0, 0)
+    assert captions.changes(blank, lines, 0, len(blank[:1])) == (20, 0, 0, 0)
+    assert captions.changes(blank, blank) is None

@@ -213,15 +213,34 @@ def patched(data: bytes, patch: str) -> bytes:
 @pytest.mark.parametrize(
     ("expected", "actual"),
     [
-        (b"a\n", b"b\r\n"),  # other line ends
-        (b"a\nb\r\n", b"a\nc\r\n"),
-        (b"a\rb\r", b"a\rc\r"),
+        (b"a\n", b"b\r\n"),
+        (b"a\nb\r\nc\n", b"a\nb\r\nd\n"),  # mixed line ends
+        (b"a\nb\r\nc\n", b"a\r\nb\nc\nd"),
         (b"a\nb\n", b"c\nb"),  # a matched last line
+        (b"a\nb", b"a\nb\nc\n"),
+        (b"a\n" + b"=\n" * 9, b"b\n" + b"=\n" * 8 + b"="),  # far from the change
+        (b"a\nb\n", b"\xef\xbb\xbfa\nc\n"),
+        (b"\xef\xbb\xbf", b"\xef\xbb\xbf\na\n"),
+        (b"a\n", b"\xef\xbb\xbf"),
+    ],
+)
+def test_there_is_a_patch_wherever_one_can_be_exact(expected: bytes, actual: bytes) -> None:
+    for old, new in ((expected, actual), (actual, expected)):
+        change = diff(old, new)["patch"]
+        assert change is not None
+        assert patched(old, change) == new
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (b"a\rb\r", b"a\rc\r"),
+        (b"a\r\r\nb\r\r\n", b"a\r\r\nc\r\r\n"),
         ("é\n".encode("latin-1"), "è\n".encode("latin-1")),
-        (b"a\n", b"\xef\xbb\xbfb\n"),
         ("\ufeffa\n".encode("utf-16-le"), "\ufeffb\n".encode("utf-16-le")),
         (b"a\0\n", b"b\0\n"),
         (text([str(n) for n in range(20_000)]), b""),
+        (b"a\n" * 9 + b"x" * 10_001, b"b\n" + b"a\n" * 8 + b"x" * 10_001 + b"\n"),  # a long line
     ],
 )
 def test_there_is_no_patch_where_none_could_be_exact(expected: bytes, actual: bytes) -> None:
@@ -233,7 +252,9 @@ def test_there_is_no_patch_where_none_could_be_exact(expected: bytes, actual: by
 def test_unified_and_patch_of_what_they_are_for() -> None:
     document = diff("x\r\né\r\nz".encode(), "x\r\nè\r\nz\r\n".encode())
     assert document["unified"] == "--- expected\n+++ actual\n@@ -1,3 +1,3 @@\n x\n-é\n+è\n z"
-    assert document["patch"] is None
+    assert document["patch"] == (
+        "--- expected\n+++ actual\n@@ -1,3 +1,3 @@\n x\r\n-é\r\n-z\n\\ No newline at end of file\n+è\r\n+z\r\n"
+    )
     document = diff("x\r\né\r\nz".encode(), "x\r\nè\r\nz".encode())
     assert document["patch"] == (
         "--- expected\n+++ actual\n@@ -1,3 +1,3 @@\n x\r\n-é\r\n+è\r\n z\n\\ No newline at end of file\n"
@@ -453,6 +474,13 @@ def test_how_an_output_is_written(data: bytes, written: tuple[str, bool, str, bo
         assert found is not None
         assert (found["encoding"], found["bom"], found["line_ends"], found["final_newline"]) == written
     assert diff(data, None)["expected"] is None
+
+
+def test_line_ends_differ_wherever_matched_lines_end_differently() -> None:
+    ends = ["\n", "\r\n"]
+    old = "".join(f"{n}{ends[n % 2]}" for n in range(20))
+    new = "".join(f"{n or 'first'}{ends[n % 2 if n != 10 else 1]}" for n in range(20))
+    assert diff(old.encode(), new.encode())["differs_in"] == ["text", "line_ends"]
 
 
 def test_lines_say_how_they_end_where_not_all_end_alike() -> None:
