@@ -62,6 +62,17 @@ def test_a_crash_is_an_error_and_a_difference_a_failure() -> None:
     assert properties["regression-test-2.verdict"] == "new_regression" and properties["branch"] == "master"
 
 
+def test_reporters_of_gitlab_and_github_find_what_they_show() -> None:
+    """GitLab tells cases by class and name, GitHub's reporters show message and text; both take time for seconds."""
+    cases = list(ET.fromstring(junit(RUN, CASES, passes=True)).iter("testcase"))
+    named = [(case.get("classname"), case.get("name")) for case in cases]
+    assert len(set(named)) == len(CASES) and all(all(names) for names in named)
+    assert [float(case.get("time", "")) for case in cases] == [0.25, 1.5, 1.5, 0]
+    failed = [one for case in cases for one in case]
+    assert [one.tag for one in failed] == ["error", "failure"]
+    assert all(one.get("message") and (one.text or "").startswith("command: ") for one in failed)
+
+
 HOSTILE = "\x00\x1b[31m]]></failure><script>&\ud800\ufffe\"'\n\u202e\u00a0é"
 
 
