@@ -23,7 +23,7 @@ from exporter.paths import stored
 from exporter.publish.lease import check_lease
 from exporter.publish.manifest import CATALOG, Documents, Manifest, Part, decode_manifest, decode_part
 from exporter.publish.published_state import PartContents, PublishedState, read_contents, read_parts
-from exporter.publish.publisher import Changes, Publisher
+from exporter.publish.publisher import Changes, Publisher, begin_snapshots
 from exporter.publish.store import Store, is_path
 
 T = TypeVar("T")
@@ -141,6 +141,8 @@ class _Copy:
     def run(self) -> Report:
         base = self.publisher.published_with_parts()
         manifest = named = self._manifest()
+        if self.store.get(stored(paths.SNAPSHOT_INDEX)) is None:  # an earlier version mirrored the link without it
+            begin_snapshots(self.store, manifest)
         if manifest.site is not None and manifest.site != (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)
         self._parts(manifest, base)

@@ -77,6 +77,15 @@ class Changes:
     places: tuple[tuple[str, ...], ...] = ()
 
 
+def begin_snapshots(store: Store, manifest: Manifest) -> None:
+    """Write the index of no snapshots, if the manifest links to it; one that is there stays."""
+    if paths.SNAPSHOT_INDEX in manifest.links.values():
+        from exporter.documents.snapshots import snapshot_index  # which most exports can do without
+
+        with contextlib.suppress(ConflictError):
+            store.replace(stored(paths.SNAPSHOT_INDEX), encode(snapshot_index([])), ABSENT)
+
+
 @dataclass(slots=True)
 class Publisher:
     """Publishes to one store. `clock` returns the time in UTC, `sleep` waits: for tests."""
@@ -196,7 +205,8 @@ class Publisher:
             base = self._fence(base)
             if self.store.get(_LAYOUT) is None:
                 self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
-            self._begin_snapshots(base, changes)
+            if paths.SNAPSHOT_INDEX not in (base.manifest.links.values() if base.manifest else ()):
+                begin_snapshots(self.store, changes.manifest)
             written = self._write(changes, deletions)
         self.lease.keep()
         if not unchanged:
@@ -207,16 +217,6 @@ class Publisher:
         self._delete(deletions, changes)
         self.lease.end()
         return written
-
-    def _begin_snapshots(self, base: PublishedState, changes: Changes) -> None:
-        """Write the index of no snapshots if the new manifest is the first to link to it; one that is there stays."""
-        published = base.manifest.links.values() if base.manifest else ()
-        if paths.SNAPSHOT_INDEX in published or paths.SNAPSHOT_INDEX not in changes.manifest.links.values():
-            return
-        from exporter.documents.snapshots import snapshot_index  # which later exports can do without
-
-        with contextlib.suppress(ConflictError):
-            self.store.replace(stored(paths.SNAPSHOT_INDEX), encode(snapshot_index([])), ABSENT)
 
     def _write(self, changes: Changes, deletions: Deletions) -> int:
         """Write documents, then the state's new files and the list of deletions; return the number of documents.

@@ -145,6 +145,13 @@ def test_where_no_snapshot_is_published_it_says_so(server: Server, folder: pathl
                 choose(opened, name)
 
 
+def test_a_mirror_that_an_earlier_version_made_gets_the_index(server: Server, folder: pathlib.Path) -> None:
+    copy(server, LocalStore(folder))
+    (folder / "v1/snapshots.json").unlink()
+    assert copy(server, LocalStore(folder)) == 0
+    same(server, folder)
+
+
 def test_a_mirror_keeps_the_snapshots_that_it_has(server: Server, folder: pathlib.Path, platform_url: str) -> None:
     snapshots.create(Database(platform_url), LocalStore(folder))
     index = (folder / "v1/snapshots.json").read_bytes()
