@@ -94,7 +94,7 @@ mysql: $(INSTALLED)test ## as root on Debian: run the tests of the database on M
 image: ## as root on Debian: carry out the Dockerfile's steps in chroots, and try the result
 	.ci/image.py
 
-fresh: ## as root on Debian: follow the README as a new user of bookworm and of trixie would, in chroots
+fresh: ## as root on Debian: run all commands of the documents as readers on bookworm and on trixie would, in chroots
 	.ci/fresh bookworm
 	.ci/fresh trixie
 

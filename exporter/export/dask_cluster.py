@@ -59,7 +59,7 @@ class DaskCluster:
             import distributed
         except ImportError:
             raise UsageError(
-                "Dask is not installed: pip install 'sample-platform-exporter[dask]', here and on all workers"
+                "Dask is not installed: run pip install '.[dask]' in a clone of the exporter, here and on all workers"
             ) from None
         for name in (
             "distributed",
@@ -79,10 +79,16 @@ class DaskCluster:
                     f"the Dask scheduler {self.name} cannot be reached: Dask's configuration names no TLS files for "
                     "this process (distributed.comm.tls.ca-file, distributed.comm.tls.client.cert and .key)"
                 ) from None
-            except (OSError, RuntimeError) as error:
+            except (FileNotFoundError, PermissionError):
                 raise ExporterError(
-                    f"the Dask scheduler {self.name} cannot be reached ({type(error).__name__}): does it run, and are "
-                    "host, port and the TLS settings of Dask's configuration right?"
+                    f"the Dask scheduler {self.name} cannot be reached: a TLS file that Dask's configuration names for "
+                    "this process does not exist or cannot be read (distributed.comm.tls.ca-file, "
+                    "distributed.comm.tls.client.cert and .key)"
+                ) from None
+            except (OSError, RuntimeError):
+                raise ExporterError(
+                    f"the Dask scheduler {self.name} cannot be reached: does it run, and are host, port and the TLS "
+                    "settings of Dask's configuration right?"
                 ) from None
             opened.callback(client.close, _CLOSE)
             yield client

@@ -24,10 +24,11 @@ ADDRESS = "https://storage.googleapis.com/BUCKET"
 
 
 def examples(section: str) -> Iterator[tuple[str, str]]:
-    """Language and text of each example in a section of the page."""
+    """Language and text of each example in a section of the page, but for that of a client to be generated first."""
     text = re.search(rf"^## {section}$(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
     assert text is not None
-    yield from re.findall(r"^```(\w+)\n(.*?)^```$", text[1], re.M | re.S)
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", text[1], re.M | re.S)
+    yield from ((language, example) for language, example in found if "import Client" not in example)
 
 
 def run(language: str, text: str, folder: pathlib.Path, base: str) -> str:

@@ -109,6 +109,7 @@ def test_an_export_over_tls_sends_workers_the_database_url_and_shows_it_nowhere(
     ("who", "said"),
     [
         ("no certificate", "Dask's configuration names no TLS files for this process"),
+        ("a missing file", "a TLS file that Dask's configuration names for this process does not exist"),
         ("no authority", "Dask's configuration names no TLS files for this process"),
         ("a stranger's certificate", "are host, port and the TLS settings of Dask's configuration right?"),
         ("no encryption", "are host, port and the TLS settings of Dask's configuration right?"),
@@ -130,6 +131,7 @@ def test_a_client_that_the_cluster_does_not_know_is_refused_in_one_line(
     settings: dict[str, dict[str, Any]] = {
         "no certificate": authority.settings(),
         "a stranger's certificate": {**stranger, **authority.settings()},
+        "a missing file": {**authority.settings("client"), "distributed.comm.tls.client.cert": "missing.pem"},
         "no authority": {},
         "no encryption": {},
     }
