@@ -66,21 +66,22 @@ def recoded_runs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> Iterator[_Run]:
         yield from _consecutive(sorted(found), shift)
 
 
-def reended_runs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> Iterator[_Run]:
-    """The matched lines that end differently."""
-    kinds = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
-    every = len(kinds) > 1 or "mixed" in kinds
-    ours, theirs = (a.text.ends(), b.text.ends()) if every else ([], [])
+def unended_runs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> Iterator[_Run]:
+    """The matched lines of which one alone has no end: last ones."""
     for tag, i1, i2, j1, _ in opcodes:
-        if tag != "equal":
-            continue
         shift = j1 - i1
-        if every:
-            found = [i for i in range(i1, i2) if ours[i] != theirs[i + shift]]
-        else:
-            lasts = {len(a.lines) - 1, len(b.lines) - 1 - shift}
-            found = [i for i in sorted(lasts) if i1 <= i < i2 and a.is_ended(i) != b.is_ended(i + shift)]
-        yield from _consecutive(found, shift)
+        lasts = sorted({len(a.lines) - 1, len(b.lines) - 1 - shift}) if tag == "equal" else []
+        yield from _consecutive([i for i in lasts if i1 <= i < i2 and a.is_ended(i) != b.is_ended(i + shift)], shift)
+
+
+def some_end_differs(a: Side, b: Side, opcodes: Iterable[Opcode]) -> bool:
+    """Whether two matched lines have other ends; a last line without any does not count."""
+    kinds = {a.format["line_ends"], b.format["line_ends"]} - {"none"}
+    if len(kinds) < 2 and "mixed" not in kinds:
+        return False
+    ours, theirs = a.text.ends(), b.text.ends()
+    pairs = (zip(ours[i1:i2], theirs[j1:j2], strict=True) for tag, i1, i2, j1, j2 in opcodes if tag == "equal")
+    return any(one != other != "none" != one for some in pairs for one, other in some)
 
 
 def _consecutive(found: Iterable[int], shift: int) -> Iterator[_Run]:
@@ -166,9 +167,7 @@ def differs_in(result: Diff, a: Side, b: Side, matched: Iterable[Opcode], *, sam
         yield "bom"
     ends = {a.format["line_ends"], b.format["line_ends"]}
     if ends == {"mixed"} or (same_text and "mixed" in ends):
-        ours, theirs = a.text.ends(), b.text.ends()
-        pairs = (zip(ours[i1:i2], theirs[j1:j2], strict=True) for tag, i1, i2, j1, j2 in matched if tag == "equal")
-        if any(one != other != "none" != one for some in pairs for one, other in some):
+        if some_end_differs(a, b, matched):
             yield "line_ends"
     elif len(ends - {"none"}) > 1:
         yield "line_ends"

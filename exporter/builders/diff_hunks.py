@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Sequence
 from itertools import accumulate
 
-from exporter.builders.compared_text import Side, reended_runs, split_runs
+from exporter.builders.compared_text import Side, some_end_differs, split_runs, unended_runs
 from exporter.builders.line_matching import Opcode
 from exporter.documents.files import DiffLine, Hunk, LineKind
 from exporter.source.text_decoding import LineEnd, displayable
@@ -91,9 +91,10 @@ def unified(groups: list[Group], a: Sequence[str], b: Sequence[str], complete: l
 def patch(opcodes: Sequence[Opcode], unified_text: str, a: Side, b: Side) -> str | None:
     r"""What makes the actual bytes of the expected ones, for `patch`; None where no text can, or lines are left out.
 
-    Both sides have to be UTF-8, with or without a byte order mark, and without NUL or a CR that no LF follows. Written
-    as UTF-8 the patch has the line ends that the outputs have, and `\ No newline at end of file` as `diff` writes it.
-    So matched lines that end differently are removed and added ones.
+    Both sides have to be UTF-8, with or without a byte order mark, and without NUL or a CR that no LF follows; matched
+    lines have to end alike, or the patch would hold all of them. A last one that has an end on one side alone is a
+    removed and an added line. Written as UTF-8 the patch has the line ends that the outputs have, and `\ No newline at
+    end of file` as `diff` writes it.
 
     Args:
         opcodes: how the lines match.
@@ -105,7 +106,9 @@ def patch(opcodes: Sequence[Opcode], unified_text: str, a: Side, b: Side) -> str
         return None
     if any("\0" in side.text.content or side.text.line_end_counts["cr"] for side in (a, b)):
         return None
-    runs = list(reended_runs(a, b, opcodes))
+    if some_end_differs(a, b, opcodes):
+        return None
+    runs = list(unended_runs(a, b, opcodes))
     if not runs and all(_is_plain(side) for side in (a, b)):
         return unified_text + "\n"
     groups = grouped(split_runs(opcodes, runs) if runs else opcodes)

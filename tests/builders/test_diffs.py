@@ -215,7 +215,7 @@ def patched(data: bytes, patch: str) -> bytes:
     [
         (b"a\n", b"b\r\n"),
         (b"a\nb\r\nc\n", b"a\nb\r\nd\n"),  # mixed line ends
-        (b"a\nb\r\nc\n", b"a\r\nb\nc\nd"),
+        (b"a\r\nb\r\n", b"a\r\nc\nb\r\n"),
         (b"a\nb\n", b"c\nb"),  # a matched last line
         (b"a\nb", b"a\nb\nc\n"),
         (b"a\n" + b"=\n" * 9, b"b\n" + b"=\n" * 8 + b"="),  # far from the change
@@ -234,6 +234,8 @@ def test_there_is_a_patch_wherever_one_can_be_exact(expected: bytes, actual: byt
 @pytest.mark.parametrize(
     ("expected", "actual"),
     [
+        (b"a\nb\n", b"a\r\nc\r\n"),
+        (b"a\nb\r\n", b"a\r\nc\n"),
         (b"a\rb\r", b"a\rc\r"),
         (b"a\r\r\nb\r\r\n", b"a\r\r\nc\r\r\n"),
         ("é\n".encode("latin-1"), "è\n".encode("latin-1")),
