@@ -69,5 +69,10 @@ def test_the_extras_of_a_target_are_those_of_the_project() -> None:
     used = set(re.findall(r"\$\(INSTALLED\)(\w+)", makefile)) - {"runtime"}
     assert used <= set(PROJECT["optional-dependencies"])
     for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for extras in re.findall(r"sample-platform-exporter\[([\w,]+)\]", file.read_text()):
+        for extras in re.findall(r"'\.\[([\w,]+)\]'", file.read_text()):
             assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"]), file
+
+
+def test_nothing_says_that_pip_finds_it_on_pypi_before_it_is_there() -> None:
+    for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "exporter").rglob("*.py")]:
+        assert not re.search(r"pip install\s[^`\n]*sample-platform-exporter", file.read_text()), file
