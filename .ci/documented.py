@@ -37,6 +37,38 @@ NOT_RUN = {
 }
 """How commands begin that can't run here, and why, or what stands for them."""
 
+PROGRAMS = {
+    "cd",
+    "export",
+    "while",
+    "apt-get",
+    "git",
+    "make",
+    "curl",
+    "jq",
+    "exporter",
+    "python",
+    "python3",
+    "pip",
+    "openapi-python-client",
+}
+PROGRAMS |= {
+    "useradd",
+    "runuser",
+    "install",
+    "cp",
+    "ln",
+    "nginx",
+    "a2enmod",
+    "a2ensite",
+    "apache2ctl",
+    "rsync",
+    "openssl",
+    "dask",
+    "uvicorn",
+}
+"""What a chroot has; a command that begins otherwise must be in NOT_RUN."""
+
 ROOT = {
     ("docs/operating.md", "Installing it"),
     ("docs/operating.md", "Starting over"),
@@ -161,6 +193,12 @@ class Command:
         return next((why for start, why in NOT_RUN.items() if self.text.startswith(start)), "")
 
     @property
+    def program(self) -> str:
+        """What it calls first, after variables; empty if it sets variables alone."""
+        words = (word for word in self.text.removeprefix("sudo ").split() if not re.match(r"\w+=", word))
+        return next(words, "").rpartition("/")[2]
+
+    @property
     def port(self) -> int | None:
         """Of a command that does not end by itself, else None."""
         return next((port for part, port in SERVERS.items() if part in self.text), None)
@@ -265,6 +303,8 @@ def sessions() -> Iterator[tuple[bool, list[str]]]:
         for command in commands(document):
             if command.reason:
                 continue
+            if command.program not in PROGRAMS | {""}:
+                sys.exit(f"{document}:{command.line}: {command.program} is in neither PROGRAMS nor NOT_RUN")
             place = (document, command.section)
             if place in BEFORE and place not in begun:
                 text = BEFORE[place].removeprefix("root:")

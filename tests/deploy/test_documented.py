@@ -85,6 +85,9 @@ def test_nothing_stands_for_what_a_reader_would_put_in() -> None:
 
 def test_no_entry_is_stale() -> None:
     run = [command for command in COMMANDS if not command.reason]
+    assert {command.program for command in run} == documented.PROGRAMS | {""}, (
+        "PROGRAMS or NOT_RUN lacks one, or has more"
+    )
     places = {(command.document, command.section) for command in run}
     assert set(documented.ROOT) <= places and set(documented.BEFORE) <= places
     for start in documented.NOT_RUN:
