@@ -146,7 +146,7 @@ class _Copy:
         if manifest.site is not None and manifest.site != (base.manifest and base.manifest.site):
             manifest = self._served(manifest, manifest.site)
         self._parts(manifest, base)
-        parts = [part for part in manifest.parts.values() if base.part_manifests(part.name) != (part.href, ())]
+        parts = [part for part in manifest.parts.values() if base.part_manifests(part.name)[:2] != (part.href, ())]
         gone: list[str] = []
         for part in parts:
             gone += self._count(part, base)

@@ -1,9 +1,11 @@
 """Collecting a part of the manifest: its documents are listed in it, and those the store may lack are kept to write."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import orjson
 
 from exporter.documents.encoding import Document, digest
 from exporter.export.job import Job
@@ -54,6 +56,7 @@ class PartCollector:
         self._job, self._published, self._entries = job, published, entries
         self._documents: Documents = {}
         self._files = DocumentFiles(job.work_dir, published.name)
+        self._anew: list[str] = []
 
     def __enter__(self) -> "PartCollector":
         return self
@@ -70,6 +73,8 @@ class PartCollector:
             if store is not None and not contents.holds(path, entry):
                 linked = path in contents.published or path in self._entries or self._was_written(path)
                 self._files.add("changed" if linked else "new", document)
+                if contents.contested(path, entry):
+                    self._anew.append(stored(path))
 
     def _was_written(self, path: str) -> bool:
         """Whether an export that died has written a new document: then it may also have written links to it."""
@@ -92,6 +97,8 @@ class PartCollector:
         if part.href != self._published.manifests.published or not contents.published:
             self._job.work_dir.manifest(part.name).write_bytes(data)
         self._files.flush()
+        if self._anew:
+            self._job.work_dir.anew(part.name).write_bytes(orjson.dumps(self._anew))
         return BuiltPart(part, self._files.counts, tuple(contents.gone(self._documents)))
 
 
@@ -108,9 +115,11 @@ def paths_in_store(job: Job, parts: Iterable[str], phase: WritePhase) -> tuple[s
     return tuple(stored(path) for file in files for path, _ in read_documents(file))
 
 
-def write_documents(job: Job, parts: Iterable[str], phase: WritePhase) -> int:
+def write_documents(job: Job, parts: Collection[str], phase: WritePhase) -> int:
     """Write parts' documents of one phase from the work dir to the store; return the number written."""
     assert job.store is not None
     documents = (one for part in parts for one in take_documents(job.work_dir.documents(part, phase)))
     stored_documents = ((stored(path), data) for path, data in documents)
-    return job.store.write(stored_documents, functools.partial(check_lease, job.store, job.owner))
+    files = (job.work_dir.anew(part) for part in parts)
+    anew = frozenset(path for file in files if file.exists() for path in orjson.loads(file.read_bytes()))
+    return job.store.write(stored_documents, functools.partial(check_lease, job.store, job.owner), anew)

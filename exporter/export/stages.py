@@ -393,5 +393,5 @@ def _write_partitions(shared: Shared, built: Mapping[int, BuiltPart], phase: Wri
     yield from shared.progress(f"writing {phase}", shared.workers.map(Worker.write, tasks), len(tasks))
 
 
-def _write_here(job: Job, parts: Iterable[str], phase: WritePhase) -> Iterator[int]:
+def _write_here(job: Job, parts: Collection[str], phase: WritePhase) -> Iterator[int]:
     yield write_documents(job, parts, phase)

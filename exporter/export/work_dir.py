@@ -52,6 +52,10 @@ class WorkDir:
         """The file of a part's documents of one write phase."""
         return self.root / "documents" / f"{part}.{phase}"
 
+    def anew(self, part: str) -> pathlib.Path:
+        """The file of the paths of a part's documents that are written even where their bytes are there."""
+        return self.root / "documents" / f"{part}.anew"
+
     def manifest(self, part: str) -> pathlib.Path:
         """The file of a part's manifest."""
         return self.root / "manifests" / part

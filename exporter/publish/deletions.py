@@ -8,7 +8,7 @@ import orjson
 
 from exporter import paths
 from exporter.documents.encoding import encode
-from exporter.errors import StoreError
+from exporter.errors import ConflictError, StoreError
 from exporter.publish.lease import moment
 from exporter.publish.store import ABSENT, Store
 
@@ -54,6 +54,24 @@ class Deletions:
         """The paths whose grace period is over at a time."""
         limit = moment(at - datetime.timedelta(seconds=self.store.grace))
         return [path for path, since in self.since.items() if since <= limit]
+
+    def by_part(self) -> dict[str, frozenset[str]]:
+        """Name of a part → the paths, as published, of its documents in the list; part manifests are not among them."""
+        found: dict[str, set[str]] = {}
+        for path in map(paths.published, self.since):
+            if not path.startswith(paths.MANIFESTS):
+                found.setdefault(paths.part_of_document(path), set()).add(path)
+        return {name: frozenset(documents) for name, documents in found.items()}
+
+    def check(self) -> None:
+        """Check that the list is as it was read.
+
+        Raises:
+            ConflictError: another process has changed it.
+        """
+        found = self.store.get(DELETIONS)
+        if (found.version if found else ABSENT) != self._version:
+            raise ConflictError(f"{self.store.name}: another process has changed {DELETIONS}")
 
     def save(self) -> None:
         """Write the list, unless it is as it was loaded or last saved.

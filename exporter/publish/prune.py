@@ -1,5 +1,6 @@
 """Strays: objects in a store that neither a manifest nor the state names, and their deletion."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 
@@ -7,6 +8,8 @@ from exporter import paths
 from exporter.documents.encoding import digest
 from exporter.errors import StoreError
 from exporter.paths import stored
+from exporter.publish.deletions import Deletions
+from exporter.publish.lease import check_lease
 from exporter.publish.published_state import read_parts
 from exporter.publish.publisher import Publisher
 from exporter.publish.store import Entry, Store
@@ -55,14 +58,23 @@ def strays(store: Store, state_files: StateFiles) -> Iterator[Entry]:
 def prune(store: Store, state_files: StateFiles) -> int:
     """Delete the strays; return their number. No export publishes meanwhile; one that is building begins again.
 
+    What is to be deleted is noted first, as exports do it: if this process falls asleep past its lease, an export that
+    publishes such a path knows that it may be deleted.
+
     Raises:
         StoreError: as `strays`; or an export is publishing.
     """
     publisher = Publisher(store)
     deleted = 0
     with publisher.alone():
-        found = strays(store, state_files)
+        found = (entry.path for entry in strays(store, state_files))
+        deletions = Deletions.load(store)
         while batch := list(itertools.islice(found, _BATCH)):
-            deleted += store.delete(entry.path for entry in batch)
+            documents = [path for path in batch if not path.startswith(paths.STATE_ROOT)]
+            deletions.add(documents, publisher.clock())
+            deletions.save()
+            deleted += store.delete(batch, functools.partial(check_lease, store, publisher.owner))
+            deletions.drop(documents)
             publisher.lease.keep()
+        deletions.save()
     return deleted

@@ -22,7 +22,7 @@ from exporter.errors import ConflictError, StoreError
 from exporter.paths import stored
 from exporter.publish.deletions import DELETIONS, Deletions
 from exporter.publish.lease import PENDING, Lease, check_lease, moment, now, this_process
-from exporter.publish.manifest import Manifest, decode_manifest, decode_pending
+from exporter.publish.manifest import Manifest, decode_manifest, decode_pending, part_of
 from exporter.publish.published_state import PublishedState, read_parts
 from exporter.publish.store import ABSENT, Store, expect, looked
 from exporter.publish.together import together
@@ -95,6 +95,8 @@ class Publisher:
     sleep: Callable[[float], None] = time.sleep
     owner: str = field(default_factory=this_process)
     lease: Lease = field(init=False)
+    _deletions: Deletions | None = field(init=False, default=None)
+    """The list of deletions as it was read with what is published."""
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.store, self.owner, self.clock)
@@ -145,7 +147,9 @@ class Publisher:
         # The list of deletions is replaced only at the version that is read here.
         expect(self.store, (_LAYOUT, _MANIFEST, PENDING, DELETIONS))
         listed = self._manifests()
-        base = replace(self._published(), listed=listed)
+        base = self._published()
+        self._deletions = Deletions.load(self.store)
+        base = replace(base, listed=listed, noted=self._deletions.by_part())
         if base.manifest is not None and not listed.issuperset(base.manifest.hrefs):
             base = replace(base, listed=self._manifests())  # another export may have published after the listing
         if base.manifest is None or base.listed.issuperset(base.manifest.hrefs):
@@ -192,7 +196,8 @@ class Publisher:
         """
         self.store.sweep()
         unchanged = base.manifest is not None and changes.manifest.snapshot == base.manifest.snapshot
-        deletions = Deletions.load(self.store)
+        deletions, self._deletions = self._deletions or Deletions.load(self.store), None
+        returned = [path for path in map(stored, changes.manifest.hrefs) if path in deletions.since]
         deletions.add(map(stored, (*changes.gone, *(base.listed - changes.manifest.hrefs))), self.clock())
         state = changes.state
         state_unchanged = state is None or state.plan is None
@@ -202,7 +207,10 @@ class Publisher:
         state_files = tuple(paths.STATE_ROOT + path for path in state.files) if state and changes.places else ()
         with looked(self.store, *changes.places, state_files):
             self._check_base(base, changes)
-            base = self._fence(base)
+            if base.pending is not None:
+                deletions.check()  # the other one may have noted what it deletes after the list was read
+                base = self._fence(base)
+            self._renew(returned)
             if self.store.get(_LAYOUT) is None:
                 self.store.replace(_LAYOUT, encode({"layout": paths.LAYOUT_VERSION}), ABSENT)
             if paths.SNAPSHOT_INDEX not in (base.manifest.links.values() if base.manifest else ()):
@@ -262,6 +270,7 @@ class Publisher:
 
         After the death of an export it also names those of the dead export and the published ones that are replaced:
         a path that both of them name and the new manifests do without may hold the bytes of either until it is deleted.
+        It also names the published ones of parts that the dead export was writing, as it may write their documents.
 
         Raises:
             ConflictError: another export has published since `base` was read.
@@ -271,7 +280,10 @@ class Publisher:
             if not self._outlives(base.pending_version):
                 raise ConflictError("another export has published meanwhile")
         published, new = base.manifest.hrefs if base.manifest else set(), changes.manifest.hrefs
-        dead = {*base.pending.manifests, *(published - new)} if base.pending else set()
+        dead = set[str]()
+        if base.pending:
+            doubtful = set(map(part_of, base.pending.manifests))
+            dead = {*base.pending.manifests, *(one for one in published if one not in new or part_of(one) in doubtful)}
         self.lease.take(sorted(dead | (new - published)), base.pending_version)
 
     def _outlives(self, version: str) -> bool:
@@ -302,13 +314,25 @@ class Publisher:
 
         If the other export is not dead but asleep, it can no longer replace the manifest or a document when it wakes.
         """
-        if base.pending is None:
-            return base
         self.store.fence()
         if base.manifest is None:
             return base
         data = base.manifest.encode(moment(self.clock()))
         return replace(base, manifest_version=self.store.replace(_MANIFEST, data, base.manifest_version))
+
+    def _renew(self, manifests: Iterable[str]) -> None:
+        """Write part manifests anew that were noted for deletion and are to be published again.
+
+        An export that fell asleep deleting them deletes what it saw; that is another version than the one written here.
+
+        Raises:
+            ConflictError: another export has deleted one.
+        """
+        for path in manifests:
+            found = self.store.get(path)
+            if found is None:
+                raise ConflictError(f"{self.store.name}: another export has deleted {path}")
+            self.store.replace(path, found.data, found.version)
 
     def _manifests(self) -> frozenset[str]:
         """The paths, below the API root, of all part manifests in the store."""
@@ -317,7 +341,7 @@ class Publisher:
 
     def _delete(self, deletions: Deletions, changes: Changes) -> None:
         """Delete stale state, and what no manifest names and whose grace period is over."""
-        deletions.drop(self._named(deletions.since, changes.manifest))
+        deletions.drop(self._named(deletions, changes.manifest))
         due = deletions.due(self.clock())
         gone = [*self._stale(changes.state), *due]
         for start in range(0, len(gone), _BATCH):
@@ -336,16 +360,11 @@ class Publisher:
         found = (entry.path for folder in paths.STATE_FOLDERS for entry in self.store.list(folder))
         return [path for path in found if path not in named]
 
-    def _named(self, candidates: Iterable[str], manifest: Manifest) -> set[str]:
-        """Those of these paths that the manifest names: documents that came back within the grace period."""
-        parts = manifest.parts
-        by_part: dict[str, set[str]] = {}
-        for path in candidates:
-            if not path.startswith(stored(paths.MANIFESTS)):  # `manifest.hrefs` has the part manifests
-                by_part.setdefault(paths.part_of_document(paths.published(path)), set()).add(path)
+    def _named(self, deletions: Deletions, manifest: Manifest) -> set[str]:
+        """Those of the list's paths that the manifest names: documents that came back within the grace period."""
         named = set(map(stored, manifest.hrefs))
-        for name, of_part in by_part.items():
-            if name in parts:
-                for documents in read_parts(self.store, [parts[name].href]):
-                    named |= of_part & set(map(stored, documents))
+        for name, of_part in deletions.by_part().items():
+            if name in manifest.parts:
+                for documents in read_parts(self.store, [manifest.parts[name].href]):
+                    named.update(map(stored, of_part.intersection(documents)))
         return named

@@ -12,7 +12,7 @@ operations, so that a folder, a bucket and a store in memory can all have them a
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -86,12 +86,17 @@ class Store(Protocol):
         """
         ...
 
-    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
-        """Write each (path, bytes) whose bytes are not already there; return the number written.
+    def write(
+        self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing, anew: Container[str] = ()
+    ) -> int:
+        """Write each (path, bytes) whose bytes are not already there, or whose path is in `anew`; return the number.
 
         `check` raises what is to stop the writing. It is called now and then: in a bucket each time between looking at
         what is there and writing, on condition that it has not changed, over it. So if nobody else wrote before the
         call, nothing of anybody else's is overwritten after it, however long this process sleeps in between.
+
+        At paths in `anew` another export may still write or delete on condition of what it saw before it fell asleep.
+        Where writes have conditions, the object there is written even if it has these bytes: then that condition fails.
 
         Returns only when all are durable against the death of this process; raises on the first that fails for
         good, having written any subset of the others.
@@ -101,8 +106,10 @@ class Store(Protocol):
     def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
         """Delete what exists of these; return the number deleted.
 
-        `check` raises what is to stop it. It is called before the first deletion and before the next after a `fence`,
-        unless the store has a grace period: what others have made anew meanwhile stays.
+        `check` raises what is to stop it. It is called before the first deletion and before the next after a `fence`;
+        in a bucket between looking at what is there and deleting it, on condition that it has not changed. So what
+        others make anew after the check stays. The bucket deletes files of `_state/`, which can be made again, without
+        a look.
         """
         ...
 

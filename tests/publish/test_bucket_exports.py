@@ -129,11 +129,14 @@ class Strike:
         self._scene, self._signal = scene, signal_
         self._begun = threading.Event()
         self.seen, self._at = 0, 0
-        self.struck = threading.Event()
+        self.struck, self.woken = threading.Event(), threading.Event()
         self.proxy = front(self)
 
     def __call__(self, line: str) -> Fault | None:
         self.seen += 1
+        if self.woken.is_set() and not line.startswith(("POST /upload/", "DELETE ")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._scene.exports[0].process, signal.SIGKILL)
         if self.seen == self._at:
             self._begun.wait()  # before that its number is not known
             with contextlib.suppress(ProcessLookupError):
@@ -146,6 +149,7 @@ class Strike:
         self.seen, self._at = 0, number
         self._begun.clear()
         self.struck.clear()
+        self.woken.clear()
         export = self._scene.begin(state, at=self.proxy.url, workers=workers)
         self._begun.set()
         return export
@@ -221,14 +225,18 @@ def test_exports_at_once_end_right(scene: Scene, front: Callable[..., Proxy], nu
     assert met == {0, 1}
 
 
+@pytest.mark.parametrize(("grace", "dies"), [(0, False), (3600, True)])
 @pytest.mark.parametrize("history", [(9, 12), ONE_PARTITION], indirect=True)
 def test_an_export_that_sleeps_while_another_takes_over_changes_nothing_of_its_work(
-    scene: Scene, front: Callable[..., Proxy], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, front: Callable[..., Proxy], monkeypatch: pytest.MonkeyPatch, grace: int, dies: bool
 ) -> None:
-    """By a clock that is ahead of the sleeper's: the lease is no lock, and clocks may disagree."""
+    """By a clock that is ahead of the sleeper's: the lease is no lock, and clocks may disagree.
+
+    `dies`: after the writes that it was about to do, so that it mends nothing.
+    """
     rounds = 20
     now = publisher.now
-    scene.store.grace = 3600  # deletions have no precondition, but wait for so long
+    scene.store.grace = grace
     strike = Strike(scene, front, signal.SIGSTOP)
     chance = random.Random(rounds)
     for state in (0, 1):  # later exports find there what this one leaves for the grace period
@@ -249,10 +257,12 @@ def test_an_export_that_sleeps_while_another_takes_over_changes_nothing_of_its_w
             with monkeypatch.context() as patch:
                 patch.setattr(publisher, "now", lambda: now() + datetime.timedelta(minutes=11))
                 scene.export_here(1)
+            if dies:
+                strike.woken.set()
             os.kill(sleeper.process, signal.SIGCONT)
-            assert sleeper.exit_code() == 0, sleeper.stderr.read_text()
+            assert sleeper.exit_code() == (-signal.SIGKILL if dies else 0), sleeper.stderr.read_text()
             # It begins again from what the other published, and has other rows; but after the flip its work was done.
-            assert scene.holds(0) or (left == wanted and scene.holds(1)), f"in round {number}"
+            assert (not dies and scene.holds(0)) or ((dies or left == wanted) and scene.holds(1)), f"in round {number}"
             assert not verify(scene.store, content=True).problems
         scene.export(1, by=1)
         assert scene.holds(1)

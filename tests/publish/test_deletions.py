@@ -85,3 +85,20 @@ def test_a_damaged_list(data: bytes) -> None:
     store.write([(PATH, data)])
     with pytest.raises(StoreError, match=r"_state/deletions\.json is damaged: delete it"):
         Deletions.load(store)
+
+
+def test_documents_of_the_list_by_part() -> None:
+    deletions = Deletions.load(MemoryStore())
+    deletions.add(
+        [
+            *("v1/runs/7.json", "v1/runs/7/log.json", "v1/runs/299.json", "v1/samples/1.json", "docs/index.html"),
+            *("v1/manifests/0-0123456789ab.json",),
+        ],
+        NOON,
+    )
+    assert deletions.by_part() == {
+        "0": {"runs/7.json", "runs/7/log.json"},
+        "2": {"runs/299.json"},
+        "catalog": {"samples/1.json"},
+        "site": {"/docs/index.html"},
+    }

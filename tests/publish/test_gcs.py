@@ -14,6 +14,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import google_crc32c
 import pytest
@@ -348,8 +349,8 @@ def test_a_write_never_puts_its_bytes_over_what_another_wrote_meanwhile(
     store.write([("v1/a.json", b"old"), ("v1/b.json", b"old")])
     lacking = store._lacking
 
-    def overtaken(window: dict[str, bytes]) -> object:
-        uploads = lacking(window)
+    def overtaken(*arguments: Any) -> object:
+        uploads = lacking(*arguments)
         other.write([("v1/b.json", theirs)])
         return uploads
 
@@ -749,6 +750,36 @@ def test_a_check_comes_between_looking_and_writing(store: GcsStore) -> None:
         store.write([("v1/a.json", b"ours")], lambda: other.write([("v1/a.json", b"theirs")]) and None)
     found = store.get("v1/a.json")
     assert found is not None and found.data == b"theirs"
+
+
+def test_what_another_wrote_after_the_check_is_not_deleted(store: GcsStore, front: Front) -> None:
+    """What was not there before is not deleted, either; a file of the state is, without a look."""
+    front(lambda _: None)
+    other = GcsStore(store.bucket, store.prefix)
+    names = [f"v1/{name}.json" for name in "abc"] + ["_state/partitions/1/node-0123456789ab.json"]
+    store.write((name, b"old") for name in names if name != names[2])
+
+    def overtaken() -> None:
+        other.write([(names[1], b"theirs"), (names[2], b"theirs"), (names[3], b"theirs")])
+
+    assert store.delete(names, overtaken) == 2
+    assert [entry.path for entry in store.list("")] == names[1:3]
+
+
+@pytest.mark.parametrize("there", [b"same", b"other", None])
+def test_what_is_written_anew_has_another_generation(store: GcsStore, there: bytes | None) -> None:
+    """So that an export that saw the one before can put nothing in its place."""
+    other = GcsStore(store.bucket, store.prefix)
+    if there is not None:
+        store.write([("v1/a.json", there), ("v1/b.json", b"same")])
+
+    def overtaken() -> None:
+        assert other.write([("v1/a.json", b"same"), ("v1/b.json", b"same")], anew={"v1/a.json"}) == 1 + (not there)
+
+    with pytest.raises(ConflictError):
+        store.write([("v1/a.json", b"sleeper's")], overtaken)
+    found = store.get("v1/a.json")
+    assert found is not None and found.data == b"same"
 
 
 @pytest.mark.parametrize("theirs", [b"other", b"same"])

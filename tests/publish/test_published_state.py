@@ -26,6 +26,7 @@ def state(*pending: str, manifest: Manifest | None = MANIFEST) -> PublishedState
         (state(), {"catalog", "3"}, PartManifests(OLD.href, ())),
         (state(NEW.href), {"catalog", "3"}, PartManifests(OLD.href, (NEW.href,))),
         (state(OLD.href), {"catalog", "3"}, PartManifests(OLD.href, ())),
+        (state(OLD.href, NEW.href), {"catalog", "3"}, PartManifests(OLD.href, (OLD.href, NEW.href))),
         (state(OTHER.href), {"catalog", "3", "4"}, PartManifests(OLD.href, ())),
         (state(NEW.href, OTHER.href, manifest=None), {"3", "4"}, PartManifests(None, (NEW.href,))),
         (state(manifest=None), set(), PartManifests(None, ())),
@@ -69,6 +70,30 @@ def test_a_document_is_held_for_sure_unless_a_dead_export_may_have_replaced_it(
     published: dict[str, list[object]], pending: tuple[dict[str, list[object]], ...], held: bool
 ) -> None:
     assert PartContents(published, pending).holds("p", A) is held
+
+
+@pytest.mark.parametrize(
+    ("published", "pending", "noted", "contested"),
+    [
+        ({"p": A}, (), (), False),
+        ({"p": B}, (), (), False),
+        ({"p": B}, ({"p": A},), (), False),
+        ({"p": A}, ({"p": B},), (), True),
+        ({}, ({"p": B},), (), True),
+        ({}, ({"p": A}, {"p": B}), (), True),
+        ({"p": A}, ({"q": B},), (), False),
+        ({}, (), ("p", "q"), True),
+        ({}, ({"p": A},), ("p",), True),
+        ({}, (), ("q",), False),
+    ],
+)
+def test_a_document_is_contested_if_a_sleeper_may_replace_or_delete_it(
+    published: dict[str, list[object]],
+    pending: tuple[dict[str, list[object]], ...],
+    noted: tuple[str, ...],
+    contested: bool,
+) -> None:
+    assert PartContents(published, pending, frozenset(noted)).contested("p", A) is contested
 
 
 def test_what_new_documents_do_without() -> None:

@@ -1,7 +1,8 @@
 """A proxy before the emulator that treats requests as a bad network and a tired service would.
 
 It runs in a thread of the test, so that processes under test reach it by its URL. Each request that comes in is put
-before a plan, which names a fault or none.
+before a plan, which names a fault or none. The proxy refuses a deletion that names another generation than the
+object's, as Google does and the emulator does not.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _NAME = re.compile(rb'"name":"([^"]+)"')
 
@@ -122,6 +123,9 @@ class Proxy:
             return _reset(writer)
         if fault == "stall":
             await asyncio.sleep(self.stall)
+        if line.startswith("DELETE ") and await self._has_changed(line.split(" ")[1]):
+            writer.write(Refusal(412, "conditionNotMet", "the generation is another one").answer())
+            return True
         answer_head, answer = await self._ask(head, body)
         if fault == "reset after":
             return _reset(writer)
@@ -134,6 +138,15 @@ class Proxy:
         uploaded = _NAME.search(body) if line.startswith("POST /upload/") else None
         self.answered.append(Request(line, uploaded[1].decode() if uploaded else "", begun, time.monotonic()))
         return fault != "truncate"
+
+    async def _has_changed(self, target: str) -> bool:
+        """Whether a request's target is an object at another generation than the request names."""
+        path, query = urlsplit(target)[2:4]
+        wanted = parse_qs(query).get("ifGenerationMatch")
+        if wanted is None:
+            return False
+        head, answer = await self._ask(b"GET %s HTTP/1.1\r\nHost: bucket\r\n\r\n" % path.encode(), b"")
+        return b" 200 " in head.partition(b"\r\n")[0] and json.loads(answer)["generation"] != wanted[0]
 
     async def _ask(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
         """The emulator's answer: head without its end and without lengths, and the whole body.

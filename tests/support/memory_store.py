@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -90,26 +90,32 @@ class MemoryStore:
         self._fail(fault)
         return made
 
-    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
+    def write(
+        self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing, anew: Container[str] = ()
+    ) -> int:
         fault = self._begin("write")
         written = 0
-        check()
-        for path, data in _portion(list(documents), fault):
-            check_path(path)
+        batch = dict(_portion(list(documents), fault))
+        there = self._look(batch, check)
+        for path, data in batch.items():
+            if (seen := there[path]) and seen.data == data and path not in anew:
+                continue
             with self._lock:
-                if path not in self.objects or self.objects[path].data != data:
+                if self.objects.get(path) == seen:
                     self._set("write", path, data)
                     written += 1
+                elif (found := self.objects.get(path)) is None or found.data != data:
+                    raise ConflictError(f"{self.name}: {path} was changed after the look")
         self._fail(fault)
         return written
 
     def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
         fault = self._begin("delete")
         deleted = 0
-        for path in _portion(list(paths), fault):
-            check_path(path)
+        for path, seen in self._look(_portion(list(paths), fault), check).items():
             with self._lock:
-                if self.objects.pop(path, None):
+                if seen and self.objects.get(path) == seen:
+                    del self.objects[path]
                     self._effect("delete", path)
                     deleted += 1
         self._fail(fault)
@@ -135,7 +141,16 @@ class MemoryStore:
         """Do nothing: there is no such bound."""
 
     def fence(self) -> None:
-        """Do nothing: a write does not sleep between its check and its effect."""
+        """Do nothing: each write and deletion is conditional on what was seen before its check."""
+
+    def _look(self, paths: Iterable[str], check: Callable[[], None]) -> dict[str, Stored | None]:
+        """What is at these paths; then check."""
+        found = dict[str, Stored | None]()
+        for path in paths:
+            check_path(path)
+            found[path] = self.objects.get(path)
+        check()
+        return found
 
     def _begin(self, operation: Operation) -> Fault | None:
         """Count a call; give the fault that is still to come after its effect."""

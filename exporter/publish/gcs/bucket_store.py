@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ _FIRST_CONTACT = 60.0
 
 _FIELDS = "kind,items(name,size,generation,contentEncoding,metadata),nextPageToken"
 
+_STATE = paths.STATE_ROOT
 _LINKING = threading.Lock()
 
 
@@ -176,8 +177,10 @@ class GcsStore:
 
         return self._patiently(attempt, failed)
 
-    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
-        """Write each (path, bytes) whose bytes are not already there; return the number written.
+    def write(
+        self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing, anew: Container[str] = ()
+    ) -> int:
+        """Write each (path, bytes) whose bytes are not already there, or whose path is in `anew`; return the number.
 
         Whether they are there is found by listing where many stand together, else object by object. Each write names
         the generation that was seen then; `check` is called in between.
@@ -189,7 +192,7 @@ class GcsStore:
         with contextlib.ExitStack() as stack:
             send: Callable[[Sequence[Upload]], Sequence[Upload]] | None = None
             for window in windows(documents):
-                uploads, looked = self._lacking(window)
+                uploads, looked = self._lacking(window, anew)
                 if uploads:
                     looked.check(check) if looked else check()
                 if uploads and send is None:
@@ -202,11 +205,18 @@ class GcsStore:
     def delete(self, paths: Iterable[str], check: Callable[[], None] = nothing) -> int:
         """Delete what exists of these; return the number deleted, counting what is gone after a lost reply.
 
-        `check` is not called: nothing is deleted within the grace period.
+        With a `check`, all but the state's files are looked at; then it is called; then each is deleted if it is still
+        at the generation that was seen.
         """
         names = [self._name(path) for path in paths]
+        looked = [] if check is nothing else sorted(n for n in names if not n.startswith(self._root + _STATE))
+        found = self._look(looked)
+        if looked:
+            check()
+        absent = set(looked).difference(found)
         with ThreadPoolExecutor(THREADS) as threads:
-            return sum(threads.map(self._delete, names))
+            there = [(name, found[name][0] if name in found else None) for name in names if name not in absent]
+            return sum(threads.map(self._delete, there))
 
     def delete_at(self, path: str, version: str) -> None:
         """Delete one object if it is still at `version`, a generation."""
@@ -336,8 +346,8 @@ class GcsStore:
             if found.get(name, (0, None))[1] != upload.resource["metadata"]["sha256"]:
                 raise ConflictError(f"{self.name}: another writer changed {name} at the same time")
 
-    def _lacking(self, window: dict[str, bytes]) -> tuple[Sequence[Upload], Looked | None]:
-        """The uploads of those documents whose bytes are not there, and the looks that say so if these were earlier."""
+    def _lacking(self, window: dict[str, bytes], anew: Container[str]) -> tuple[Sequence[Upload], Looked | None]:
+        """The uploads that `write` makes, and the looks that say what is there if these were earlier."""
         names = {self._name(path): path for path in window}
         looked = self._looked
         found = looked.at(names) if looked else None
@@ -347,7 +357,7 @@ class GcsStore:
         for name, path in names.items():
             digest = hashlib.sha256(window[path]).hexdigest()
             generation, there = found.get(name, (0, None))
-            if there != digest:
+            if there != digest or path in anew:
                 uploads.append(upload_of(name, path, window[path], generation, digest))
         return uploads, looked
 
@@ -368,14 +378,16 @@ class GcsStore:
         except FAILURES as error:
             raise explain(self.name, error) from error
 
-    def _delete(self, name: str) -> bool:
-        """Delete one object; whether it was there."""
+    def _delete(self, seen: tuple[str, int | None]) -> bool:
+        """Delete one object, only at the generation that is named beside it, if one is; whether it was there."""
+        name, generation = seen
         doubt = False
 
         def attempt() -> bool:
             try:
-                self._link().bucket.blob(name).delete(timeout=self.timeout, retry=None)
-            except NotFound:
+                blob = self._link().bucket.blob(name)
+                blob.delete(if_generation_match=generation, timeout=self.timeout, retry=None)
+            except (NotFound, PreconditionFailed):
                 return doubt
             return True
 

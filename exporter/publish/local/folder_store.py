@@ -9,7 +9,7 @@ import hashlib
 import math
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from exporter import paths
@@ -113,8 +113,12 @@ class LocalStore:
             tree.write_durably(path, data)
         return _version(data)
 
-    def write(self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing) -> int:
+    def write(
+        self, documents: Iterable[tuple[str, bytes]], check: Callable[[], None] = nothing, anew: Container[str] = ()
+    ) -> int:
         """Write each (path, bytes) whose bytes are not already there; return the number written.
+
+        `anew` is nothing to a folder, which has a `fence`.
 
         No path ever has unwritten data behind it, even if the machine loses power. The names are on the disk before
         those of the next call's documents are, and before any object that is replaced later. As long as no manifest
