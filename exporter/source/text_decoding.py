@@ -3,7 +3,7 @@
 A byte order mark decides: UTF-8, UTF-16 or UTF-32. A file without one is UTF-8 if all of it is; else each line alone
 is UTF-8 or, where it isn't, Windows-1252. Decoding loses nothing: two texts of the same encoding, byte order mark and
 line ends are equal if and only if their bytes are. A byte that its encoding does not define becomes a lone surrogate
-(U+DC00 + byte), which `displayable` replaces.
+(U+DC00 + byte) or, where that could be one of the file's own, two surrogates; `displayable` replaces them.
 """
 
 import codecs
@@ -25,7 +25,8 @@ _BYTE_ORDER_MARKS: tuple[tuple[bytes, Encoding, int], ...] = (
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE_ENDS: dict[str, LineEnd] = {"\n": "lf", "\r\n": "crlf", "\r": "cr"}
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udbff]?[\udc00-\udfff]|[\ud800-\udbff]")
 
 
 class Text(NamedTuple):
@@ -105,10 +106,20 @@ def decode(data: bytes) -> Text:
 
 
 def decode_units(data: bytes, encoding: Encoding, size: int) -> str:
-    """Decode UTF-16 or UTF-32, whose code unit has `size` bytes; an incomplete last unit becomes lone surrogates."""
+    """Decode UTF-16 or UTF-32, or a part of it, whose code unit has `size` bytes; the last one may be incomplete."""
     whole = len(data) // size * size
-    rest = "".join(chr(0xDC00 + byte) for byte in data[whole:])
-    return data[:whole].decode(encoding, "surrogatepass") + rest
+    try:
+        content = data[:whole].decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:  # a part of UTF-32 that is none
+        content = data[:whole].decode(encoding, "replace")
+    if size > 2:
+        content = _LONE.sub(lambda found: _pair(ord(found[0])), content)
+    return content + "".join(map(_pair, data[whole:]))
+
+
+def _pair(number: int) -> str:
+    """Two surrogates for a byte, or a lone surrogate of UTF-32: no decoded UTF-16 or UTF-32 has them side by side."""
+    return chr(0xD800 + (number >> 10)) + chr(0xDC00 + (number & 0x3FF))
 
 
 def _decode_lines(data: bytes, *, bom: bool) -> Text:
@@ -136,4 +147,4 @@ def split_lines(content: str) -> list[str]:
 
 def displayable(line: str) -> str:
     """A line as documents show it: U+FFFD stands for what its encoding does not define."""
-    return line if line.isascii() else _SURROGATE.sub("\ufffd", line)
+    return line if line.isascii() else _SURROGATES.sub("\ufffd", line)

@@ -175,6 +175,10 @@ def test_a_cut_log_in_utf_16_is_read_by_whole_characters(encoding: str, offset: 
     assert len(lines.messages) - first >= 3
 
 
+def test_what_follows_the_gap_of_a_cut_log_may_be_anything() -> None:
+    assert log("\ufeffa\nb".encode("utf-32-le"), b"\n\0\0\0\xff\xff\xff\xff", size=100).messages == ["a", "\ufffd"]
+
+
 def test_a_cut_log_of_one_line_keeps_its_ends() -> None:
     lines = log(b"head", b"tail", size=1_000)
     assert lines.messages == ["head", "tail"]

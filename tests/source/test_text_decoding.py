@@ -29,6 +29,8 @@ from exporter.source.text_decoding import decode, displayable
         (b"\xff\xfe\0\0a\0\xff\xff", ["\0a\uffff"], "utf-16-le"),
         (b"\0\0\xfe\xff\0\0\0a", ["a"], "utf-32-be"),
         (b"\xff\xfe\x00\xd8", ["\ufffd"], "utf-16-le"),
+        (b"\xff\xfe\x00\xd8\x00\xd8\x00", ["\ufffd\ufffd\ufffd"], "utf-16-le"),
+        (b"\0\0\xfe\xff\0\0\xd8\0\0\0\xdc\0\0\0", ["\ufffd\ufffd\ufffd\ufffd"], "utf-32-be"),
     ],
 )
 def test_decode(data: bytes, lines: list[str], encoding: str) -> None:
@@ -44,6 +46,28 @@ PIECES = st.sampled_from([b"a", b"\n", b"\r", b"\xe9", b"\xc3\xa9", b"\x81", b"\
 def test_texts_are_equal_if_their_bytes_are(pair: list[bytes]) -> None:
     one, other = map(decode, pair)
     assert (one == other) == (pair[0] == pair[1])
+
+
+UNITS = st.lists(st.sampled_from([b"\0", b"a", b"\xd8", b"\xdc", b"\n"]), max_size=9).map(b"".join)
+
+
+@given(st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]), UNITS, UNITS)
+def test_texts_of_wide_characters_are_equal_if_their_bytes_are(encoding: str, one: bytes, other: bytes) -> None:
+    mark = "\ufeff".encode(encoding)
+    assert (decode(mark + one) == decode(mark + other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "encoding"),
+    [
+        (b"\0", b"\x00\xdc", "utf-16-le"),  # a cut character, and a surrogate that stands for no byte
+        (b"\0", b"\x00\xdc\0\0", "utf-32-le"),
+        (b"\0\0", b"\x00\xdc\0\0\x00\xdc\0\0", "utf-32-le"),
+    ],
+)
+def test_a_cut_character_is_no_surrogate(one: bytes, other: bytes, encoding: str) -> None:
+    mark = "\ufeff".encode(encoding)
+    assert decode(mark + one).content != decode(mark + other).content
 
 
 IN_LINE = st.lists(st.sampled_from([b"a", b"\xe9", b"\xc3\xa9", b"\x81", b"\xc3"]), min_size=1, max_size=4).map(
