@@ -28,6 +28,12 @@ class Side:
         """Whether also ASCII characters have several bytes."""
         return self.text.encoding.startswith(("utf-16", "utf-32"))
 
+    @property
+    def has_cr(self) -> bool:
+        """Whether a line ends with CR."""
+        counts = self.format.get("line_end_counts")
+        return counts["cr"] > 0 if counts else self.format["line_ends"] == "cr"
+
     def encoding(self, index: int) -> str:
         """How a line with characters beyond ASCII is encoded."""
         if self.text.encoding == "mixed":

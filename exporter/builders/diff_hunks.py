@@ -9,10 +9,10 @@ import difflib
 from collections.abc import Sequence
 from itertools import accumulate
 
-from exporter.builders.compared_text import Side, some_end_differs, split_runs, unended_runs
+from exporter.builders.compared_text import Side, name_ends, some_end_differs, split_runs, unended_runs
 from exporter.builders.line_matching import Opcode
-from exporter.documents.files import DiffLine, Hunk, LineKind
-from exporter.source.text_decoding import LineEnd, displayable
+from exporter.documents.files import Diff, DiffLine, Hunk, LineKind
+from exporter.source.text_decoding import displayable
 
 MAX_HUNKS = 500
 MAX_UNIFIED_LINES = 10_000
@@ -26,7 +26,7 @@ MAX_TEXT = 2_000_000
 _CONTEXT = 3
 _LEAD = 100
 """Characters of a long line that are shown before its first difference."""
-_ENDS: dict[LineEnd, str] = {"lf": "\n", "crlf": "\r\n", "none": "\n\\ No newline at end of file\n"}
+_ENDS: dict[str, str] = {"lf": "\n", "crlf": "\r\n", "none": "\n\\ No newline at end of file\n"}
 _MARKS = {"context": " ", "removed": "-", "added": "+"}
 
 Group = list[Opcode]
@@ -88,7 +88,7 @@ def unified(groups: list[Group], a: Sequence[str], b: Sequence[str], complete: l
     return "\n".join(shown), False
 
 
-def patch(opcodes: Sequence[Opcode], unified_text: str, a: Side, b: Side) -> str | None:
+def patch(groups: list[Group], opcodes: Sequence[Opcode], document: Diff, a: Side, b: Side) -> str | None:
     r"""What makes the actual bytes of the expected ones, for `patch`; None where no text can, or lines are left out.
 
     Both sides have to be UTF-8, with or without a byte order mark, and without NUL or a CR that no LF follows; matched
@@ -97,33 +97,35 @@ def patch(opcodes: Sequence[Opcode], unified_text: str, a: Side, b: Side) -> str
     end of file` as `diff` writes it.
 
     Args:
-        opcodes: how the lines match.
-        unified_text: the diff as `unified` returns it, nothing left out.
+        groups: the hunks.
+        opcodes: how all lines match.
+        document: the diff, nothing left out, in whose hunks ends are named.
         a: the expected output.
         b: the actual output.
     """
     if not {a.text.encoding, b.text.encoding} <= {"ascii", "utf-8"}:
         return None
-    if any("\0" in side.text.content or side.text.line_end_counts["cr"] for side in (a, b)):
+    if any("\0" in side.text.content or side.has_cr for side in (a, b)) or some_end_differs(a, b, opcodes):
         return None
-    if some_end_differs(a, b, opcodes):
-        return None
-    runs = list(unended_runs(a, b, opcodes))
-    if not runs and all(_is_plain(side) for side in (a, b)):
-        return unified_text + "\n"
-    groups = grouped(split_runs(opcodes, runs) if runs else opcodes)
-    found, left_out = hunks(groups, a.lines, b.lines)
-    if left_out or any("cut" in line for hunk in found for line in hunk["lines"]):
-        return None
-    ends, other_ends = ([_ENDS[end] for end in side.text.ends()] for side in (a, b))
+    found = document["hunks"]
+    if runs := list(unended_runs(a, b, opcodes)):
+        groups = grouped(split_runs(opcodes, runs))
+        found, left_out = hunks(groups, a.lines, b.lines)
+        if left_out or any("cut" in line for hunk in found for line in hunk["lines"]):
+            return None
+        name_ends(found, a, b)
+    elif all(_is_plain(side) for side in (a, b)):
+        return document["unified"] + "\n"
     pieces = ["--- expected\n+++ actual\n"]
     for group, hunk in zip(groups, found, strict=True):
         pieces += (_head(group), "\n")
         for line in hunk["lines"]:
-            number, other = line["expected_line"], line["actual_line"]
-            index = (other if number is None else number) or 0
-            side, of_side = (b, other_ends) if number is None else (a, ends)
-            pieces += (_MARKS[line["kind"]], "\ufeff" * side.has_mark(index - 1), line["text"], of_side[index - 1])
+            if (number := line["expected_line"]) is not None:
+                side, end = a, line.get("expected_end")
+            else:
+                side, end, number = b, line.get("actual_end"), line["actual_line"] or 0
+            end_text = _ENDS[end or side.format["line_ends"]]
+            pieces += (_MARKS[line["kind"]], "\ufeff" * side.has_mark(number - 1), line["text"], end_text)
     return "".join(pieces)
 
 

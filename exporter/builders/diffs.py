@@ -91,9 +91,9 @@ def _compare(result: Diff, a: Side, b: Side, matching: Matching) -> None:
     complete = None if truncated["hunks"] else result["hunks"]
     result["unified"], truncated["unified"] = unified(groups, a.lines, b.lines, complete)
     truncated["text"] = any("cut" in line for hunk in result["hunks"] for line in hunk["lines"])
-    if not (truncated["hunks"] or truncated["unified"] or truncated["text"]):
-        result["patch"] = patch(matching.opcodes, result["unified"], a, b)
     name_ends(result["hunks"], a, b)
+    if not (truncated["hunks"] or truncated["unified"] or truncated["text"]):
+        result["patch"] = patch(groups, matching.opcodes, result, a, b)
 
 
 def _same(opcodes: Sequence[Opcode]) -> tuple[int, int]:
