@@ -266,7 +266,7 @@ RULES = (
     _rule(
         "password",
         (_trigger("pass", r"[\"']?\s?[:=]"), _trigger("pw", r"[\"']?\s?[:=]")),
-        rf"(?<![\w-])(?P<mark>[\"']?)[Pp](?:ass|w)(?P=mark)\s?[:=](?![=:~>])\s*(?:{_QUOTED}|{_SECRET})",
+        rf"(?<![\w-])(?P<mark>[\"']?)(?P<name>[Pp]ass|[Pp][Ww])(?P=mark)\s?[:=](?![=:~>])\s*(?:{_QUOTED}|{_SECRET})",
         accepts=is_told_password,
     ),
     _rule("password", "@tcp( @unix(", rf"(?<=:){_SECRET}(?=@(?:tcp|unix)\()"),

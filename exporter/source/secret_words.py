@@ -35,12 +35,25 @@ def is_password(match: re.Match[str]) -> bool:
 
 
 def is_told_password(match: re.Match[str]) -> bool:
-    """Whether `pass: x` tells a password and no result: beside a user's name, or for being scrambled."""
+    """Whether `pass: x` tells a password and no result: beside a user's name, if scrambled, or alone on a line."""
     value = match["quoted"] or match["secret"]
     if _NO_SECRET.fullmatch(value) or _RESULT.fullmatch(value) or (not match["quoted"] and _CALL.match(value)):
         return False
     before = match.string[max(0, match.start() - 60) : match.start()]
-    return _USER.search(before) is not None or is_scrambled(value)
+    if _USER.search(before) or is_scrambled(value):
+        return True
+    alone = _LEADS.fullmatch(match.string, 0, match.start()) and not match.string[match.end() :].strip("\"'`\\\t ")
+    return bool(alone) and _is_lone_password(match["name"], value)
+
+
+def _is_lone_password(name: str, value: str) -> bool:
+    """Whether a line that is `pass: x` and nothing else tells a password: a word and a number, as no test is named."""
+    if _NO_PASSWORD.fullmatch(value):
+        return False
+    if name.lower() == "pw":
+        return _LETTER_AND_DIGIT_OR_MARK.match(value) is not None and not _QUANTITY.fullmatch(value)
+    word = _WORD_AND_NUMBER.fullmatch(value)
+    return word is not None and word[1].lower().removesuffix("s") not in _COUNTED
 
 
 def is_scrambled(word: str) -> bool:
@@ -52,6 +65,25 @@ def is_scrambled(word: str) -> bool:
 
 
 _LETTER_AND_DIGIT = re.compile(r"(?=.*[A-Za-z])(?=.*\d)")
+_LETTER_AND_DIGIT_OR_MARK = re.compile(r"(?=.*[A-Za-z])(?=.*[\d!$^&*?])\S{5,}")
+_LEADS = re.compile(r"[\d\s:.,TZ+|/#>*\[\]-]*")
+"""What stands before a line's own text: a time, a number, a bullet."""
+_QUANTITY = re.compile(r"\d+(?:x\d+)?[a-z%]{0,3}|[a-z]\d+")
+_WORD_AND_NUMBER = re.compile(r"([A-Z]?[a-z]{4,}|[A-Z]{4,})\d{1,6}[!$^&*?]*")
+_COUNTED = frozenset(
+    (
+        *("test", "testcase", "case", "sample", "step", "stage", "round", "phase", "part", "task", "check", "suite"),
+        *("file", "track", "stream", "channel", "page", "line", "item", "group", "block", "section", "unit", "module"),
+        *("level", "option", "output", "input", "frame", "field", "version", "build", "index", "iteration", "attempt"),
+        *("number", "worker", "thread", "shard", "process", "node", "port", "host", "slot", "device", "disk"),
+        *("encoder", "decoder", "parser", "demuxer", "muxer", "codec", "dtvcc", "isdb", "arib", "atsc", "subtitle"),
+        *("caption", "teletext", "mpeg", "sami", "ttml", "webvtt", "hevc", "latin", "window", "linux", "ubuntu"),
+        *("debian", "macos", "base", "regression", "general", "broken", "hauppauge", "hardsubx", "video"),
+        *("audio", "feature", "issue", "ticket", "commit", "revision", "release", "example", "scenario"),
+        *("demo",),
+    )
+)
+"""What honest logs number, without a plural's s."""
 _RUN = re.compile(r"[a-z]+|[A-Z]+|\d+|[^A-Za-z\d]+")
 _NO_PASSWORD = re.compile(r".*[./:_()\[\]-].*|(?:0x)?[0-9A-Fa-f]+")
 """Paths, versions, names of several words, calls, hashes and addresses."""

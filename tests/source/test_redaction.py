@@ -101,6 +101,33 @@ def test_what_cannot_be_seen_hides_no_secret(text: str, hidden: str) -> None:
         "pass: Cea608To708",
         "pass: 3f2a9c0d",
         "pass: V1.2.3-rc1",
+        "pass: 1",
+        "pass: 12",
+        "Pass: test 3",
+        "Pass: test3",
+        "PASS: all",
+        "PASS: hunter2",
+        "pass: samples12",
+        "pass: decoder608",
+        "pass: mp4",
+        "pass: utf8",
+        "pass: h264",
+        "pass: 3/5",
+        "pass: all 12",
+        "pass: hunter2 was found",
+        "the hunter's pass: hunter2",
+        "pass: ccextractor#1234",
+        "2026-01-02T03:04:05Z pass: 205",
+        "pass: subtitles.srt",
+        "pass: subtitles",
+        "pw: 1280",
+        "pw: 1280px",
+        "pw: 16x9",
+        "pw: w12",
+        "pw: ok",
+        "pw: missing",
+        "pw: 0x1f2e3d",
+        "pw = total/2",
         "--- PASS: TestCea608B1c2 (0.00s)",
         "first-pass: all",
         "x264 --pass 2 --stats x",
@@ -148,6 +175,26 @@ def test_what_readers_look_for_stays(text: str) -> None:
     redactor = Redactor()
     assert redactor.text(text) == text
     assert not +redactor.counts
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("pass: hunter2", "pass: [redacted]"),
+        ("Pass: Hunter2", "Pass: [redacted]"),
+        ("pass : dragon99!", "pass : [redacted]"),
+        ("pass = letmein123", "pass = [redacted]"),
+        ('  pass: "hunter2"', '  pass: "[redacted]"'),
+        ("2026-01-02T03:04:05Z [12] pass: hunter2 ", "2026-01-02T03:04:05Z [12] pass: [redacted] "),
+        ("pw: hunter2", "pw: [redacted]"),
+        ("PW: s3cret", "PW: [redacted]"),
+        ("> pw = correct!horse", "> pw = [redacted]"),
+    ],
+)
+def test_a_password_that_stands_alone_on_a_line(line: str, found: str) -> None:
+    redactor = Redactor()
+    assert redactor.text(f"user bob\n{line}\npass: 12\n") == f"user bob\n{found}\npass: 12\n"
+    assert redactor.counts == {"password": 1}
 
 
 def test_what_stands_beside_a_secret_stays() -> None:
