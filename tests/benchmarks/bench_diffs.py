@@ -2,7 +2,6 @@
 
 import pathlib
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 
@@ -24,14 +23,14 @@ _DIFFERING = """
 def lines(options: Options) -> Iterator[str]:
     """The section of the page."""
     runs = options.runs[0]
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
-        url, files = f"sqlite:///{folder}/platform.sqlite", pathlib.Path(folder) / "files"
-        create_demo(url, runs=runs, tests=measure.TESTS, seed=1, sample_repository=files)
-        pairs, results, alone = _compare(url, files)
-        everything = measure.build(url, files)
-        shutil.rmtree(files / "LogFiles")
-        rounds = [(measure.build(url, files), measure.build(url)) for _ in range(options.rounds)]
-        outputs, nothing = map(measure.middle, zip(*rounds, strict=True))
+    folder = measure.folder()
+    url, files = f"sqlite:///{folder}/platform.sqlite", folder / "files"
+    create_demo(url, runs=runs, tests=measure.TESTS, seed=1, sample_repository=files)
+    pairs, results, alone = _compare(url, files)
+    everything = measure.build(url, files)
+    shutil.rmtree(files / "LogFiles")
+    rounds = [(measure.build(url, files), measure.build(url)) for _ in range(options.rounds)]
+    outputs, nothing = map(measure.middle, zip(*rounds, strict=True))
     extra = outputs.wall - nothing.wall
     yield from measure.demands(
         [

@@ -2,10 +2,8 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -46,19 +44,19 @@ def lines(options: Options) -> Iterator[str]:
     """The section of the page."""
     runs = options.runs[1]
     url = measure.database(runs)
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
-        store = pathlib.Path(folder) / "store"
-        rows, reached = _measure(url, store, runs, options.rounds)
-        dump = rows[0].figure.wall
-        yield from measure.demands(reached)
-        yield ""
-        yield f"| {runs:,} runs | median of | wall, s | × dump | peak MB of a process | of all | it said |"
-        yield "|---|--:|--:|--:|--:|--:|---|"
-        for what, figure, times in rows:
-            yield (
-                f"| {what} | {times} | {figure.wall:.2f} | {figure.wall / dump:.1f} | {figure.memory} "
-                f"| {figure.together} | {figure.said} |"
-            )
+    folder = measure.folder()
+    store = folder / "store"
+    rows, reached = _measure(url, store, runs, options.rounds)
+    dump = rows[0].figure.wall
+    yield from measure.demands(reached)
+    yield ""
+    yield f"| {runs:,} runs | median of | wall, s | × dump | peak MB of a process | of all | it said |"
+    yield "|---|--:|--:|--:|--:|--:|---|"
+    for what, figure, times in rows:
+        yield (
+            f"| {what} | {times} | {figure.wall:.2f} | {figure.wall / dump:.1f} | {figure.memory} "
+            f"| {figure.together} | {figure.said} |"
+        )
     yield ""
     yield "- A full build writes nothing: it reads all rows, works out every document and its digest."
     yield "- `--run ID` looks at one partition's rows, whatever the history; the full plan at the fingerprints of all."
@@ -142,8 +140,6 @@ def _plain_files(folder: pathlib.Path) -> Figure:
     if any(process.wait() for process in processes):
         raise SystemExit("plain files could not be made")
     figure = Figure(time.perf_counter() - begun, 0, 0, ())
-    for one in range(2):
-        shutil.rmtree(folder / f"plain{one}")
     os.sync()
     return figure
 

@@ -3,8 +3,6 @@
 Without documents of single results: so the very long one can be exported in a few minutes, and the others alike.
 """
 
-import pathlib
-import tempfile
 from collections.abc import Iterator
 
 from tests.benchmarks import measure
@@ -19,19 +17,19 @@ def lines(options: Options) -> Iterator[str]:
     """The section of the page. The histories take turns, so that what else the machine does hits them alike."""
     urls = {runs: measure.database(runs) for runs in options.runs}
     took: dict[int, list[Figure]] = {runs: [] for runs in options.runs}
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
-        exports = {
-            runs: (
-                *("export", "--database-url", url, "--store", str(pathlib.Path(folder) / str(runs))),
-                *("--workers", measure.WORKERS, "--result-documents", "none"),
-            )
-            for runs, url in urls.items()
-        }
-        first = {runs: measure.exporter(*export) for runs, export in exports.items()}
-        for seed in range(options.rounds):
-            for runs, url in urls.items():
-                run = add_run(url, seed=seed)
-                took[runs].append(measure.exporter(*exports[runs], "--run", str(run)))
+    folder = measure.folder()
+    exports = {
+        runs: (
+            *("export", "--database-url", url, "--store", str(folder / str(runs))),
+            *("--workers", measure.WORKERS, "--result-documents", "none"),
+        )
+        for runs, url in urls.items()
+    }
+    first = {runs: measure.exporter(*export) for runs, export in exports.items()}
+    for seed in range(options.rounds):
+        for runs, url in urls.items():
+            run = add_run(url, seed=seed)
+            took[runs].append(measure.exporter(*exports[runs], "--run", str(run)))
     medians = {runs: measure.middle(figures) for runs, figures in took.items()}
     runs_each = " and ".join(f"{runs:,}" for runs in options.runs)
     yield from measure.demands(

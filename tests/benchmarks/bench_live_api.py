@@ -11,7 +11,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -192,17 +191,17 @@ def _lengthen(files: pathlib.Path) -> int:
 def lines(options: Options) -> Iterator[str]:
     """The section of the page, for a database and a sample repository of this part's own."""
     runs = options.runs[1]
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as folder:
-        url, files, store = (
-            f"sqlite:///{folder}/platform.sqlite",
-            pathlib.Path(folder, "files"),
-            pathlib.Path(folder, "store"),
-        )
-        create_demo(url, runs=runs, tests=measure.TESTS, seed=1, sample_repository=files)
-        long = _lengthen(files)
-        source = ("--database-url", url, "--sample-repository", str(files), "--workers", measure.WORKERS)
-        measure.exporter("export", *source, "--store", str(store), "--result-documents", "failures")
-        yield from measured(store, long)
+    folder = measure.folder()
+    url, files, store = (
+        f"sqlite:///{folder}/platform.sqlite",
+        folder / "files",
+        folder / "store",
+    )
+    create_demo(url, runs=runs, tests=measure.TESTS, seed=1, sample_repository=files)
+    long = _lengthen(files)
+    source = ("--database-url", url, "--sample-repository", str(files), "--workers", measure.WORKERS)
+    measure.exporter("export", *source, "--store", str(store), "--result-documents", "failures")
+    yield from measured(store, long)
     yield ""
     yield (
         f"{runs:,} runs of {measure.TESTS} tests, with logs of some 280 lines and a long one of {LINES:,}. Decoded "

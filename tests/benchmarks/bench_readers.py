@@ -2,7 +2,6 @@
 
 import pathlib
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -41,18 +40,17 @@ def lines(options: Options) -> Iterator[str]:
     """The section of the page. A command and its limit take turns, so that what else the machine does hits both."""
     runs = options.runs[0]
     url = measure.database(runs)
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as name:
-        folder = pathlib.Path(name)
-        store = folder / "store"
-        measure.exporter("export", "--database-url", url, "--store", str(store), "--workers", measure.WORKERS)
-        rows = list(_rows(url, folder, store, options.rounds))
+    folder = measure.folder()
+    store = folder / "store"
+    measure.exporter("export", "--database-url", url, "--store", str(store), "--workers", measure.WORKERS)
+    rows = list(_rows(url, folder, store, options.rounds))
     yield f"| {runs:,} runs | wall, s | its limit | wall, s | × its limit | peak MB of a process | it said |"
     yield "|---|--:|---|--:|--:|--:|---|"
     for row in rows:
         took, least = measure.middle(row.took), measure.middle(row.least)
         yield (
             f"| {row.what} | {took.wall:.2f} | {row.limit}{least.said and f' ({least.said})'} | {least.wall:.2f} "
-            f"| {took.wall / least.wall:.1f} | {took.memory} | {took.said.replace(f'{name}/', '')} |"
+            f"| {took.wall / least.wall:.1f} | {took.memory} | {took.said.replace(f'{folder}/', '')} |"
         )
     yield ""
     yield f"- Medians of {options.rounds}; all is read from the page cache, and a process's start is part of each."

@@ -1,8 +1,6 @@
 """A snapshot beside `mariadb-dump | gzip` of the eight main tables, in the same run."""
 
-import pathlib
 import shlex
-import tempfile
 from collections.abc import Iterator
 
 from tests.benchmarks import measure
@@ -19,15 +17,15 @@ def lines(options: Options) -> Iterator[str]:
     url = measure.database(runs)
     dumps: list[Figure] = []
     made: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="exporter-bench-") as name:
-        packed = pathlib.Path(name) / "dump.gz"
-        for number in range(options.rounds):
-            command = shlex.join(measure.dumping(url))
-            dumps.append(measure.run("sh", "-c", f"{command} | gzip > {packed}"))
-            store = pathlib.Path(name) / str(number)
-            made.append(measure.exporter("snapshot", "--database-url", url, "--store", str(store)))
-        sizes = {file.name: file.stat().st_size for file in sorted((store / "v1/snapshots").glob("2*/*"))}
-        dumped = packed.stat().st_size
+    folder = measure.folder()
+    packed = folder / "dump.gz"
+    for number in range(options.rounds):
+        command = shlex.join(measure.dumping(url))
+        dumps.append(measure.run("sh", "-c", f"{command} | gzip > {packed}"))
+        store = folder / str(number)
+        made.append(measure.exporter("snapshot", "--database-url", url, "--store", str(store)))
+    sizes = {file.name: file.stat().st_size for file in sorted((store / "v1/snapshots").glob("2*/*"))}
+    dumped = packed.stat().st_size
     dump, snapshot = measure.middle(dumps), measure.middle(made)
     ratio = snapshot.wall / dump.wall
     largest = max(sizes, key=lambda file: sizes[file])
