@@ -6,7 +6,7 @@ from exporter import paths
 from exporter.builders.document_options import DocumentOptions
 from exporter.builders.results import Templates, documented
 from exporter.documents.encoding import Document
-from exporter.documents.junit import Case, Failure, facts, junit
+from exporter.documents.junit import Case, Failure, Suite, count, facts, junit
 from exporter.documents.runs import Run
 from exporter.rules.outcomes import Outcome, Result
 from exporter.rules.verdicts import Verdict
@@ -36,8 +36,10 @@ def document(
             ),
         )
 
-    cases = [
-        Case(outcome.test_id, templates.test(outcome.test_id).category, runtime, failure(outcome))
-        for outcome, runtime in results
-    ]
-    return path, junit(run, cases, passes=options.junit == "all")
+    suites: dict[str, Suite] = {}
+    passes = options.junit == "all"
+    for outcome, runtime in results:
+        suite = count(suites, templates.test(outcome.test_id).category, runtime)
+        if passes or outcome.failure is not None:
+            suite.listed.append(Case(outcome.test_id, runtime, failure(outcome)))
+    return path, junit(run, suites.values())

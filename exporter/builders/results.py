@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from exporter import paths
-from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined
+from exporter.documents.encoding import PLACEHOLDER, Document, Encoded, Template, encode, fragment, joined, number
 from exporter.documents.lists import listing
 from exporter.documents.results import Classification, MainVerdict, Output, OutputDetail
 from exporter.documents.runs import Run, RunIdentity
@@ -16,6 +16,9 @@ from exporter.source.catalog import Catalog, OutputRow
 
 _MOST_TEMPLATES = 20_000
 """Outcomes whose templates are remembered at a time, a few kilobytes each: far more than one partition has."""
+
+_FILE = "*"
+"""Stands for the name of a file, which has no such character."""
 
 _HERE = paths.run_results(0) + paths.result_file(0)
 """Where any result's document stands, as far as its links tell."""
@@ -52,7 +55,7 @@ class OutcomeTemplates(NamedTuple):
         failure: what an item of the list of failures has beside `listed` and its verdict.
     """
 
-    file: str
+    file: bytes
     listed: Template
     document: Template
     failure: bytes
@@ -122,7 +125,7 @@ class Templates:
             "links": test.links,
         }
         return OutcomeTemplates(
-            paths.result_file(outcome.test_id),
+            paths.result_file(outcome.test_id).encode(),
             Template({**shown, "outputs": brief, "href": PLACEHOLDER}),
             Template(document),
             b',"classification":%b,"accepted_today":%b,"fingerprint":%b,"verdict":'
@@ -211,26 +214,26 @@ class ResultBuilder:
         self._folder = paths.run_results(run["run_id"])
         self._pr_number = encode(run["pr_number"])
         self._documented = {status for status in RESULT_STATUSES if documented(status, result_documents)}
-        self._previous_results: dict[tuple[int, ResultStatus], tuple[Template, bytes]] = {}
+        self._previous_results: dict[tuple[int, ResultStatus] | None, tuple[bytes, bytes]] = {}
 
     def documents(self, results: list[Result], context: Context) -> Iterator[Document]:
         """One document for each result, then the lists of all and of those that did not pass."""
         run_id, folder = self._run["run_id"], self._folder
         identity = encode(run_identity(self._run, folder))
-        shown = [(outcome, self._templates.of(outcome), _number(runtime)) for outcome, runtime in results]
+        shown = [(outcome, self._templates.of(outcome), number(runtime)) for outcome, runtime in results]
         for outcome, templates, runtime in shown:
             if outcome.status in self._documented:
                 test = outcome.test_id
-                verdict, previous = context.verdicts.get(test), context.previous.get(test)
+                verdict = context.verdicts.get(test)
                 filled = templates.document.fill(
                     runtime,
                     self._pr_number,
                     b"null" if verdict is None else self._verdict(verdict, test, folder),
-                    b"null" if previous is None else self._previous(previous, templates.file.encode()),
+                    self._previous(context.previous.get(test), templates.file),
                     context.excerpts.get(test, b"null"),
                     identity,
                 )
-                yield folder + templates.file, filled
+                yield folder + templates.file.decode(), filled
         for page in paths.pages(paths.run_list(run_id, "samples"), len(results)):
             to = paths.relative(page.path, folder).encode()
             items = joined([self._listed(result, to) for result in shown[page.items]])
@@ -252,21 +255,28 @@ class ResultBuilder:
     def _listed(self, result: "_Shown", to: bytes) -> bytes:
         """A result as an item of a list that leads `to` the folder of the documents."""
         outcome, templates, runtime = result
-        href = b'"%b%b"' % (to, templates.file.encode()) if outcome.status in self._documented else b"null"
+        href = b'"%b%b"' % (to, templates.file) if outcome.status in self._documented else b"null"
         return templates.listed.fill(runtime, self._pr_number, href)
 
-    def _previous(self, found: tuple[int, ResultStatus], file: bytes) -> bytes:
+    def _previous(self, found: tuple[int, ResultStatus] | None, file: bytes) -> bytes:
         """The newest earlier result of a test, run and status, as the result's document shows it.
 
         Most results of a run share it, and only the `file` of the test differs.
         """
         known = self._previous_results.get(found)
         if known is None:
-            shape = {"run_id": found[0], "status": found[1], "href": PLACEHOLDER}
-            folder = paths.relative(self._folder, paths.run_results(found[0])).encode()
-            known = self._previous_results[found] = Template(shape), folder
-        template, folder = known
-        return template.fill(b'"%b%b"' % (folder, file) if found[1] in self._documented else b"null")
+            known = self._previous_results[found] = self._around_file(found)
+        before, after = known
+        return before + file + after if after else before
+
+    def _around_file(self, found: tuple[int, ResultStatus] | None) -> tuple[bytes, bytes]:
+        """What `_previous` has before and after the name of the file; nothing after it where there is no link."""
+        if found is None or found[1] not in self._documented:
+            return encode(found and {"run_id": found[0], "status": found[1], "href": None}), b""
+        folder = paths.relative(self._folder, paths.run_results(found[0]))
+        shape = {"run_id": found[0], "status": found[1], "href": folder + _FILE}
+        before, after = encode(shape).split(_FILE.encode())
+        return before, after
 
     def _verdict(self, verdict: Verdict, test: int, source: str) -> bytes:
         """A verdict as the document at `source` shows it."""
@@ -289,10 +299,6 @@ class ResultBuilder:
 
 _Shown = tuple[Outcome, OutcomeTemplates, bytes]
 """A result, its templates, its runtime encoded."""
-
-
-def _number(value: int | None) -> bytes:
-    return b"null" if value is None else b"%d" % value
 
 
 def run_identity(run: Run | Mapping[str, Any], source: str) -> RunIdentity:

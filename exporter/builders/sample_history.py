@@ -71,9 +71,9 @@ def newest(test: int, platform: str, least: int, index: FeedIndex, matrix_of: Ma
     """The `least` newest results of a test on a platform, or all, newest first; and as many that count."""
     found = NewestResults([], [])
     for number in index.partitions(paths.recent_results(test, platform)):
-        matrix = matrix_of(number)
-        found.all.extend(matrix.of_test(test, platform))
-        found.counted.extend(matrix.of_test(test, platform, counted=True))
+        of_platform = [one for one in matrix_of(number).of_test(test) if one[0].platform == platform]
+        found.all.extend(of_platform)
+        found.counted.extend([one for one in of_platform if one[0].is_counted])
         if len(found.counted) >= least:
             break
     return NewestResults(found.all[:least], found.counted[:least])

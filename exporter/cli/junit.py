@@ -1,6 +1,6 @@
 """The command `junit`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +10,7 @@ from exporter.cli.help import Command
 
 if TYPE_CHECKING:  # urllib3 takes some time to load
     from exporter.client.api import Api
-    from exporter.documents.junit import Case
+    from exporter.documents.junit import Suite
 
 
 @click.command(cls=Command, examples=("junit 9301 --base site",), docs="docs/consumers.md")
@@ -26,13 +26,14 @@ def junit(run: int, passes: bool, reader: reader_options.Reader) -> None:
     from exporter.documents.junit import junit as xml
 
     with reader.open() as api:
-        click.echo(xml(api.run(run), _cases(api, run), passes=passes), nl=False)
+        click.echo(xml(api.run(run), _suites(api, run, passes=passes)), nl=False)
 
 
-def _cases(api: "Api", run: int) -> "Iterator[Case]":
+def _suites(api: "Api", run: int, *, passes: bool) -> "Iterable[Suite]":
     """The results of a run, as the published documents tell them."""
-    from exporter.documents.junit import Case, Failure, facts
+    from exporter.documents.junit import Case, Failure, Suite, count, facts
 
+    suites: dict[str, Suite] = {}
     failures = {one["regression_test_id"]: one for one in api.failures(run)}
     for result in api.results(run):
         found, failure = failures.get(result["regression_test_id"]), None
@@ -50,4 +51,7 @@ def _cases(api: "Api", run: int) -> "Iterator[Case]":
                     api.name + found["href"] if found["href"] else None,
                 ),
             )
-        yield Case(result["regression_test_id"], next(iter(result["categories"]), None), result["runtime_ms"], failure)
+        suite = count(suites, next(iter(result["categories"]), None), result["runtime_ms"])
+        if passes or failure is not None:
+            suite.listed.append(Case(result["regression_test_id"], result["runtime_ms"], failure))
+    return suites.values()

@@ -20,6 +20,11 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def number(value: int | None) -> bytes:
+    """Encode an integer or null, in less time than `encode`."""
+    return b"null" if value is None else b"%d" % value
+
+
 def fragment(value: Any) -> Encoded:
     """Encode a part that many documents share."""
     return orjson.Fragment(orjson.dumps(value))

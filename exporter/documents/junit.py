@@ -5,6 +5,7 @@ standing on the main line, links) is in the suite's properties and in the text o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter.documents import xml_text
@@ -46,10 +47,9 @@ def facts(
 
 
 class Case(NamedTuple):
-    """A result: its test, the first of the test's categories, its runtime in ms, and why it failed, if it did."""
+    """A result that is listed: its test, its runtime in ms, and why it failed, if it did."""
 
     regression_test_id: int
-    category: str | None
     runtime_ms: int | None
     failure: Failure | None
 
@@ -59,17 +59,28 @@ class Case(NamedTuple):
         return f"regression-test-{self.regression_test_id}"
 
 
-def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> bytes:
-    """The XML of one run.
+@dataclass(slots=True)
+class Suite:
+    """The results of the tests with this first category: how many, the ms that they took, and those listed."""
 
-    Args:
-        run: as lists of runs have it.
-        cases: every result of the run.
-        passes: whether those that passed are listed, or only counted.
-    """
-    suites: dict[str, list[Case]] = {}
-    for case in cases:
-        suites.setdefault(case.category or "", []).append(case)
+    category: str
+    tests: int = 0
+    milliseconds: int = 0
+    listed: list[Case] = field(default_factory=list)
+
+
+def count(suites: dict[str, Suite], category: str | None, runtime_ms: int | None) -> Suite:
+    """Count one more result in the suite of its test's first category, a new one if need be; return the suite."""
+    suite = suites.get(category or "")
+    if suite is None:
+        suite = suites[category or ""] = Suite(category or "")
+    suite.tests += 1
+    suite.milliseconds += runtime_ms or 0
+    return suite
+
+
+def junit(run: Mapping[str, Any], suites: Iterable[Suite]) -> bytes:
+    """The XML of one run; `run` is as lists of runs have it."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
     properties = _properties(
         {name: run[name] for name in ("run_id", "repository", "branch", "commit_sha", "pr_number")}
@@ -78,25 +89,25 @@ def junit(run: Mapping[str, Any], cases: Iterable[Case], *, passes: bool) -> byt
     of_run = xml_text.attributes(
         {"package": "ccextractor", "timestamp": time, "hostname": run["platform"] or "unknown"}
     )
-    for number, category in enumerate(sorted(suites)):
-        name, found = printable(category).strip() or _NO_CATEGORY, suites[category]
-        failed = [(case, case.failure) for case in found if case.failure is not None]
-        counts = _counts(found, [failure.code in CRASHES for _, failure in failed])
+    for number, suite in enumerate(sorted(suites, key=lambda suite: suite.category)):
+        name = printable(suite.category).strip() or _NO_CATEGORY
+        failed = [(case, case.failure) for case in suite.listed if case.failure is not None]
+        counts = _counts(suite, [failure.code in CRASHES for _, failure in failed])
         lines.append(f"  <testsuite{xml_text.attributes({'name': name, 'id': number})}{of_run}{counts}>")
         lines += ["    <properties>", *properties]
         for case, failure in failed:
             lines += _properties({f"{case.name}.{key}": value for key, value in failure.standing.items()})
         lines.append("    </properties>")
-        lines += [_case(case, name) for case in found if passes or case.failure is not None]
+        lines += [_case(case, name) for case in suite.listed]
         lines += ["    <system-out/>", "    <system-err/>", "  </testsuite>"]
     return "\n".join([*lines, "</testsuites>", ""]).encode()
 
 
-def _counts(cases: Sequence[Case], crashed: Sequence[bool]) -> str:
+def _counts(suite: Suite, crashed: Sequence[bool]) -> str:
     """The attributes of a suite that count its cases; `crashed` has an item for each that failed."""
-    errors, milliseconds = sum(crashed), sum([case.runtime_ms or 0 for case in cases])
-    failures = len(crashed) - errors
-    return f' tests="{len(cases)}" failures="{failures}" errors="{errors}" time="{_seconds(milliseconds)}"'
+    errors = sum(crashed)
+    failures, time = len(crashed) - errors, _seconds(suite.milliseconds)
+    return f' tests="{suite.tests}" failures="{failures}" errors="{errors}" time="{time}"'
 
 
 def _properties(values: Mapping[str, object]) -> list[str]:

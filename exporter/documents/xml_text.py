@@ -1,5 +1,6 @@
 """Values in XML that is written without a library: an export of one run has no time to load one."""
 
+import functools
 import html
 from collections.abc import Mapping
 
@@ -12,7 +13,12 @@ NO_TIME = "1970-01-01T00:00:00Z"
 def text(value: object) -> str:
     """A value as the text of an element or the value of an attribute."""
     found = str(value)
-    return found if found.isalnum() else html.escape(printable(found))  # most are numbers and words
+    return found if found.isalnum() else _escaped(found)  # most are numbers and words
+
+
+@functools.lru_cache(maxsize=4096)  # the failures of many runs are of the same tests
+def _escaped(value: str) -> str:
+    return html.escape(printable(value))
 
 
 def attributes(values: Mapping[str, object]) -> str:

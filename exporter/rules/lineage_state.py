@@ -104,9 +104,9 @@ class Lineage:
 
     def followed_by(self, other: "Lineage") -> "Lineage":
         """What this part and a later one say together."""
-        tests, outputs = dict(self.tests), dict(self.outputs)
+        tests, outputs = (dict(self.tests), dict(self.outputs)) if self.tests else (other.tests, other.outputs)
         joined: dict[tuple[int, int], HistorySummary] = {}
-        for test, b in other.tests.items():
+        for test, b in other.tests.items() if self.tests else ():
             a = self.tests.get(test)
             if a is None:
                 tests[test] = b
@@ -328,11 +328,13 @@ def encode(lineages: Mapping[str, Lineage]) -> dict[str, Any]:
 def _encoded(one: Lineage, place: Any, usual: Mapping[int, str]) -> list[Any]:
     groups: dict[int, tuple[HistorySummary, list[int]]] = {}  # by identity first: hashing a summary takes long
     for test, summary in one.tests.items():
-        groups.setdefault(id(summary), (summary, []))[1].append(test)
+        if (group := groups.get(id(summary))) is None:
+            group = groups[id(summary)] = summary, []
+        group[1].append(test)
     shared: dict[HistorySummary, list[int]] = {}
     for summary, tests in groups.values():
         shared.setdefault(summary, []).extend(tests)
-    outputs = sorted(one.outputs.items() - usual.items())
+    outputs = sorted([(test, output) for test, output in one.outputs.items() if usual[test] != output])
     return [
         sorted(([*summary, place(sorted(tests))] for summary, tests in shared.items()), key=lambda row: row[-1]),
         [[test for test, _ in outputs], [output for _, output in outputs]],

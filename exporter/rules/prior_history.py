@@ -61,6 +61,7 @@ class PriorHistory:
     def __init__(self, before: Lineages, main: MainLine) -> None:
         self._before, self._main = before, main
         self._within: dict[str, list[Row]] = {}
+        self._states: dict[tuple[str, int], tuple[int, HistorySummary | None]] = {}
         self._newest: dict[str, dict[int, Newest]] = {}
         self._references = {name: one.reference for name, one in before.items()}
         self._of_commit: dict[str, list[tuple[RunFacts, Mapping[int, Outcome | ResultOutcome]]]] = {}
@@ -122,7 +123,13 @@ class PriorHistory:
 
     def _state(self, name: str, test: int) -> HistorySummary | None:
         """A test's results on a lineage so far."""
-        return concat(self._before.get(name, _NOTHING).of_test(test), summary_of(self._within.get(name, ()), test))
+        rows = self._within.get(name, [])
+        known = self._states.get((name, test))
+        count, state = known or (0, self._before.get(name, _NOTHING).of_test(test))
+        if known is None or count < len(rows):
+            state = concat(state, summary_of(rows[count:], test))
+            self._states[name, test] = len(rows), state
+        return state
 
     def _newest_in(self, name: str) -> dict[int, Newest]:
         """Regression test id → its newest result on a lineage."""

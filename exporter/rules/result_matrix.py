@@ -1,7 +1,6 @@
 """All results of one partition in a few kilobytes: what is remembered of them when their rows are not read again."""
 
 import hashlib
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -41,8 +40,7 @@ class Matrix:
 
     outcomes: list[ResultOutcome]
     runs: dict[int, MatrixRow]
-    _of_run: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
-    _found: "_FoundOf" = field(default_factory=dict, compare=False, repr=False)
+    _of_tests: dict[int, list["Found"]] = field(default_factory=dict, compare=False, repr=False)
     _main_runs: dict[MainLine, frozenset[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def outcomes_of(self, run_id: int) -> dict[int, ResultOutcome]:
@@ -57,29 +55,15 @@ class Matrix:
         """The tests with a result in one run, ascending."""
         return tuple(sorted(self.outcomes[place].test_id for place in self.runs[run_id].places))
 
-    def of_test(self, test_id: int, platform: str | None = None, *, counted: bool = False) -> list["Found"]:
-        """A test's results, newest run first: of all runs or of one platform's; all, or of runs that count."""
-        if (platform, counted) not in self._found:  # a matrix that is asked for a test is asked for most
-            self._found[platform, counted] = self._find(
-                [
-                    row
-                    for _, row in sorted(self.runs.items(), reverse=True)
-                    if platform in (None, row.run.platform) and (row.run.is_counted or not counted)
-                ]
-            )
-        return self._found[platform, counted].get(test_id, [])
-
-    def _find(self, rows: Iterable[MatrixRow]) -> dict[int, list["Found"]]:
-        """Regression test id → its results in runs, which come newest first."""
-        found: dict[int, list[Found]] = {outcome.test_id: [] for outcome in self.outcomes}
-        add = [found[outcome.test_id].append for outcome in self.outcomes]
-        for run, places, runtimes in rows:
-            if run.run_id not in self._of_run:  # tuples that all lists share
-                outcomes = map(self.outcomes.__getitem__, places)
-                self._of_run[run.run_id] = list(zip(itertools.repeat(run), outcomes, runtimes, strict=False))
-            for place, one in zip(places, self._of_run[run.run_id], strict=True):
-                add[place](one)
-        return found
+    def of_test(self, test_id: int) -> list["Found"]:
+        """A test's results, newest run first."""
+        if not self._of_tests:  # a matrix that is asked for a test is asked for most
+            self._of_tests.update((outcome.test_id, []) for outcome in self.outcomes)
+            add = [self._of_tests[outcome.test_id].append for outcome in self.outcomes]
+            for _, (run, places, runtimes) in sorted(self.runs.items(), reverse=True):
+                for place, runtime in zip(places, runtimes, strict=True):
+                    add[place]((run, self.outcomes[place], runtime))
+        return self._of_tests.get(test_id, [])
 
     def main_runs(self, main: MainLine) -> frozenset[int]:
         """The runs that are of the main line."""
@@ -102,9 +86,6 @@ class Matrix:
         """As JSON."""
         return {"outcomes": self.outcomes, "runs": list(self.runs.values())}
 
-
-_FoundOf = dict[tuple[str | None, bool], dict[int, list["Found"]]]
-"""Platform, or None for all, and whether only runs that count → regression test id → its results."""
 
 Found = tuple[RunFacts, ResultOutcome, int | None]
 """One result: its run, its outcome, its runtime in ms. There are too many to wrap each."""

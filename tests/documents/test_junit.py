@@ -2,14 +2,14 @@
 
 import io
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from junitparser import Error, JUnitXml
 from junitparser import Failure as FailureElement
 
-from exporter.documents.junit import Case, Failure, junit
+from exporter.documents.junit import Case, Failure, Suite, count, junit
 from tests.support.junit_rules import faults, faults_by_rules, faults_by_schemas, schemas
 
 RUN: dict[str, Any] = {
@@ -29,11 +29,20 @@ def failure(code: str, command: str = "--out=srt") -> Failure:
 
 
 CASES = [
-    Case(1, "DVB", 1500, None),
-    Case(2, "DVB", 1500, failure("SEGFAULT")),
-    Case(3, "DVB", None, failure("OUTPUT_DIFF")),
-    Case(4, None, 250, None),
+    ("DVB", Case(1, 1500, None)),
+    ("DVB", Case(2, 1500, failure("SEGFAULT"))),
+    ("DVB", Case(3, None, failure("OUTPUT_DIFF"))),
+    (None, Case(4, 250, None)),
 ]
+
+
+def suites_of(*cases: tuple[str | None, Case], passes: bool = False) -> Iterable[Suite]:
+    suites: dict[str, Suite] = {}
+    for category, case in cases:
+        suite = count(suites, category, case.runtime_ms)
+        if passes or case.failure:
+            suite.listed.append(case)
+    return suites.values()
 
 
 def parsed(xml: bytes) -> list[Any]:
@@ -43,7 +52,7 @@ def parsed(xml: bytes) -> list[Any]:
 
 @pytest.mark.parametrize(("passes", "listed"), [(False, [2, 3]), (True, [1, 2, 3, 4])])
 def test_counts_are_those_of_all_results(passes: bool, listed: list[int]) -> None:
-    suites = parsed(junit(RUN, CASES, passes=passes))
+    suites = parsed(junit(RUN, suites_of(*CASES, passes=passes)))
     assert [(one.name, one.tests, one.failures, one.errors, one.time) for one in suites] == [
         ("uncategorised", 1, 0, 0, 0.25),
         ("DVB", 3, 1, 1, 3.0),
@@ -53,7 +62,7 @@ def test_counts_are_those_of_all_results(passes: bool, listed: list[int]) -> Non
 
 
 def test_a_crash_is_an_error_and_a_difference_a_failure() -> None:
-    suites = parsed(junit(RUN, CASES, passes=False))
+    suites = parsed(junit(RUN, suites_of(*CASES)))
     told = {case.name: case.result[0] for suite in suites for case in suite}
     assert isinstance(told["regression-test-2"], Error) and told["regression-test-2"].type == "SEGFAULT"
     assert isinstance(told["regression-test-3"], FailureElement) and told["regression-test-3"].message == "It failed."
@@ -64,7 +73,7 @@ def test_a_crash_is_an_error_and_a_difference_a_failure() -> None:
 
 def test_reporters_of_gitlab_and_github_find_what_they_show() -> None:
     """GitLab tells cases by class and name, GitHub's reporters show message and text; both take time for seconds."""
-    cases = list(ET.fromstring(junit(RUN, CASES, passes=True)).iter("testcase"))
+    cases = list(ET.fromstring(junit(RUN, suites_of(*CASES, passes=True))).iter("testcase"))
     named = [(case.get("classname"), case.get("name")) for case in cases]
     assert len(set(named)) == len(CASES) and all(all(names) for names in named)
     assert [float(case.get("time", "")) for case in cases] == [0.25, 1.5, 1.5, 0]
@@ -78,7 +87,7 @@ HOSTILE = "\x00\x1b[31m]]></failure><script>&\ud800\ufffe\"'\n\u202e\u00a0é"
 
 def test_what_xml_cannot_hold_and_what_nobody_sees_is_replaced() -> None:
     run = {**RUN, "branch": HOSTILE, "repository": HOSTILE}
-    xml = junit(run, [Case(1, HOSTILE, -5, failure("OUTPUT_DIFF", HOSTILE))], passes=True)
+    xml = junit(run, suites_of((HOSTILE, Case(1, -5, failure("OUTPUT_DIFF", HOSTILE)))))
     (suite,) = parsed(xml)
     shown = "\ufffd\ufffd[31m]]></failure><script>&\ufffd\ufffd\"'\ufffd\ufffd\ufffdé"
     assert suite.name == shown and {one.value for one in suite.properties() if one.name == "branch"} == {shown}
@@ -88,16 +97,16 @@ def test_what_xml_cannot_hold_and_what_nobody_sees_is_replaced() -> None:
 
 @pytest.mark.parametrize("category", ["", " ", "\t"])
 def test_a_suite_has_a_name(category: str) -> None:
-    assert parsed(junit(RUN, [Case(1, category, 1, None)], passes=False))[0].name not in ("", None)
+    assert parsed(junit(RUN, suites_of((category, Case(1, 1, None)))))[0].name not in ("", None)
 
 
 def test_an_empty_run_has_no_suite() -> None:
-    assert parsed(junit(RUN, [], passes=False)) == []
+    assert parsed(junit(RUN, [])) == []
 
 
 def mutants() -> Iterator[ET.Element]:
     """Copies of a document with one thing wrong in each, or left out that may be."""
-    whole = junit(RUN, CASES, passes=True)
+    whole = junit(RUN, suites_of(*CASES, passes=True))
     for place in range(len(list(ET.fromstring(whole).iter()))):
         yield (made := ET.fromstring(whole))
         for name in list(made.iter())[place].attrib:
