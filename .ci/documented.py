@@ -173,7 +173,7 @@ BEFORE = {
         cp "$found" v1/diffs/EXPECTED-GOT.json
         expected=$(basename "$found")
         cp ../sample-platform-exporter/files/TestResults/${expected%%-*}.* EXPECTED-FILE
-        serve 8000 exporter serve . --port 8000""",
+        serve 8000 python3 -m http.server --bind 127.0.0.1 8000""",
 }
 """What comes before the first command of a section: what its text says that a reader has by then. Root runs `root:`."""
 
