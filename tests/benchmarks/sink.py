@@ -12,8 +12,8 @@ import base64
 import bisect
 import contextlib
 import datetime
+import functools
 import ipaddress
-import json
 import os
 import pathlib
 import re
@@ -28,6 +28,7 @@ from typing import IO, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import google_crc32c
+import orjson
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -137,42 +138,58 @@ _KEPT = re.compile(r"(^|/)(v1/(manifest|pending)|_state/)")
 _objects: dict[str, tuple[dict[str, Any], bytes]] = {}
 """Name → properties, and the body of what an export must find again."""
 _names: list[str] = []
-"""All names, in order."""
+_unsorted: list[str] = []
+"""All names, those in order and those that came since."""
+
+
+def _sorted() -> list[str]:
+    if _unsorted:
+        _names.extend(_unsorted)
+        _unsorted.clear()
+        _names.sort()
+    return _names
+
+
+@functools.lru_cache(maxsize=1024)
+def _asked(target: bytes) -> dict[str, str]:
+    """The parameters of a request."""
+    return dict(parse_qsl(urlsplit(target.decode()).query))
 
 
 def _answer(head: bytes, body: bytes) -> tuple[bytes, bytes]:
     if head.startswith(b"POST /upload/"):
         boundary = body[: body.index(b"\r\n")]
         _, metadata, media, _ = body.split(boundary)
-        named = json.loads(metadata.partition(b"\r\n\r\n")[2])
+        named = orjson.loads(metadata.partition(b"\r\n\r\n")[2])
         content = media.partition(b"\r\n\r\n")[2][:-2]
-        if base64.b64encode(google_crc32c.Checksum(content).digest()).decode() != named.get("crc32c"):
+        if base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode() != named.get("crc32c"):
             return b"400 Bad Request", b'{"error": {"code": 400, "message": "CRC32C is wrong"}}'
-        name, asked = named["name"], dict(parse_qsl(urlsplit(head.split(b" ", 2)[1].decode()).query))
+        name, asked = named["name"], _asked(head.split(b" ", 2)[1])
         before = _objects[name][0]["generation"] if name in _objects else "0"
         if asked.get("ifGenerationMatch", before) != before:
             return b"412 Precondition Failed", b'{"error": {"code": 412, "message": "conditionNotMet"}}'
         found = {"name": name, "generation": str(_Connection.generation), "size": str(len(content))}
         if name not in _objects:
-            bisect.insort(_names, name)
+            _unsorted.append(name)
         _objects[name] = {**named, **found}, content if _KEPT.search(name) else b""
         if name.endswith("v1/manifest.json"):
             print(time.monotonic(), flush=True)
-        return b"200 OK", json.dumps({**found, "crc32c": named["crc32c"]}).encode()
+        return b"200 OK", orjson.dumps({**found, "crc32c": named["crc32c"]})
     target = urlsplit(head.split(b" ", 2)[1].decode())
     asked = dict(parse_qsl(target.query))
     if target.path.endswith("/o"):
-        return b"200 OK", json.dumps(_listing(asked)).encode()
+        return b"200 OK", orjson.dumps(_listing(asked))
     name = unquote(target.path.partition("/o/")[2])
     if name not in _objects:
         return b"404 Not Found", b'{"error": {"code": 404, "message": "No such object"}}'
     if head.startswith(b"DELETE "):
         del _objects[name]
-        del _names[bisect.bisect_left(_names, name)]
+        names = _sorted()
+        del names[bisect.bisect_left(names, name)]
         return b"204 No Content", b""
     kept, content = _objects[name]
     if asked.get("alt") != "media":
-        return b"200 OK", json.dumps(kept).encode()
+        return b"200 OK", orjson.dumps(kept)
     headers = f"x-goog-generation: {kept['generation']}\r\nx-goog-hash: crc32c={kept['crc32c']}"
     if kept.get("contentEncoding"):
         headers += "\r\nContent-Encoding: gzip\r\nx-goog-stored-content-encoding: gzip"
@@ -184,13 +201,14 @@ def _listing(asked: dict[str, str]) -> dict[str, Any]:
     begins = asked.get("prefix", "")
     start = max(begins, asked.get("startOffset", ""), asked.get("pageToken", ""))
     end = min(begins + "\U0010ffff", asked.get("endOffset") or "\U0010ffff")
-    first, last = bisect.bisect_left(_names, start), bisect.bisect_left(_names, end)
+    names = _sorted()
+    first, last = bisect.bisect_left(names, start), bisect.bisect_left(names, end)
     size = int(asked.get("maxResults", "1000"))
     found: dict[str, Any] = {
         "kind": "storage#objects",
-        "items": [_objects[name][0] for name in _names[first : min(last, first + size)]],
+        "items": [_objects[name][0] for name in names[first : min(last, first + size)]],
     }
-    return found | ({"nextPageToken": _names[first + size]} if first + size < last else {})
+    return found | ({"nextPageToken": names[first + size]} if first + size < last else {})
 
 
 async def _serve(latency: float, certificate: str | None) -> None:
