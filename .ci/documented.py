@@ -2,9 +2,9 @@
 """Runs every shell command of the documents, in their order: `.ci/documented.py USER`, as root of a chroot (.ci/fresh).
 
 Commands are the lines of indented blocks and of blocks marked `sh`, the examples of README's table, and in deploy/ the
-comments that are indented. An ordinary user runs them, or root where `sudo` or ROOT says so. A command that fails ends
-it, and so does a word that stands for a reader's own and is not in PLACES; what can't run in a chroot is in NOT_RUN.
-tests/deploy/test_documented.py holds the same without running anything.
+comments that are indented. An ordinary user runs them, or root where `sudo` or ROOT says so. The first that fails ends
+it. NOT_RUN lists those that can't run in a chroot; one that neither is there nor begins with one of PROGRAMS is an
+error. tests/deploy/test_documented.py reads all of them without running any.
 """
 
 import contextlib
@@ -37,36 +37,13 @@ NOT_RUN = {
 }
 """How commands begin that can't run here, and why, or what stands for them."""
 
-PROGRAMS = {
-    "cd",
-    "export",
-    "while",
-    "apt-get",
-    "git",
-    "make",
-    "curl",
-    "jq",
-    "exporter",
-    "python",
-    "python3",
-    "pip",
-    "openapi-python-client",
-}
-PROGRAMS |= {
-    "useradd",
-    "runuser",
-    "install",
-    "cp",
-    "ln",
-    "nginx",
-    "a2enmod",
-    "a2ensite",
-    "apache2ctl",
-    "rsync",
-    "openssl",
-    "dask",
-    "uvicorn",
-}
+PROGRAMS = set(
+    re.findall(
+        r"\S+",
+        """cd export while apt-get git make curl jq exporter python python3 pip openapi-python-client useradd runuser
+        install cp ln nginx a2enmod a2ensite apache2ctl rsync openssl dask uvicorn""",
+    )
+)
 """What a chroot has; a command that begins otherwise must be in NOT_RUN."""
 
 ROOT = {
@@ -344,7 +321,7 @@ def main(user: str) -> None:
         if not file.exists():
             file.parent.mkdir(exist_ok=True)
             file.write_text(here("\n".join(lines)) + "\n")
-    for root, lines in sessions():
+    for root, lines in list(sessions()):  # all, so that a mistake shows at once
         script = pathlib.Path("/srv/session")
         script.write_text(here("\n".join([PRELUDE.read_text(), *lines, ""])))
         name = "root" if root else user
