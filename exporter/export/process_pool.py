@@ -16,6 +16,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
 from exporter import logs
+from exporter.errors import ExporterError
 
 _QUIET = "ignore:resource_tracker:UserWarning"
 """For the process that removes the semaphores of one that was killed: else it warns that these were leaked."""
@@ -38,7 +39,17 @@ def processes(number: int, initialize: Callable[..., None] | None = None, *argum
     """A pool of `number` processes, each of which first calls `initialize(*arguments)`, if given.
 
     On an error the processes are killed. A process has one such block at a time.
+
+    Raises:
+        ExporterError: the working directory, in which processes start, cannot be entered, or is gone.
     """
+    try:
+        os.chdir(os.getcwd())  # by its name, as each process does; `sudo -u` and `runuser` leave one where it may fail
+    except OSError:
+        raise ExporterError(
+            "worker processes cannot start in the working directory, because this user may not enter it or it is gone: "
+            "change to another one, such as by `cd /`"
+        ) from None
     pool = _Processes(
         number,
         mp_context=multiprocessing.get_context("spawn"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from exporter.demo import create_demo
 from exporter.export.executor import InProcess, Workers
 from tests.support.platform import Platform
 
@@ -55,6 +56,23 @@ def test_without_shared_semaphores_an_export_goes_on_in_one_process(
     assert run(["export", "--database-url", small.url, "--store", str(store), "--workers", "2"]) == 0
     assert "/dev/shm can't be written to" in capsys.readouterr().err
     assert (store / "v1/runs/300.json").exists()
+
+
+def test_a_working_directory_that_is_gone_gets_a_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from exporter.cli.main import run
+
+    create_demo(f"sqlite:///{tmp_path}/demo.sqlite", runs=220, tests=2, seed=1)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    options = ["--database-url", f"sqlite:///{tmp_path}/demo.sqlite", "--store", str(tmp_path / "store")]
+    assert run(["export", *options, "--workers", "2"]) == 1
+    error = capfd.readouterr().err
+    assert "cd /" in error.splitlines()[-1] and "Traceback" not in error
+    assert not (tmp_path / "store" / "v1" / "manifest.json").exists()
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare here")
