@@ -8,6 +8,7 @@ import gc
 import multiprocessing
 import multiprocessing.connection
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -44,7 +45,9 @@ def processes(number: int, initialize: Callable[..., None] | None = None, *argum
         ExporterError: the working directory, in which processes start, cannot be entered, or is gone.
     """
     try:
-        os.chdir(os.getcwd())  # by its name, as each process does; `sudo -u` and `runuser` leave one where it may fail
+        os.chdir(
+            pathlib.Path.cwd()
+        )  # by its name, as each process does; `sudo -u` and `runuser` leave one where it may fail
     except OSError:
         raise ExporterError(
             "worker processes cannot start in the working directory, because this user may not enter it or it is gone: "
