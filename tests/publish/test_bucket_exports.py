@@ -260,7 +260,8 @@ def test_an_export_that_sleeps_while_another_takes_over_changes_nothing_of_its_w
             if dies:
                 strike.woken.set()
             os.kill(sleeper.process, signal.SIGCONT)
-            assert sleeper.exit_code() == (-signal.SIGKILL if dies else 0), sleeper.stderr.read_text()
+            # Who was stopped at the last request ends with it.
+            assert sleeper.exit_code() in ((0, -signal.SIGKILL) if dies else (0,)), sleeper.stderr.read_text()
             # It begins again from what the other published, and has other rows; but after the flip its work was done.
             assert (not dies and scene.holds(0)) or ((dies or left == wanted) and scene.holds(1)), f"in round {number}"
             assert not verify(scene.store, content=True).problems
