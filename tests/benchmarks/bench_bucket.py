@@ -54,30 +54,33 @@ class Measured(NamedTuple):
     cpu_ms_per_object: float
 
 
-def documents(count: int) -> Iterator[tuple[str, bytes]]:
+def documents(folder: str, count: int) -> Iterator[tuple[str, bytes]]:
     """Documents that compression doesn't make smaller, so that `SIZE` bytes and a few are sent of each."""
     body = random.Random(0).randbytes(SIZE)
     for number in range(count):
-        yield f"v1/runs/{number // 250}/samples/{number % 250}.json", body + b"%d" % number
+        yield f"v1/{folder}/{number // 250}/samples/{number % 250}.json", body + b"%d" % number
 
 
-def measure(environment: dict[str, str], way: Way, count: int) -> Measured:
-    """Write `count` documents, all of it: asking what is there, hashing, compressing, sending."""
+def measure(environment: dict[str, str], way: Way, folder: str, count: int) -> Measured:
+    """Write `count` documents to a new folder, all of it: asking what is there, hashing, compressing, sending."""
     os.environ.update(environment)
     if not way.uvloop:
         bulk_upload._loop_factory = lambda: None
     store = GcsStore("sink", plain=way.plain, max_writes_per_second=1_000_000)
-    store.write(documents(100))
+    store.write(documents(f"{folder}-first", 100))
     wall, cpu = time.perf_counter(), time.process_time()
-    store.write(documents(count))
+    store.write(documents(folder, count))
     return Measured(count / (time.perf_counter() - wall), (time.process_time() - cpu) / count * 1000)
 
 
 def rounds(number: int, count: int, *, tls: bool = True, ways: Sequence[Way] = WAYS) -> Iterator[list[Measured]]:
     """What each way took, round by round."""
     with sink.running(tls=tls) as server, multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for _ in range(number):
-            yield [pool.apply(measure, (server.environment(), way, int(count * way.share))) for way in ways]
+        for round_ in range(number):
+            yield [
+                pool.apply(measure, (server.environment(), way, f"{round_}-{place}", int(count * way.share)))
+                for place, way in enumerate(ways)
+            ]
 
 
 class Row(NamedTuple):
