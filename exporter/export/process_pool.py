@@ -45,9 +45,8 @@ def processes(number: int, initialize: Callable[..., None] | None = None, *argum
         ExporterError: the working directory, in which processes start, cannot be entered, or is gone.
     """
     try:
-        os.chdir(
-            pathlib.Path.cwd()
-        )  # by its name, as each process does; `sudo -u` and `runuser` leave one where it may fail
+        # By its name, as each process does: `sudo -u` and `runuser` leave one where that may fail.
+        os.chdir(pathlib.Path.cwd())
     except OSError:
         raise ExporterError(
             "worker processes cannot start in the working directory, because this user may not enter it or it is gone: "

@@ -93,3 +93,29 @@ def test_a_read_only_dev_shm(small: Platform, tmp_path: pathlib.Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "/dev/shm can't be written to" in done.stderr
+
+
+POOL = """
+import time
+from exporter.export.process_pool import processes
+
+if __name__ == "__main__":
+    with processes(2) as pool:
+        pool.submit(abs, 1).result()
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_what_is_killed_leaves_no_warning_of_leaked_semaphores(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "pool.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stderr
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    assert process.stderr.read() == ""  # to the end of the process that removes the semaphores
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
