@@ -60,6 +60,7 @@ def report(pr: int | None, run: int | None, commit: str | None, form: str, reade
                 reports.run_report(one, of_run, lambda path: api.name + path, lambda item: _diff(api, item))
                 for one, of_run in zip(chosen, failures, strict=True)
             ),
+            reports.waiting(runs, chosen),
         )
         match form:
             case "json":

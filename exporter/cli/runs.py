@@ -43,7 +43,7 @@ def commit_hash(_context: click.Context, _option: click.Parameter, value: str | 
 @options.option(
     "--commit", "-c", metavar="SHA", callback=commit_hash, help="Of this commit: 7 or more digits of its hash."
 )
-@options.option("--repository", metavar="NAME", help="Of this fork, as OWNER/NAME.")
+@options.option("--repository", metavar="NAME", help="Of this fork, as OWNER/NAME or its URL.")
 @options.option("--platform", type=click.Choice(PLATFORMS), help="On this platform.")
 @options.option("--status", "-s", type=click.Choice(RUN_STATUSES), help="With this status.")
 @reader_options.list_options

@@ -23,6 +23,7 @@ from exporter.documents.results import ErrorItem, FailureItem, HistoryEntry, Res
 from exporter.documents.runs import RunDocument, RunItem
 from exporter.documents.samples import SampleDocument, SampleItem
 from exporter.errors import FetchError
+from exporter.rules.lineage import repository_identity
 
 __all__ = ["Api", "FetchError", "NotFoundError"]
 
@@ -33,6 +34,13 @@ _GROWTH, _MOST_PAGES = 100, 100_000
 """Pages that a list may have gained since its first one was read; those that the feed of ten million runs has."""
 
 
+def _is(field: str, value: Any, wanted: Any) -> bool:
+    """Whether a run's field has a value; repositories are the same whatever the spelling of their URLs."""
+    if field == "repository" and isinstance(value, str):
+        return repository_identity(value) == repository_identity(wanted)
+    return bool(value == wanted)
+
+
 class RunFilters(TypedDict, total=False):
     """What runs may be chosen by; None chooses nothing.
 
@@ -41,7 +49,7 @@ class RunFilters(TypedDict, total=False):
         commit: the hash of a commit, or at least its first 7 digits, in any case; with less than all 40 digits the list
             of all runs is read.
         branch: name of a branch.
-        repository: a fork, as OWNER/NAME.
+        repository: a fork, as OWNER/NAME in any case, or its URL.
         platform: `linux` or `windows`.
         status: the run's status.
     """
@@ -154,13 +162,23 @@ class Api:
         return cast("ManifestDocument", self.get(paths.MANIFEST))
 
     def runs(self, **filters: Unpack[RunFilters]) -> Iterator[RunItem]:
-        """The runs that have all of these values, newest first."""
+        """The runs that have all of these values, newest first.
+
+        Raises:
+            TypeError: there is no such filter.
+        """
+        if unknown := filters.keys() - RunFilters.__annotations__.keys():
+            raise TypeError(f"runs() has no filter {min(unknown)}: it takes {', '.join(RunFilters.__annotations__)}")
         pr, commit = filters.get("pr"), filters.get("commit")
         whole = commit is not None and len(commit) == _SHA
         # The first in this order has the fewest runs, mostly.
+        repository = self._listed_repository(filters.get("repository"))
         asked = {
             "pr_number": pr,
-            **{name: filters.get(name) for name in ("branch", "repository", "status", "platform")},
+            "branch": filters.get("branch"),
+            "repository": repository,
+            "status": filters.get("status"),
+            "platform": filters.get("platform"),
         }
         wanted = {field: value for field, value in asked.items() if value is not None}
         if pr is not None:
@@ -173,8 +191,15 @@ class Api:
             )
         for run in self._existing(name) if wanted or whole else self.items(paths.document(name)):
             of_commit = commit is None or str(run.get("commit_sha")).lower().startswith(commit.lower())
-            if of_commit and all(run.get(field) == value for field, value in wanted.items()):
+            if of_commit and all(_is(field, run.get(field), value) for field, value in wanted.items()):
                 yield run
+
+    def _listed_repository(self, repository: str | None) -> str | None:
+        """A repository as the index of repositories spells it; as it is if it is not there."""
+        if repository is None:
+            return None
+        index = self.items(paths.document(paths.facet(paths.RUNS, "repository")))
+        return next((one["value"] for one in index if _is("repository", one["value"], repository)), repository)
 
     def run(self, run_id: int) -> RunDocument:
         """A run in full."""

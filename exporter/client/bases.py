@@ -10,6 +10,7 @@ from exporter.errors import FetchError, UsageError
 from exporter.publish.open_store import bucket_of
 
 _PATH = re.compile(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/.*)?")
 _KEPT = "%/!$&'()*+,;=:@~"
 """Characters that stand for themselves in the path of a URL (RFC 3986), and `%`, which begins an encoded one."""
 
@@ -62,6 +63,8 @@ def root_url(base: str) -> str:
     if not separator:
         if not base:
             raise UsageError("the base is empty; name a URL, a folder or gs://BUCKET")
+        if _HOST.fullmatch(base) and not pathlib.Path(base).exists():
+            raise UsageError(f"{_shown(base)} is no folder; did you mean http://{base[:100]}?")
         base = pathlib.Path(base).absolute().as_uri()
     elif kind == "gs":
         bucket, prefix = bucket_of(base)

@@ -75,10 +75,14 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Runs, in the order of the report."""
+    """Runs, in the order of the report.
+
+    `waiting`: the commit of a newer push than that of any of these runs; none of its runs has ended with results.
+    """
 
     title: str
     runs: tuple[RunReport, ...]
+    waiting: str | None = None
 
 
 def run_report(
@@ -179,6 +183,13 @@ def newest_by_platform(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, A
     return found
 
 
+def waiting(runs: Sequence[Mapping[str, Any]], chosen: Iterable[Mapping[str, Any]]) -> str | None:
+    """`Report.waiting`; `chosen` is what `newest_by_platform` returns of `runs`, which come newest first."""
+    newest: str | None = runs[0]["commit_sha"] if runs else None
+    reported = {run["commit_sha"] for run in chosen if run["status"] in _ENDED}
+    return newest if reported and newest not in reported else None
+
+
 def _done(run: Mapping[str, Any]) -> int:
     """The number of a run's results."""
     return sum(run["summary"][name] for name in ("pass_count", "fail_count", "missing_output_count"))
@@ -256,6 +267,8 @@ def headline(report: Report) -> str:
         for run in report.runs
         if not run.finished or run.commit_sha != newest.commit_sha
     )
+    if report.waiting is not None:
+        parts.append(f"the newest push, {report.waiting[:8]}, has no results yet")
     return "; ".join([*parts, *dict.fromkeys(others)])
 
 

@@ -80,7 +80,10 @@ def test_a_variable_means_the_same_to_every_command() -> None:
 
 
 def test_the_man_page_is_the_helps() -> None:
-    assert man.PAGE.read_text() == man.page(), "write it anew: make reference"
+    page = man.PAGE.read_text()
+    assert page == man.page(), "write it anew: make reference"
+    statuses = page.partition(".SH EXIT STATUS")[2]
+    assert all(f"{code}:" in statuses for code in (0, 1, 2, 3, 130)) and "EXPORTER_CONFIG" in page
 
 
 def test_the_man_page_can_be_read() -> None:

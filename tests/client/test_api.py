@@ -137,6 +137,19 @@ def test_filters_agree_with_filtering(api: Api) -> None:
     assert found > 50
 
 
+@pytest.mark.parametrize("spelling", ["{0}", "https://github.com/{0}.git", "git@github.com:{0}"])
+def test_a_repository_is_the_same_however_it_is_spelled(api: Api, spelling: str) -> None:
+    run = next(api.runs())
+    asked = spelling.format(run["repository"].swapcase())
+    found = [one["run_id"] for one in api.runs(repository=asked)]
+    assert run["run_id"] in found == [one["run_id"] for one in api.runs(repository=run["repository"])]
+
+
+def test_a_misspelled_filter_is_an_error(api: Api) -> None:
+    with pytest.raises(TypeError, match="no filter stauts: it takes pr, commit,"):
+        next(api.runs(stauts="fail"))  # type: ignore[call-arg]
+
+
 def test_filters_of_samples_and_tests_agree_with_filtering(api: Api) -> None:
     samples = list(api.samples())
     tags = {tag for sample in samples for tag in sample["tags"]}
@@ -428,6 +441,14 @@ def test_a_base_gives_the_root(base: str, root: str, monkeypatch: pytest.MonkeyP
 def test_what_is_no_base_is_said_to_be_none(base: str) -> None:
     with pytest.raises(UsageError):
         Api(base)
+
+
+def test_a_host_without_a_scheme_is_asked_back(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"did you mean http://127\.0\.0\.1:8000/v1\?"):
+        root_url("127.0.0.1:8000/v1")
+    (tmp_path / "odd:1").mkdir()
+    assert root_url("odd:1").endswith("/odd%3A1/v1/")
 
 
 def test_a_folder_with_a_strange_name(tmp_path: pathlib.Path) -> None:

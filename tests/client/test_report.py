@@ -19,6 +19,7 @@ from exporter.client.report import (
     newest_by_platform,
     newest_failures,
     run_report,
+    waiting,
 )
 
 RENDERER = MarkdownIt("gfm-like")
@@ -113,6 +114,25 @@ def again(run_id: int, results: int, commit: str = "a" * 40) -> dict[str, Any]:
     """A run of so many results."""
     summary = {"pass_count": results, "fail_count": 0, "missing_output_count": 0, "total_samples": results}
     return run(run_id=run_id, commit=commit) | {"summary": summary}
+
+
+@pytest.mark.parametrize(
+    ("newest", "says"),
+    [
+        ("running", "Breaks 1 test on Linux; the newest push, bbbbbbbb, has no results yet"),
+        ("fail", "Breaks 1 test on Linux"),
+    ],
+)
+def test_a_newest_push_without_results_is_told(newest: str, says: str) -> None:
+    runs = [run(status=newest, run_id=2, commit="b" * 40), run(run_id=1)]
+    chosen = newest_by_platform(runs)
+    found = tuple(run_report(one, [failure(1)], url_of) for one in chosen)
+    assert headline(Report("x", found, waiting(runs, chosen))) == says
+
+
+def test_a_report_of_runs_of_which_none_has_ended_waits_for_none() -> None:
+    runs = [run(status="running")]
+    assert waiting(runs, newest_by_platform(runs)) is None
 
 
 def test_tests_that_were_run_again_leave_what_the_others_broke() -> None:

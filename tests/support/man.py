@@ -44,9 +44,9 @@ def _summary() -> str:
 
 def _readme(name: str) -> str:
     """What the README says under a bold name, up to the next empty line."""
-    found = re.search(rf"^\*\*{name}\.\*\* (.*?)(?:\n\n|:?$)", README.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^\*\*{name}\.\*\* (.*?):?(?:\n\n|\Z)", README.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
-    return re.sub(r"[`]", "", " ".join(found[1].split()))
+    return re.sub(r"[`]", "", " ".join(found[1].split())).removesuffix(".") + "."
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
