@@ -180,6 +180,8 @@ def connected(database_url: str, *, create: bool = False) -> Iterator[sa.Connect
                 yield connection
         finally:
             engine.dispose()
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError):
+        raise UsageError(f"the database driver {url.drivername} is not installed: use mysql+pymysql") from None
     except (sa.exc.SQLAlchemyError, OSError) as error:
         raise _unwritable(error) from None
 

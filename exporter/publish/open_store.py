@@ -53,6 +53,8 @@ class StoreAccess:
         if not name:
             raise UsageError("the store has an empty name; name a folder or gs://BUCKET")
         kind, separator, _ = name.partition("://")
+        if not separator and name.startswith("gs:"):
+            raise UsageError(f"{name} is no bucket: write gs://BUCKET, or ./{name} for a folder of that name")
         if not separator:
             return LocalStore(pathlib.Path(name), grace=self.grace or 0, file_mode=self.file_mode)
         if kind != "gs":

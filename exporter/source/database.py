@@ -88,7 +88,7 @@ class Database:
         except (sa.exc.ArgumentError, ValueError):
             raise UsageError(
                 "the database URL is malformed: it should look like mysql+pymysql://USER:PASSWORD@HOST/NAME "
-                "or sqlite:///FILE"
+                "or sqlite:///FILE; in a password write @ as %40, : as %3A, / as %2F and % as %25"
             ) from None
         try:
             if backend == "sqlite":

@@ -64,6 +64,9 @@ WRONG: dict[str, tuple[int, str]] = {
     "bucket check site": (2, "write gs://BUCKET or gs://BUCKET/PREFIX"),
     "demo --runs 0": (2, "--runs"),
     "demo --database-url nonsense": (2, "it should look like sqlite:///FILE"),
+    "demo --database-url mysql+odd://user:PassWord@h/x": (2, "mysql+odd is not installed: use mysql+pymysql"),
+    f"export {DB} --store gs:/bucket": (2, "gs:/bucket is no bucket: write gs://BUCKET"),
+    "runs --base 127.0.0.1:8000": (2, "did you mean http://127.0.0.1:8000?"),
     # Places that cannot be read or written.
     "demo --database-url sqlite:///file/x.sqlite": (1, "cannot be written"),
     f"export {DB} --store file": (1, "choose another, or move the file away"),
