@@ -97,6 +97,9 @@ def _complete(asked: str) -> int:
 def _message(error: click.UsageError) -> str:
     """What is wrong with a command line; an option that is an argument here is not compared with options."""
     if isinstance(error, click.NoSuchOption) and error.ctx:
+        program, _, command = error.ctx.command_path.partition(" ")
+        if error.option_name == "--config" and command:
+            return f"No such option '--config': it stands before the command: {program} --config FILE {command}"
         for parameter in error.ctx.command.params:
             if isinstance(parameter, click.Argument) and error.option_name == f"--{parameter.name}":
                 shown = f"{error.ctx.command_path} {parameter.make_metavar(error.ctx)}"

@@ -137,6 +137,8 @@ class Folder(click.Path):
         """The path, as it was given."""
         if not value:
             self.fail("the name is empty; write . for the working directory", param, ctx)
+        if "://" in str(value):
+            self.fail(f"{str(value)[:100]} is a URL, not a folder", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -41,6 +41,8 @@ WRONG: dict[str, tuple[int, str]] = {
     '[store = "a\\u0000b"] status': (2, "store (exporter.toml, line 1): the value must not hold a NUL character"),
     "--config empty status site": (2, "is a directory"),
     "EXPORTER_WORKER=2 status site": (2, "is no setting; did you mean EXPORTER_WORKERS?"),
+    "status site --config x.toml": (2, "it stands before the command: exporter --config FILE status"),
+    "mirror copy http://127.0.0.1:8000": (2, "http://127.0.0.1:8000 is a URL, not a folder"),
     "status --store site": (2, "No such option '--store': write exporter status STORE"),
     "--config nothing.toml status site": (2, "cannot read the settings file nothing.toml"),
     # Values, where they stand.
