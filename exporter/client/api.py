@@ -34,13 +34,6 @@ _GROWTH, _MOST_PAGES = 100, 100_000
 """Pages that a list may have gained since its first one was read; those that the feed of ten million runs has."""
 
 
-def _is(field: str, value: Any, wanted: Any) -> bool:
-    """Whether a run's field has a value; repositories are the same whatever the spelling of their URLs."""
-    if field == "repository" and isinstance(value, str):
-        return repository_identity(value) == repository_identity(wanted)
-    return bool(value == wanted)
-
-
 class RunFilters(TypedDict, total=False):
     """What runs may be chosen by; None chooses nothing.
 
@@ -60,6 +53,13 @@ class RunFilters(TypedDict, total=False):
     repository: str | None
     platform: str | None
     status: str | None
+
+
+def _is(field: str, value: Any, wanted: Any) -> bool:
+    """Whether a run's field has a value; repositories are the same whatever the spelling of their URLs."""
+    if field == "repository" and isinstance(value, str):
+        return repository_identity(value) == repository_identity(wanted)
+    return bool(value == wanted)
 
 
 class Api:
@@ -172,11 +172,10 @@ class Api:
         pr, commit = filters.get("pr"), filters.get("commit")
         whole = commit is not None and len(commit) == _SHA
         # The first in this order has the fewest runs, mostly.
-        repository = self._listed_repository(filters.get("repository"))
         asked = {
             "pr_number": pr,
             "branch": filters.get("branch"),
-            "repository": repository,
+            "repository": filters.get("repository"),
             "status": filters.get("status"),
             "platform": filters.get("platform"),
         }
@@ -186,18 +185,17 @@ class Api:
         elif commit is not None and whole:
             name = paths.runs_of_commit(commit.lower())
         else:
-            name = next(
-                (paths.facet_list(paths.RUNS, field, str(value)) for field, value in wanted.items()), paths.RUNS
-            )
+            field, value = next(iter(wanted.items()), ("", ""))
+            if field == "repository":
+                value = self._listed_repository(str(value))
+            name = paths.facet_list(paths.RUNS, field, str(value)) if field else paths.RUNS
         for run in self._existing(name) if wanted or whole else self.items(paths.document(name)):
             of_commit = commit is None or str(run.get("commit_sha")).lower().startswith(commit.lower())
             if of_commit and all(_is(field, run.get(field), value) for field, value in wanted.items()):
                 yield run
 
-    def _listed_repository(self, repository: str | None) -> str | None:
+    def _listed_repository(self, repository: str) -> str:
         """A repository as the index of repositories spells it; as it is if it is not there."""
-        if repository is None:
-            return None
         index = self.items(paths.document(paths.facet(paths.RUNS, "repository")))
         return next((one["value"] for one in index if _is("repository", one["value"], repository)), repository)
 
